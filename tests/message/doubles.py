@@ -14,6 +14,7 @@ from zope.interface import implementer
 from tests.message.store.groups_in_memory import GroupsInMemory
 from tests.message.store.lists_in_memory import EpochInMemory, listed
 from tests.message.store.marks_in_memory import MemoryReadMarks
+from tests.message.store.pages_in_memory import page_of
 from tests.message.store.read_ranges_in_memory import SeenInMemory
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Forbidden, Unavailable
@@ -22,10 +23,12 @@ from wsmsg.message.cluster.message_ids import EPOCH_MS
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
 from wsmsg.message.store.interface import (
+    PAGE_BYTES,
     GroupPage,
     HeadList,
     IMessageStore,
     Outcome,
+    PageSpan,
 )
 from wsmsg.model import (
     RECALLED,
@@ -221,7 +224,14 @@ class MemoryStore(MemoryReadMarks, EpochInMemory):
         return Deferred.fromCoroutine(self._heads(conversations))
 
     def page(
-        self, conversation: str, after: int, limit: int, *, reader: int = 0
+        self,
+        conversation: str,
+        after: int,
+        limit: int,
+        *,
+        before: int = 0,
+        reader: int = 0,
+        limit_bytes: int = PAGE_BYTES,
     ) -> Deferred[tuple[list[Message], int]]:
         if self.down:
             return fail(Unavailable("the store is down"))
@@ -232,8 +242,8 @@ class MemoryStore(MemoryReadMarks, EpochInMemory):
                 return fail(Forbidden(f"{reader} is not in {conversation}"))
             after = max(after, first - 1)
         found = [m for m in self.messages.values() if m.conversation == conversation]
-        found = sorted((m for m in found if m.seq > after), key=lambda m: m.seq)
-        return succeed((found[:limit], self._head(conversation)))
+        span = PageSpan(after, before, limit, limit_bytes, reader)
+        return succeed((page_of(found, span), self._head(conversation)))
 
     def conversations_of(
         self, user: int, position: str, limit: int

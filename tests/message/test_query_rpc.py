@@ -18,9 +18,11 @@ from wsmsg.errors import Unavailable
 from wsmsg.events.group_change import GroupChange
 from wsmsg.message.links.routes import Routes
 from wsmsg.message.queries.queries import Queries
-from wsmsg.message.query_rpc import QueryAdapter
+from wsmsg.message.query_rpc import ANSWER_BYTES, QueryAdapter
+from wsmsg.message.store.interface import PAGE_BYTES
 from wsmsg.model import Cursor, Mark, Message
 from wsmsg.rpc import rest_pb2
+from wsmsg.stream.options import MESSAGE_BYTES
 
 
 class QueryAdapterTests(SynchronousTestCase):
@@ -161,6 +163,50 @@ class QueryAdapterTests(SynchronousTestCase):
         [answer] = self.ask(rest_pb2.QueryItem(page=query))
         self.assertEqual(answer.error.code, "internal")
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def long(self, size: int, count: int) -> rest_pb2.QueryItem:
+        """
+        Store a conversation of long messages, and return a query for it.
+        """
+        for seq in range(1, count + 1):
+            m = Message("u:1:3", 1, f"l{seq}", 100 + seq, "x" * size, 1, 5, seq)
+            self.store.messages[m.identity] = m
+        query = rest_pb2.PageQuery(user=1, conversation="u:1:3")
+        return rest_pb2.QueryItem(page=query)
+
+    def test_bytes_of_a_response(self) -> None:
+        """
+        A response has as many answers as gRPC carries; Message does not read much more
+        than that, and says of each page that there are more messages.
+        """
+        item = self.long(PAGE_BYTES, 3)
+        read: list[object] = []
+        page = self.store.page
+
+        def counted(*args: Any, **more: Any) -> Any:
+            read.append(args)
+            return page(*args, **more)
+
+        self.store.page = counted  # type: ignore[method-assign]
+        answers = self.ask(*[item] * 64)
+        self.assertEqual(len(answers), ANSWER_BYTES // PAGE_BYTES - 1)
+        self.assertEqual(len(read), ANSWER_BYTES // PAGE_BYTES)
+        for answer in answers:
+            self.assertEqual([m.seq for m in answer.page.messages], [1])
+            self.assertTrue(answer.page.more)
+
+    def test_longest_message(self) -> None:
+        """
+        A message of the largest content that the settings allow can be read, also
+        where several are asked for at once.
+        """
+        most = 8 * 2**20
+        answers = self.ask(*[self.long(most, 2)] * 3)
+        self.assertEqual(len(answers), 1)
+        [message] = answers[0].page.messages
+        self.assertEqual((message.seq, len(message.content)), (1, most))
+        response = rest_pb2.QueryResponse(answers=answers)
+        self.assertLess(response.ByteSize(), MESSAGE_BYTES)
 
     def test_cancelled(self) -> None:
         """

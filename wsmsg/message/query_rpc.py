@@ -4,18 +4,24 @@ The gRPC method C{Query}: queries in protobuf, many in one call.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from wsmsg.dependency.gather import gather
 from wsmsg.errors import Internal, NotFound, WsmsgError
 from wsmsg.message.queries.interface import IQueries
+from wsmsg.message.store.interface import PAGE_BYTES
 from wsmsg.model import ConversationHead, Mark
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import write_message
+from wsmsg.stream.options import MESSAGE_BYTES
 
 #: The most queries in one call.
 MOST_ITEMS = 1000
+#: The most bytes of the answers in one response, unless one answer alone has more.
+ANSWER_BYTES = MESSAGE_BYTES // 2
 
 
 class QueryAdapter:
@@ -30,15 +36,25 @@ class QueryAdapter:
 
     async def answer(self, request: rest_pb2.QueryRequest) -> rest_pb2.QueryResponse:
         """
-        Answer all queries of a request, in their order; a query that fails is answered
+        Answer queries of a request, in their order; a query that fails is answered
         with its error.
+
+        The answers have at most L{ANSWER_BYTES} together, or one of them is longer
+        alone.  Connect asks the queries that are left without an answer again.
         """
         if len(request.items) > MOST_ITEMS:
             error = NotFound(f"{len(request.items)} queries, the limit is {MOST_ITEMS}")
             return rest_pb2.QueryResponse(
                 answers=[_error(error) for _ in request.items]
             )
-        answers = await gather(self._one(item) for item in request.items)
+        answers: list[rest_pb2.QueryAnswer] = []
+        size = 0
+        for some in _waves(request.items):
+            for answer in await gather(self._one(item) for item in some):
+                size += answer.ByteSize()
+                if answers and size > ANSWER_BYTES:
+                    return rest_pb2.QueryResponse(answers=answers)
+                answers.append(answer)
         return rest_pb2.QueryResponse(answers=answers)
 
     async def _one(self, item: rest_pb2.QueryItem) -> rest_pb2.QueryAnswer:
@@ -122,6 +138,23 @@ class QueryAdapter:
                 user=p.user, online=p.online, last_seen_ms=p.last_seen_ms
             )
         return rest_pb2.QueryAnswer(presence=answer)
+
+
+def _waves(
+    items: Sequence[rest_pb2.QueryItem],
+) -> Iterator[Sequence[rest_pb2.QueryItem]]:
+    """
+    Cut queries into sequences whose answers usually fit into one response, so that
+    Message does not read much more than it can send.
+    """
+    first = size = 0
+    for i, item in enumerate(items):
+        long = item.WhichOneof("query") in ("page", "unread")
+        size += PAGE_BYTES if long else 0
+        if size > ANSWER_BYTES:
+            yield items[first:i]
+            first, size = i, PAGE_BYTES
+    yield items[first:]
 
 
 def _write_head(to: rest_pb2.Head, head: ConversationHead) -> None:

@@ -126,13 +126,32 @@ class QueryTests(SynchronousTestCase):
 
     def test_answers_missing(self) -> None:
         """
-        A response with too few answers fails all of its reads.
+        A response without any answer fails all of its reads.
         """
         world = World()
         world.start("a:1")
         (asked,) = self.ask(world, 1)
         world.message().stream.queries[0][1].callback(self.answer())
         self.failureResultOf(asked)
+
+    def test_answered_in_part(self) -> None:
+        """
+        Reads that do not fit into the response of a call are asked again, before those
+        that came later, and none of them fails.
+        """
+        world = World()
+        world.start("a:1")
+        stream = world.message().stream
+        results = self.ask(world, 7)
+        stream.queries[0][1].callback(self.answer(1))
+        stream.queries[4][1].callback(self.answer(5))
+        again, answered = stream.queries[5]
+        names = [item.page.conversation for item in again.items]
+        self.assertEqual(names, ["u:1:6", "u:1:7"])
+        answered.callback(self.answer(6, 7))
+        heads = [self.successResultOf(results[i])[1] for i in (0, 4, 5, 6)]
+        self.assertEqual(heads, [1, 5, 6, 7])
+        self.assertEqual(world.upstream._queries.failed, 0)
 
     def test_another_is_asked(self) -> None:
         """

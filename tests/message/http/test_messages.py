@@ -166,7 +166,7 @@ class PageTests(ApiCase):
         self.assertEqual(self.page(before=1), ([], None, None))
         self.assertEqual(self.page(after=7), ([], None, None))
         self.assertEqual(self.page(after=INT64_MAX)[0], [])
-        self.assertEqual(self.page(before=INT64_MAX, limit=2)[0], [])
+        self.assertEqual(self.page(before=INT64_MAX, limit=2), ([6, 7], None, 6))
 
     def test_message(self) -> None:
         """

@@ -12,6 +12,7 @@ from tests.message.store.group_contract import CREW, GroupTests, changed, made
 from tests.message.store.inserts import insert_into
 from wsmsg.errors import Forbidden
 from wsmsg.message.store.interface import Outcome
+from wsmsg.model import INT64_MAX
 
 
 class RightTests(GroupTests):
@@ -29,6 +30,58 @@ class RightTests(GroupTests):
             return []
         self.assertEqual(head, messages[-1].seq if messages else after)
         return [m.seq for m in messages]
+
+    async def seqs(self, after: int, limit: int, **bounds: int) -> list[int]:
+        """
+        Return the numbers on a page of the conversation of 1 and 2.
+        """
+        messages, _ = await self.store.page("u:1:2", after, limit, **bounds)
+        return [m.seq for m in messages]
+
+    async def test_last_page(self) -> None:
+        """
+        A page before a number has the last messages before it, also where the number
+        is far above the head.
+        """
+        await self.insert([said(n) for n in range(1, 8)], 5)
+        for before, limit, expected in (
+            (INT64_MAX, 2, [6, 7]),
+            (8, 2, [6, 7]),
+            (6, 3, [3, 4, 5]),
+            (3, 5, [1, 2]),
+            (1, 5, []),
+            (INT64_MAX, 0, []),
+        ):
+            self.assertEqual(await self.seqs(0, limit, before=before), expected)
+        self.assertEqual(await self.seqs(4, 9, before=7), [5, 6])
+        self.assertEqual((await self.store.page("u:1:2", 0, 2, before=99))[1], 7)
+        await self.happen(made(2), said(2, conversation=CREW), changed(3, add=[3]))
+        back, _ = await self.store.page(CREW, 0, 9, before=99, reader=3)
+        self.assertEqual([m.seq for m in back], [3])
+
+    async def test_bytes_of_a_page(self) -> None:
+        """
+        A page has no more bytes of contents than its limit, and one message however
+        long it is.
+        """
+        sizes = (400, 500, 200, 5000, 300, 100)
+        contents = ["\xfc" * (size // 2) for size in sizes]
+        talk = [
+            msgspec.structs.replace(said(n), content=content)
+            for n, content in enumerate(contents, 1)
+        ]
+        await self.insert(talk, 5)
+        bound = {"limit_bytes": 1000}
+        self.assertEqual(await self.seqs(0, 9, **bound), [1, 2])
+        self.assertEqual(await self.seqs(2, 9, **bound), [3])
+        self.assertEqual(await self.seqs(3, 9, **bound), [4])
+        self.assertEqual(await self.seqs(4, 9, **bound), [5, 6])
+        self.assertEqual(await self.seqs(0, 9, limit_bytes=1), [1])
+        self.assertEqual(await self.seqs(0, 9), [1, 2, 3, 4, 5, 6])
+        back = {"before": 9, **bound}
+        self.assertEqual(await self.seqs(0, 9, **back), [5, 6])
+        self.assertEqual(await self.seqs(0, 9, before=5, limit_bytes=1), [4])
+        self.assertEqual(await self.seqs(0, 9, before=4, **bound), [2, 3])
 
     async def test_read_with_a_right(self) -> None:
         """

@@ -2,6 +2,7 @@
 Reads of Message, and marks: many items in a call, few calls at a time.
 
 Items that arrive while the limit of calls is in flight leave together in the next call.
+Message answers as many of them as fit into a response, and the others are asked again.
 When one Message fails, Connect asks another one once.
 """
 
@@ -163,16 +164,18 @@ class UpstreamReads:
         try:
             request = rest_pb2.QueryRequest(items=[w.item for w in batch])
             response = await self._response(request)
-            if len(response.answers) != len(batch):
-                raise Internal("Message did not answer each of the reads")
             results = [_result(answer) for answer in response.answers]
+            if not 0 < len(results) <= len(batch):
+                raise Internal("Message did not answer the reads")
+            # Message answers no more than fits into a response.
+            self._waiting.extendleft(reversed(batch[len(results) :]))
         except WsmsgError as e:
             results = [Failure(e)] * len(batch)
         except Exception:  # noqa: BLE001 - a guard: a session waits for each answer
             results = [Failure()] * len(batch)
         finally:
             self._in_flight -= 1
-        for waiting, result in zip(batch, results, strict=True):
+        for waiting, result in zip(batch, results, strict=False):
             self.failed += isinstance(result, Failure)
             if isinstance(result, HeadsView):
                 self._note_epoch(result.epoch)

@@ -163,11 +163,13 @@ class MessageCalls:
         limit = call.limit(_PAGE, self._queries.page_limit)
         after, before = call.number("after", 0), call.number("before", 0)
         backwards = bool(before) and not call.text("after")
-        if backwards:
-            after = max(before - 1 - limit, 0)
-            limit = min(limit, before - 1 - after)
-        name = call.path["conversation"]
-        found = await self._queries.page(user, name, after, max(limit, 1))
+        found = await self._queries.page(
+            user,
+            call.path["conversation"],
+            after,
+            limit,
+            before=before if backwards else 0,
+        )
         messages, head = found.messages, found.head
         if before:
             messages = [m for m in messages if m.seq < before]
@@ -177,7 +179,7 @@ class MessageCalls:
             messages=[view(m) for m in messages],
             head=head,
             next=last if last < head and (messages or not before) else None,
-            previous=first if first > 1 and first == after + 1 else None,
+            previous=first if first > 1 and (backwards or first == after + 1) else None,
         )
         return Reply(200, page)
 

@@ -29,6 +29,8 @@ from wsmsg.settings.legacy import MessageLegacySettings
 
 _CONVERSATIONS = 500
 _CHUNK = 200
+# The most characters of contents on a page.
+_BYTES = 16 * 2**20
 
 
 @attrs.frozen
@@ -51,11 +53,13 @@ class _Source:
 
     @ivar first: the first seq.
     @ivar head: the last seq.
+    @ivar reader: the user who reads; 0: the peer itself.
     """
 
     conversation: str
     first: int
     head: int
+    reader: int
 
 
 class History:
@@ -122,7 +126,7 @@ class History:
         head = (await self._store.heads([conversation]))[conversation]
         if not head:
             raise NotFound(f"there is no group {group}")
-        source = _Source(conversation, first, head)
+        source = _Source(conversation, first, head, user)
         messages = await self._slice(source, begin, size)
         visible = [m for m in messages if m.kind < FIRST_EVENT]
         return HistoryPage(visible, max(0, head - first + 1))
@@ -138,7 +142,7 @@ class History:
             for row in rows:
                 first = readable.get((row.conversation, user), 1)
                 if row.head >= first:
-                    sources.append(_Source(row.conversation, first, row.head))
+                    sources.append(_Source(row.conversation, first, row.head, user))
             if not page.more:
                 return sources
             if len(sources) > self.depth:
@@ -147,8 +151,27 @@ class History:
 
     async def _slice(self, source: _Source, begin: int, size: int) -> list[Message]:
         after = source.first - 1 + begin
-        messages, _ = await self._store.page(source.conversation, after, size)
-        return messages
+        found: list[Message] = []
+        length = 0
+        while len(found) < size:
+            messages, head = await self._page(source, after, size - len(found))
+            found += messages
+            length += sum(len(m.content) for m in messages)
+            if length > _BYTES:
+                raise TooLarge(
+                    f"{size} messages are over {_BYTES} bytes: ask for smaller pages"
+                )
+            if not messages or messages[-1].seq >= head:
+                break
+            after = messages[-1].seq
+        return found
+
+    async def _page(
+        self, source: _Source, after: int, limit: int
+    ) -> tuple[list[Message], int]:
+        return await self._store.page(
+            source.conversation, after, limit, reader=source.reader
+        )
 
     async def _merged(
         self, sources: Sequence[_Source], begin: int, size: int
@@ -175,7 +198,10 @@ class History:
     async def _read(self, source: _Source, chunk: int) -> AsyncIterator[Message | None]:
         after = source.first - 1
         while after < source.head:
-            messages, _ = await self._store.page(source.conversation, after, chunk)
+            try:
+                messages, _ = await self._page(source, after, chunk)
+            except Forbidden:
+                break  # the user was removed from the group meanwhile
             if not messages:
                 break
             for message in messages:

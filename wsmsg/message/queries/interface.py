@@ -89,10 +89,18 @@ class IQueries(Protocol):
     def page_limit(self) -> int: ...
 
     async def page(
-        self, user: int, conversation: str, after: int, limit: int
+        self,
+        user: int,
+        conversation: str,
+        after: int,
+        limit: int,
+        *,
+        before: int = 0,
     ) -> ConversationPage:
         """
         Read the messages of a conversation with a seq above C{after}.
+
+        @param before: read the last of those with a seq below this; 0: the first ones.
         """
 
     async def heads(

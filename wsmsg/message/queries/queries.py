@@ -76,7 +76,13 @@ class Queries:
         self.page_limit = settings.page
 
     async def page(
-        self, user: int, conversation: str, after: int, limit: int
+        self,
+        user: int,
+        conversation: str,
+        after: int,
+        limit: int,
+        *,
+        before: int = 0,
     ) -> ConversationPage:
         """
         Read messages of a conversation.
@@ -87,7 +93,11 @@ class Queries:
         else:
             _check_member(user, conversation)
         page = await self._store.page(
-            conversation, max(after, 0), self._limited(limit), reader=user
+            conversation,
+            max(after, 0),
+            self._limited(limit),
+            before=max(before, 0),
+            reader=user,
         )
         return ConversationPage(*page, self._store.epoch)
 

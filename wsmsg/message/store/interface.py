@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from typing import NamedTuple
 
 import attrs
 import msgspec
@@ -30,6 +31,21 @@ from wsmsg.model import Cursor, Mark, Message, MessageIdentity
 
 #: The shard of imported conversations, which have no partition.
 IMPORTS = -1
+
+#: The most bytes of contents in a page, unless one message alone has more.
+PAGE_BYTES = 256 * 1024
+
+
+class PageSpan(NamedTuple):
+    """
+    The arguments of L{IMessages.page}.
+    """
+
+    after: int
+    before: int
+    limit: int
+    limit_bytes: int
+    reader: int
 
 
 class Outcome(Enum):
@@ -186,7 +202,13 @@ class IMessages(IStoreRole):
         """
 
     def page(
-        conversation: str, after: int, limit: int, *, reader: int = 0
+        conversation: str,
+        after: int,
+        limit: int,
+        *,
+        before: int = 0,
+        reader: int = 0,
+        limit_bytes: int = PAGE_BYTES,
     ) -> Deferred[tuple[list[Message], int]]:
         """
         Read messages of a conversation, for the server itself or on behalf of a user.
@@ -195,11 +217,16 @@ class IMessages(IStoreRole):
         messages, and at their numbers: a page ends with the change that removes its
         reader, and begins with the number from which on the reader may read.
 
+        @param limit: the most messages.
+        @param before: return the last messages with numbers below this, instead of the
+            first ones above C{after}; 0: no such bound.
         @param reader: the user who reads; 0: the server.  In a conversation of two, the
             caller checks the user.
-        @return: a Deferred that fires with at most C{limit} messages with numbers above
-            C{after}, in order, and the last number that may be read: usually the
-            conversation's head.
+        @param limit_bytes: the most bytes of contents.  One message is returned however
+            long it is.
+        @return: a Deferred that fires with messages with numbers above C{after}, in
+            order, and the last number that may be read: usually the conversation's
+            head.
         @raise Forbidden: (as failure) the reader is not a member of the group, or
             C{after} is not before the change that removes the reader.
         """

@@ -3,7 +3,7 @@ The store in MongoDB, for many Messages.
 
 ::
 
-    store --> insert, heads, groups, events, cursors, marks, unread
+    store --> messages, heads, groups, events, cursors, marks, unread
                  |  commands in the terms of documents
                  v
               connection --> pool (txmongo) --> MongoDB
@@ -17,8 +17,8 @@ documents   the documents, and the commands that write and find them
 events      applies events, one function for each kind
 groups      groups and their members
 heads       the conversations: their heads, and a user's by their changes
-insert      inserts messages, a prefix of each conversation
 marks       cursors with ranges of read messages above them
+messages    inserts of messages, a prefix of each conversation, and pages
 pool        connections by txmongo, and what it lacks: the login by SCRAM-SHA-256
 shards      the numbers of changes
 store       IMessageStore: joins the other modules

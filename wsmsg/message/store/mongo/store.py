@@ -15,18 +15,19 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from wsmsg.dependency.gather import gather_lists
 from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
-from wsmsg.errors import Forbidden, Unavailable
+from wsmsg.errors import Unavailable
 from wsmsg.events import member_change
 from wsmsg.message.store.interface import (
     IMPORTS,
+    PAGE_BYTES,
     GroupPage,
     HeadList,
     IMessageStore,
     Marked,
     Outcome,
+    PageSpan,
 )
 from wsmsg.message.store.mongo.connection import MongoConnection, Run
 from wsmsg.message.store.mongo.cursors import MongoCursors
@@ -45,17 +46,15 @@ from wsmsg.message.store.mongo.documents import (
 from wsmsg.message.store.mongo.events import apply
 from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.heads import MongoHeads, MongoLists
-from wsmsg.message.store.mongo.insert import MongoInserts
 from wsmsg.message.store.mongo.marks import MongoMarks
+from wsmsg.message.store.mongo.messages import MongoInserts, MongoPages
 from wsmsg.message.store.mongo.shards import MongoShards, epoch_query, first_epoch
 from wsmsg.message.store.mongo.unread import MongoUnread
 from wsmsg.model import (
-    INT64_MAX,
     Cursor,
     Mark,
     Message,
     MessageIdentity,
-    is_group,
     storable_values,
 )
 from wsmsg.settings.urls.mongo import MongoUrl
@@ -96,6 +95,7 @@ class MongoStore:
         self._heads = MongoHeads(self._connection, self._shards)
         self._lists = MongoLists(self._connection, self._shards)
         self._groups = MongoGroups(self._connection)
+        self._pages = MongoPages(self._connection, self._groups, self._heads)
         self._inserts = MongoInserts(self._connection, self._heads, self._groups)
         self._cursors = MongoCursors(self._connection, self._heads)
         self._marks = MongoMarks(self._connection, self._groups, self._cursors)
@@ -129,13 +129,17 @@ class MongoStore:
         return self._connection.do(lambda: self._heads.heads(conversations))
 
     def page(
-        self, conversation: str, after: int, limit: int, *, reader: int = 0
+        self,
+        conversation: str,
+        after: int,
+        limit: int,
+        *,
+        before: int = 0,
+        reader: int = 0,
+        limit_bytes: int = PAGE_BYTES,
     ) -> Deferred[tuple[list[Message], int]]:
-        if reader and is_group(conversation):
-            return self._connection.do(
-                lambda: self._read(conversation, after, limit, reader)
-            )
-        return self._connection.do(lambda: self._page(conversation, after, limit))
+        span = PageSpan(after, before, limit, limit_bytes, reader)
+        return self._connection.do(lambda: self._pages.page(conversation, span))
 
     def forget_shards(self) -> None:
         self._shards.forget()
@@ -228,63 +232,6 @@ class MongoStore:
         )
         by_identity = {m.identity: m for m in map(to_message, found)}
         return {i: by_identity[i] for i in identities if i in by_identity}
-
-    async def _read(
-        self, conversation: str, after: int, limit: int, reader: int
-    ) -> tuple[list[Message], int]:
-        key = (conversation, reader)
-        while True:
-            messages, head = await self._page(conversation, after, limit)
-            # Judged after the messages were read, so that it counts all changes before
-            # the last of them.
-            right = (await self._groups.rights([key])).get(key)
-            if right is None or after >= right.last:
-                raise Forbidden(f"user {reader} is not in {conversation}")
-            if after >= right.first - 1:
-                break
-            after = right.first - 1
-        return [m for m in messages if m.seq <= right.last], min(head, right.last)
-
-    async def _page(
-        self, conversation: str, after: int, limit: int
-    ) -> tuple[list[Message], int]:
-        if not storable(conversation) or not storable_values((after,)):
-            return [], 0
-        limit = max(limit, 0)
-        # Numbers have no gaps, so both bounds give as many messages as are wanted.
-        between = {"$gt": after, "$lte": min(after + limit, INT64_MAX)}
-        found = await gather_lists(
-            [
-                self._connection.documents(
-                    find("conversations", {"_id": conversation})
-                ),
-                self._connection.documents(
-                    find(
-                        "messages",
-                        {"conversation": conversation, "seq": between},
-                        sort={"seq": 1},
-                    )
-                ),
-            ]
-        )
-        hint = max([int(d["head"]) for d in found if "head" in d], default=0)
-        messages = [to_message(d) for d in found if "seq" in d]
-        last = messages[-1].seq if messages else 0
-        if len(messages) < limit and max(hint, last) > max(last, after):
-            messages = await self._sparse(conversation, after, limit)
-            last = messages[-1].seq if messages else 0
-        if len(messages) < limit or hint > last:
-            return messages, max(hint, last)
-        beyond = await self._heads.beyond({conversation: max(hint, last)})
-        return messages, beyond.get(conversation, max(hint, last))
-
-    async def _sparse(self, conversation: str, after: int, limit: int) -> list[Message]:
-        # An imported conversation may begin later than with 1.
-        wanted = {"conversation": conversation, "seq": {"$gt": after}}
-        found = await self._connection.documents(
-            find("messages", wanted, sort={"seq": 1}, limit=limit)
-        )
-        return [to_message(d) for d in found]
 
 
 async def prepare(run: Run) -> None:

@@ -9,5 +9,6 @@ events   applies events, one function for each kind
 file     the tables, and the reader and the writer of messages
 groups   the rows of groups and members
 marks    the read ranges above cursors, and unread messages
+pages    pages of conversations, bounded in bytes
 store    IMessageStore: one thread that reads, one that writes
 """

@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from wsmsg.errors import Forbidden
 from wsmsg.message.store.interface import Marked, Outcome
 from wsmsg.message.store.sqlite.changes import (
     CHANGES,
@@ -26,12 +25,12 @@ from wsmsg.message.store.sqlite.cursors import CursorMoves
 from wsmsg.message.store.sqlite.events import APPLY, apply
 from wsmsg.message.store.sqlite.groups import GROUPS, PAST, GroupRows
 from wsmsg.message.store.sqlite.marks import SEEN, SeenRows
+from wsmsg.message.store.sqlite.pages import PageRows
 from wsmsg.model import (
     Cursor,
     Mark,
     Message,
     MessageIdentity,
-    is_group,
     storable_values,
 )
 from wsmsg.sqlite.file import MOST, SqliteFile, Unfit, select, write
@@ -105,28 +104,6 @@ _HEADS = f"""
     SELECT json_group_array(json_array(c.name, {_HEAD})) FROM {{rows}}
     CROSS JOIN conversations c ON c.name = column1
 """
-# ?4: the user who reads a group.  One statement sees one snapshot: the membership as it
-# is after the last of the messages.
-_PAGE = f"""
-    SELECT coalesce({_HEAD}, 0), (
-        SELECT json_group_array({_JSON}) FROM (
-            SELECT * FROM messages WHERE conversation = c.id AND seq > ?2
-            ORDER BY seq LIMIT ?3
-        ) m
-    ) FROM conversations c WHERE c.name = ?1
-"""
-_READ = f"""
-    SELECT coalesce({_HEAD}, 0), (
-        SELECT json_group_array({_JSON}) FROM (
-            SELECT * FROM messages WHERE conversation = c.id
-                AND seq > max(?2, iif(g.history, 0, r.joined - 1))
-            ORDER BY seq LIMIT ?3
-        ) m
-    ) FROM conversations c
-    CROSS JOIN groups g ON g.conversation = c.id
-    CROSS JOIN group_members r ON r.conversation = c.id AND r.user = ?4 AND r.joined
-    WHERE c.name = ?1
-"""
 _CURSORS = f"""
     SELECT json_group_array(json_array(
         c.name, column2, u.delivered, u.read, coalesce({_HEAD}, 0)
@@ -150,6 +127,7 @@ class StoreReader:
     def __init__(self, path: str, *, reads: bool = True) -> None:
         self._file = SqliteFile(path, STORE, reads=reads)
         self.groups = GroupRows(self._file)
+        self.pages = PageRows(self._file)
         self.seen = SeenRows(self._file)
         self.lists = ConversationLists(self._file)
 
@@ -173,24 +151,6 @@ class StoreReader:
             heads[name] = head or 0
         return heads
 
-    def page(
-        self, conversation: str, after: int, limit: int, reader: int = 0
-    ) -> tuple[list[Message], int]:
-        judged = bool(reader) and is_group(conversation)
-        key = (conversation, after, max(limit, 0))
-        try:
-            if judged:
-                row = self._file.row(_READ, (*key, reader))
-            else:
-                row = self._file.row(_PAGE, key)
-        except Unfit:
-            row = None
-        if row is None:
-            if judged:
-                raise Forbidden(f"user {reader} is not in {conversation}")
-            return [], 0
-        head, messages = row
-        return [_message(m) for m in _messages.decode(messages)], head
 
     def cursors(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Cursor]:
         return {

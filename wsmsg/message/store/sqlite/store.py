@@ -18,11 +18,13 @@ from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.stop import StopOnce
 from wsmsg.dependency.worker import IWorker, TimeAndThreads, Worker
 from wsmsg.message.store.interface import (
+    PAGE_BYTES,
     GroupPage,
     HeadList,
     IMessageStore,
     Marked,
     Outcome,
+    PageSpan,
 )
 from wsmsg.message.store.sqlite.file import StoreReader, StoreWriter
 from wsmsg.model import Cursor, Mark, Message, MessageIdentity
@@ -84,10 +86,18 @@ class SqliteStore:
         return self._kept.run(self._reading, self._reader.heads, conversations)
 
     def page(
-        self, conversation: str, after: int, limit: int, *, reader: int = 0
+        self,
+        conversation: str,
+        after: int,
+        limit: int,
+        *,
+        before: int = 0,
+        reader: int = 0,
+        limit_bytes: int = PAGE_BYTES,
     ) -> Deferred[tuple[list[Message], int]]:
+        span = PageSpan(after, before, limit, limit_bytes, reader)
         return self._kept.run(
-            self._reading, self._reader.page, conversation, after, limit, reader
+            self._reading, self._reader.pages.page, conversation, span
         )
 
     def forget_shards(self) -> None:

@@ -1,5 +1,7 @@
 """
-Inserts numbered messages so that of each conversation a prefix is stored.
+Messages in MongoDB: inserts and pages.
+
+Inserts store numbered messages so that of each conversation a prefix is stored.
 
 MongoDB inserts in order and stops at the first document that fails, so at any moment a
 prefix of the batch is stored, and so a prefix of each conversation in it: no reader
@@ -12,12 +14,13 @@ part or in full, costs a few more, however many conversations it has.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from wsmsg.dependency.gather import gather_lists
-from wsmsg.errors import Unavailable
+from wsmsg.errors import Forbidden, Unavailable
 from wsmsg.events.group_change import GROUP
-from wsmsg.message.store.interface import Outcome
+from wsmsg.message.store.interface import Outcome, PageSpan
+from wsmsg.message.store.membership import ReadRight
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.documents import (
     BRANCHES,
@@ -29,11 +32,14 @@ from wsmsg.message.store.mongo.documents import (
     insert,
     message_key,
     size_of,
+    storable,
+    storable_values,
     to_document,
+    to_message,
 )
 from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.heads import MongoHeads
-from wsmsg.model import Message
+from wsmsg.model import INT64_MAX, Message, is_group
 
 _DUPLICATE = frozenset({11000, 11001})
 # Bad value, failed validation, document or key too large: no retry can cure these.
@@ -218,3 +224,118 @@ def _up_to(
         if size > limit_bytes and size > size_of(messages[i]):
             return
         yield messages[i]
+
+
+class MongoPages:
+    """
+    Reads of pages.  MongoDB ends an answer after 16 MiB, and what a page does not take
+    of that is dropped here.
+    """
+
+    def __init__(
+        self, connection: MongoConnection, groups: MongoGroups, heads: MongoHeads
+    ) -> None:
+        self._connection = connection
+        self._groups = groups
+        self._heads = heads
+
+    async def page(
+        self, conversation: str, span: PageSpan
+    ) -> tuple[list[Message], int]:
+        """
+        As L{wsmsg.message.store.interface.IMessages.page}.
+        """
+        if not span.reader or not is_group(conversation):
+            return await self._any(conversation, span)
+        key = (conversation, span.reader)
+        while True:
+            messages, head = await self._any(conversation, span)
+            # Judged after the messages were read, so that it counts all changes before
+            # the last of them.
+            right = (await self._groups.rights([key])).get(key)
+            if right is None or span.after >= right.last:
+                raise Forbidden(f"user {span.reader} is not in {conversation}")
+            lawful = _within(span, right)
+            if lawful == span:
+                visible = [m for m in messages if m.seq <= right.last]
+                return visible, min(head, right.last)
+            span = lawful
+
+    async def _any(
+        self, conversation: str, span: PageSpan
+    ) -> tuple[list[Message], int]:
+        if not storable(conversation) or not storable_values((span.after, span.before)):
+            return [], 0
+        if span.before:
+            return await self._last(conversation, span)
+        limit = max(span.limit, 0)
+        after = span.after
+        # Numbers have no gaps, so both bounds give as many messages as are wanted.
+        between = {"$gt": after, "$lte": min(after + limit, INT64_MAX)}
+        hint, messages = await self._found(conversation, between, limit)
+        last = messages[-1].seq if messages else 0
+        if not messages and limit and hint > after:
+            # An imported conversation may begin later than with 1.
+            above = {"$gt": after, "$lte": INT64_MAX}
+            hint, messages = await self._found(conversation, above, limit)
+            last = messages[-1].seq if messages else 0
+        head = max(hint, last)
+        fitting = _fitting(messages, span.limit_bytes)
+        if len(messages) < limit or hint > last:
+            return fitting, head
+        beyond = await self._heads.beyond({conversation: head})
+        return fitting, beyond.get(conversation, head)
+
+    async def _last(
+        self, conversation: str, span: PageSpan
+    ) -> tuple[list[Message], int]:
+        head = (await self._heads.heads([conversation]))[conversation]
+        limit = max(span.limit, 0)
+        before = min(span.before, head + 1)
+        between = {"$gt": max(span.after, before - 1 - limit), "$lt": before}
+        _, messages = await self._found(conversation, between, limit, order=-1)
+        return _fitting(messages, span.limit_bytes)[::-1], head
+
+    async def _found(
+        self, conversation: str, seqs: Document, limit: int, *, order: int = 1
+    ) -> tuple[int, list[Message]]:
+        """
+        Return the hint of the head, and messages of one answer of MongoDB.
+        """
+        found = await gather_lists(
+            [
+                self._connection.documents(
+                    find("conversations", {"_id": conversation})
+                ),
+                self._connection.documents(
+                    find(
+                        "messages",
+                        {"conversation": conversation, "seq": seqs},
+                        sort={"seq": order},
+                        # No limit: the bounds suffice, and 0 means none.
+                        limit=max(limit, 1),
+                        singleBatch=True,
+                    )
+                ),
+            ]
+        )
+        hint = max([int(d["head"]) for d in found if "head" in d], default=0)
+        return hint, [to_message(d) for d in found if "seq" in d][:limit]
+
+
+def _within(span: PageSpan, right: ReadRight) -> PageSpan:
+    before = span.before
+    if before > right.last:
+        before = right.last + 1
+    return span._replace(after=max(span.after, right.first - 1), before=before)
+
+
+def _fitting(messages: Iterable[Message], limit_bytes: int) -> list[Message]:
+    size = 0
+    fitting: list[Message] = []
+    for message in messages:
+        size += len(message.content.encode())
+        if fitting and size > limit_bytes:
+            break
+        fitting.append(message)
+    return fitting

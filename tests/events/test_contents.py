@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.message.store.group_contract import changed
+from tests.message.store.group_contract import CREW, changed
+from wsmsg.connect.session.registry import to_deliver
 from wsmsg.events.group_change import GROUP, decode_change, encode_change
 from wsmsg.events.kind import InvalidContent
-from wsmsg.events.recall import decode_recall
+from wsmsg.events.recall import RECALL, decode_recall
+from wsmsg.message.http.messages import view
 from wsmsg.message.ingress.ingress import validate
 from wsmsg.message.ingress.interface import SendRequest
-from wsmsg.model import group_conversation, group_of
+from wsmsg.model import INT64_MAX, TEXT, Message, group_conversation, group_of
 
 _users = st.lists(st.integers(-3, 2**64), max_size=4)
 
@@ -76,3 +78,43 @@ class HostileContentTests(SynchronousTestCase):
         for content in ("[" * 10**6, '{"add":[' + "1," * 10**5, "\ud800", "\0", "null"):
             self.check(content)
         self.check(changed(1, add=[2**63]).content)
+
+
+class ShownContentTests(SynchronousTestCase):
+    """
+    Contents of events as clients receive them.
+    """
+
+    def shown(self, *users: int) -> list[object]:
+        """
+        Return the users of a change that adds them and removes them, as a parser of
+        JSON finds them in what a client receives.
+        """
+        change = changed(5, add=users, remove=(7, 2**62))
+        content = to_deliver(change, 1).content
+        self.assertEqual(view(change).content, content)
+        self.assertEqual(decode_change(content).add, users)
+        fields = msgspec.json.decode(content)
+        self.assertEqual(fields["remove"], [7, str(2**62)])
+        added: list[object] = fields["add"]
+        return added
+
+    def test_large_users(self) -> None:
+        """
+        Users above 2^53 are strings, which JavaScript does not round.
+        """
+        exact = 2**53
+        large = [str(exact + 1), str(INT64_MAX)]
+        self.assertEqual(self.shown(5, exact), [5, exact])
+        self.assertEqual(self.shown(5, exact, *map(int, large)), [5, exact, *large])
+
+    def test_others_are_unchanged(self) -> None:
+        """
+        Other contents are sent as they are, whatever digits they have.
+        """
+        text = '{"add": [9007199254740993]}'
+        for kind in (TEXT, RECALL, 1500):
+            message = Message("u:1:2", 1, "c", 7, text, kind, 5, 1)
+            self.assertEqual(to_deliver(message, 1).content, text)
+        broken = Message(CREW, 1, "c", 7, text[:-1], GROUP, 5, 1)
+        self.assertEqual(to_deliver(broken, 1).content, text[:-1])

@@ -27,7 +27,7 @@ from typing import Any
 from wsmsg.events.group_change import GROUP_KIND
 from wsmsg.events.kind import EventKind, InvalidContent, MemberChange
 from wsmsg.events.recall import RECALL_KIND
-from wsmsg.model import Message
+from wsmsg.model import FIRST_EVENT, Message
 
 #: All kinds of events, by their number.
 EVENT_KINDS: Mapping[int, EventKind] = {
@@ -52,3 +52,13 @@ def member_change(message: Message) -> MemberChange | None:
         return row.member_change(message.content)
     except InvalidContent:
         return None
+
+
+def shown_content(message: Message) -> str:
+    """
+    Return the content of a message as clients receive it.
+    """
+    if message.kind < FIRST_EVENT:
+        return message.content
+    row = EVENT_KINDS.get(message.kind)
+    return message.content if row is None else row.shown(message.content)

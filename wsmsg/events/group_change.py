@@ -11,6 +11,9 @@ a user who is a member already has no effect.
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import msgspec
 
 from wsmsg.errors import BadRequest, Conflict, Forbidden
@@ -59,7 +62,11 @@ class GroupChange(msgspec.Struct, frozen=True, omit_defaults=True):
     remove: tuple[int, ...] = ()
 
 
-_decoder = msgspec.json.Decoder(GroupChange)
+# Not strict: large numbers may be strings of digits, as clients receive them.
+_decoder = msgspec.json.Decoder(GroupChange, strict=False)
+# The digits of a number that JavaScript may not represent exactly.
+_LARGE = re.compile(r"[0-9]{16}")
+_EXACT = 2**53
 
 
 def encode_change(change: GroupChange) -> str:
@@ -83,6 +90,25 @@ def decode_change(content: str) -> GroupChange:
     if problem:
         raise InvalidContent(problem)
     return change
+
+
+def shown_change(content: str) -> str:
+    """
+    Return the content of an event as clients receive it: users above 2^53 are strings
+    of digits, as in all JSON for clients.
+    """
+    if _LARGE.search(content) is None:
+        return content
+    try:
+        change = decode_change(content)
+    except InvalidContent:
+        return content
+    # Structs do not check the types of their fields when they are created.
+    shown: Any = [
+        tuple(str(user) if user > _EXACT else user for user in users)
+        for users in (change.add, change.remove)
+    ]
+    return encode_change(msgspec.structs.replace(change, add=shown[0], remove=shown[1]))
 
 
 def change_problem(change: GroupChange) -> str:
@@ -173,4 +199,5 @@ GROUP_KIND = EventKind(
     needs_group=True,
     record_problem=_record_problem,
     member_change=decode_change,
+    shown=shown_change,
 )

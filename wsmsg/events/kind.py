@@ -103,6 +103,10 @@ def _no_problem(conversation: str, content: str) -> str:
     return ""
 
 
+def _unchanged(content: str) -> str:
+    return content
+
+
 @attrs.frozen(kw_only=True)
 class EventKind:
     """
@@ -127,6 +131,7 @@ class EventKind:
         conversation and content; empty: nothing.
     @ivar member_change: the change of membership that a content makes, for kinds that
         change membership; raises L{InvalidContent}.
+    @ivar shown: the content as clients receive it, whatever is stored.
     """
 
     kind: int
@@ -140,3 +145,4 @@ class EventKind:
     target: Callable[[str], int] = _no_target
     record_problem: Callable[[str, str], str] = _no_problem
     member_change: Callable[[str], MemberChange] | None = None
+    shown: Callable[[str], str] = _unchanged

@@ -169,11 +169,28 @@ class TimerTests(SynchronousTestCase):
         spread: PacedQueue[int] = PacedQueue()
         spread.add(range(10), 100.0, 2.0)
         self.assertEqual(spread.take(100.0), [])
-        self.assertEqual(len(spread.take(100.5)), 3)
+        self.assertEqual(spread.take(100.5), [0, 1])
         spread.drop(9)
-        self.assertEqual(len(spread.take(102.0)), 6)
+        self.assertEqual(spread.take(102.0), [2, 3, 4, 5, 6, 7, 8])
         spread.add(range(3), 103.0, 0.0)
         self.assertEqual(spread.take(103.0), [0, 1, 2])
+
+    def test_spread_while_others_come(self) -> None:
+        """
+        Items are returned within the time that they were added with, however many are
+        added meanwhile; one that is added again keeps its time.
+        """
+        spread: PacedQueue[int] = PacedQueue()
+        spread.add(range(1000), 0.0, 3.0)
+        taken: list[int] = []
+        for tenth in range(31):
+            now = tenth / 10
+            spread.add(range(1000 + 50 * tenth, 1050 + 50 * tenth), now, 3.0)
+            spread.add([999], now, 3.0)
+            taken += [item for item in spread.take(now) if item < 1000]
+        self.assertEqual(sorted(taken), list(range(1000)))
+        spread.take(6.0)
+        self.assertEqual(len(spread), 0)
 
     def test_no_timers(self) -> None:
         """

@@ -34,10 +34,41 @@ class GroupIngressTests(GroupCase):
         """
         self.send("a", sender=2)
         self.send("b", sender=3)
-        self.send("c", to="g:8")
-        codes = {"a": "accepted", "b": "forbidden", "c": "forbidden"}
-        self.assertEqual(self.codes(), codes)
+        self.assertEqual(self.codes(), {"a": "accepted", "b": "forbidden"})
         self.assertEqual(self.said(), ["a"])
+
+    def test_unknown_group(self) -> None:
+        """
+        A send to a group that the store does not know is refused for a time only, as
+        another Message may have accepted its creation; after two minutes it is refused
+        for good.
+        """
+        self.send("a", to="g:8")
+        self.now += 119_000
+        self.send("b", to="g:8")
+        self.assertEqual(self.codes(), {"a": "unavailable", "b": "unavailable"})
+        self.now += 2_000
+        self.send("c", to="g:8")
+        self.assertEqual(self.codes()["c"], "forbidden")
+
+    def test_accepted_by_another_message(self) -> None:
+        """
+        A group that another Message accepted, and that is not stored yet, can be used
+        here once it is stored: what its creator sends before is refused for a time.
+        """
+        change = GroupChange(True, "team", False, (1, 2))
+        group = group_conversation(group_of(1, "make"))
+        made = Message(group, 1, "make", 9, encode_change(change), GROUP, 5, 1)
+        self.send("early", to=group)
+        self.send("add", encode_change(GroupChange(add=(3,))), GROUP, to=group)
+        codes = {"early": "unavailable", "add": "unavailable"}
+        self.assertEqual(self.codes(), codes)
+        self.successResultOf(self.store.insert([made], 5))
+        self.now += 2_000
+        self.send("stranger", sender=3, to=group)
+        self.send("later", to=group)
+        codes.update(stranger="forbidden", later="accepted")
+        self.assertEqual(self.codes(), codes)
 
     def test_believed_for_a_second(self) -> None:
         """

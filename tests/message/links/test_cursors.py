@@ -12,6 +12,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import MemoryStore
+from wsmsg.errors import Unavailable
 from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.model import Cursor
 
@@ -76,6 +77,27 @@ class CursorsTests(SynchronousTestCase):
             return deferLater(self.clock, seconds).addCallback(lambda _: move(cursors))
 
         self.store.move_cursors = later  # type: ignore[method-assign]
+
+    def test_moved_while_a_move_fails(self) -> None:
+        """
+        A read cursor is kept where the store fails while it is stored, and the same
+        user reports only a delivery meanwhile.
+        """
+        moves: list[tuple[Sequence[Cursor], Deferred[list[Cursor]]]] = []
+
+        def held(cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
+            moves.append((cursors, Deferred()))
+            return moves[-1][1]
+
+        self.store.move_cursors = held  # type: ignore[method-assign]
+        self.cursors.move([cursor(2, delivered=10, read=10)])
+        self.clock.advance(0.03)
+        self.cursors.move([cursor(2, delivered=12)])
+        moves[0][1].errback(Unavailable("the store is away"))
+        self.clock.pump([0.5, 0.03])
+        self.assertEqual(moves[1][0], [Cursor("u:1:2", 2, 12, 10)])
+        moves[1][1].callback([])
+        self.clock.advance(0.5)
 
     def test_rest(self) -> None:
         """

@@ -264,13 +264,13 @@ class MarkTests(CursorTests):
 
     async def test_unread_to_oneself(self) -> None:
         """
-        Messages to oneself are unread until they are marked.
+        Messages to oneself are never unread; they can be marked like others.
         """
         await self.insert([said(i, conversation="u:7:7", sender=7) for i in (1, 2)])
-        self.assertEqual(await self.unread_of(7, "u:7:7"), [1, 2])
+        self.assertEqual(await self.unread_of(7, "u:7:7"), [])
+        self.assertEqual(await self.store.unread(7, 0, 9), ([], 0))
         told = await self.store.mark([mark(1, 7, "u:7:7")])
-        self.assertEqual(told, Marked([True], [Cursor("u:7:7", 7, 1, 1)]))
-        self.assertEqual(await self.unread_of(7, "u:7:7"), [2])
+        self.assertEqual(told, Marked([True], [Cursor("u:7:7", 7, 2, 2)]))
 
     async def test_recalled_is_not_unread(self) -> None:
         """

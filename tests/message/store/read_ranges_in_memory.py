@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from wsmsg.message.store.interface import Marked
 from wsmsg.message.store.read_ranges import ReadRanges, advance, is_skippable
-from wsmsg.model import Cursor, InvalidName, Mark, Message, conversation_of, members_of
+from wsmsg.model import Cursor, InvalidName, Mark, Message, members_of
 
 _Key = tuple[str, int]
 
@@ -59,12 +59,10 @@ class SeenInMemory:
 
     def _marked(self, key: _Key, seq: int) -> dict[_Key, Cursor]:
         name, user = key
-        alone = name == conversation_of(user, user)
         passed = [
             m.seq
             for m in self._messages()
-            if m.conversation == name
-            and is_skippable(m.kind, m.sender, user, alone=alone)
+            if m.conversation == name and is_skippable(m.kind, m.sender, user)
         ]
         old = self.moved.get(key, Cursor(name, user))
         before = ReadRanges(
@@ -86,9 +84,8 @@ class SeenInMemory:
     def _is_unread(self, m: Message, user: int) -> bool:
         key = (m.conversation, user)
         cursor = self.moved.get(key, Cursor(*key))
-        alone = m.conversation == conversation_of(user, user)
         return (
             m.seq >= self._first(*key)
-            and not is_skippable(m.kind, m.sender, user, alone=alone)
+            and not is_skippable(m.kind, m.sender, user)
             and m.seq not in ReadRanges(cursor.read, self.seen.get(key, ()))
         )

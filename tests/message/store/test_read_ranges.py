@@ -151,8 +151,7 @@ class LookTests(SynchronousTestCase):
         Own messages, events and recalled messages need no reading; messages to oneself
         do.
         """
-        self.assertTrue(is_skippable(TEXT, 2, 2, alone=False))
-        self.assertFalse(is_skippable(TEXT, 1, 2, alone=False))
-        self.assertFalse(is_skippable(TEXT, 2, 2, alone=True))
-        self.assertTrue(is_skippable(GROUP, 1, 2, alone=False))
-        self.assertTrue(is_skippable(RECALLED, 1, 2, alone=False))
+        self.assertTrue(is_skippable(TEXT, 2, 2))
+        self.assertFalse(is_skippable(TEXT, 1, 2))
+        self.assertTrue(is_skippable(GROUP, 1, 2))
+        self.assertTrue(is_skippable(RECALLED, 1, 2))

@@ -23,6 +23,7 @@ from wsmsg.connect.session.timers import SessionTimers, TimedSession
 from wsmsg.connect.session.watchers import Watchers
 from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Overloaded
+from wsmsg.events import shown_content
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.send_fence import SendFences
 from wsmsg.flow.token_bucket import TokenBucket
@@ -318,7 +319,7 @@ def to_deliver(message: model.Message, user: int) -> frames.Deliver:
         message.seq,
         message.message_id,
         message.sender,
-        message.content,
+        shown_content(message),
         message.kind,
         message.time_ms,
         message.client_id if user == message.sender else "",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
 from typing import Generic, Protocol, TypeVar
 
 from twisted.internet.interfaces import IReactorTime
@@ -66,42 +67,48 @@ class Deadlines(Generic[T]):
 class PacedQueue(Generic[T]):
     """
     Items that are handed out evenly over a time, to spread the load that they cause.
+    Each item keeps its time, however many are added later.
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[T, None] = {}
-        self._last = 0.0
-        self._until = 0.0
+        self._due: dict[T, float] = {}
+        self._order: list[tuple[float, int, T]] = []
+        self._added = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._due)
 
     def add(self, items: Iterable[T], now: float, over_s: float) -> None:
         """
-        Hand out these items, and those that still wait, from C{now} until C{over_s}
-        seconds later.
+        Hand out these items from C{now} until C{over_s} seconds later.  An item that
+        waits already keeps the earlier time.
         """
-        self._waiting.update(dict.fromkeys(items))
-        self._last = now
-        self._until = max(self._until, now + over_s)
+        new = list(dict.fromkeys(items))
+        for i, item in enumerate(new, 1):
+            due = now + over_s * i / len(new)
+            if due < self._due.get(item, math.inf):
+                self._due[item] = due
+                self._added += 1
+                heappush(self._order, (due, self._added, item))
 
     def drop(self, item: T) -> None:
         """
         Remove an item if it is there.
         """
-        self._waiting.pop(item, None)
+        self._due.pop(item, None)
+        if not self._due:
+            self._order.clear()
 
     def take(self, now: float) -> list[T]:
         """
-        Remove the share of the time since the last call, and return it.
+        Remove the items that are due at C{now}, and return them.
         """
-        left = self._until - self._last
-        share = (now - self._last) / left if left > 0 else 1.0
-        count = math.ceil(len(self._waiting) * min(1.0, max(0.0, share)))
-        self._last = now
-        taken = list(self._waiting)[:count] if count else []
-        for item in taken:
-            del self._waiting[item]
+        taken = []
+        while self._order and self._order[0][0] <= now:
+            due, _, item = heappop(self._order)
+            if self._due.get(item) == due:
+                del self._due[item]
+                taken.append(item)
         return taken
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from wsmsg.errors import BadRequest
+from wsmsg.events import shown_content
 from wsmsg.http.forms import Answer, Form, Id, parse_int, to_json_id
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.ingress.interface import ISubmit, SendRequest
@@ -220,7 +221,7 @@ def view(message: Message) -> MessageView:
         message_id=to_json_id(message.message_id),
         sender=to_json_id(message.sender),
         client_id=message.client_id,
-        content=message.content,
+        content=shown_content(message),
         kind=message.kind,
         time_ms=message.time_ms,
     )

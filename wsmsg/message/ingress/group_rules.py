@@ -30,6 +30,8 @@ CONFIRMED_S = 1.0
 _CHANGED_S = 5.0
 _CREATED_S = 60.0
 _REMEMBERED = 100_000
+# How long after the first question the store may still learn of a group.
+_UNKNOWN_S = 120.0
 # The limit for entries that may name a thousand users each.
 _BIG = 1000
 
@@ -125,6 +127,8 @@ class GroupRules:
         self.recall_s = recall_s
         self.now_ms = now_ms
         self._store = store
+        self._seconds = seconds
+        self._unknown: dict[str, float] = {}
         self._members: Expiring[tuple[str, int], bool] = Expiring(seconds, CONFIRMED_S)
         self._changed: Expiring[tuple[str, int], bool] = Expiring(seconds, _CHANGED_S)
         self._created: Expiring[str, Message] = Expiring(
@@ -160,6 +164,29 @@ class GroupRules:
                 self._created.drop(conversation)  # the store knows the group by now
         facts = _Facts(self, answers)
         return [facts.problem(request) for request in requests]
+
+    async def may_be_unstored(self, conversations: Iterable[str]) -> set[str]:
+        """
+        Return the groups that the store does not know and may still learn of: another
+        Message may have accepted their creation.  A group is waited for so long after
+        it was first asked for: C{_UNKNOWN_S}.
+
+        @raise Unavailable: the store is not available.
+        """
+        names = list(dict.fromkeys(c for c in conversations if is_group(c)))
+        owners = await self._owners(names)
+        waited: set[str] = set()
+        for name in names:
+            if name in owners or self._created.get(name) is not None:
+                self._unknown.pop(name, None)
+                continue
+            now_s = self._seconds()
+            since_s = self._unknown.setdefault(name, now_s)
+            if now_s - since_s < _UNKNOWN_S:
+                waited.add(name)
+        while len(self._unknown) > _REMEMBERED:
+            del self._unknown[next(iter(self._unknown))]
+        return waited
 
     def accepted(self, event: Message) -> None:
         """

@@ -133,6 +133,11 @@ class Judging:
             ]
             # A message stays accepted, whatever has become of its sender since.
             known = await self._store.find(refused) if refused else {}
+            unknown = await self._rules.may_be_unstored(
+                r.conversation
+                for r, problem in zip(requests, problems, strict=True)
+                if isinstance(problem, Forbidden)
+            )
         except WsmsgError as e:
             return [refuse_for_now(r, type(e)(e.reason)) for r in requests]
         except Exception:  # noqa: BLE001 - a guard
@@ -146,6 +151,9 @@ class Judging:
                 verdicts.append(self._owner.repeat(request, summary_of(message)))
             elif backlog and isinstance(problem, Forbidden):
                 later = Unavailable("messages accepted earlier are still being stored")
+                verdicts.append(refuse_for_now(request, later))
+            elif isinstance(problem, Forbidden) and request.conversation in unknown:
+                later = Unavailable("the group is not known here, or not stored yet")
                 verdicts.append(refuse_for_now(request, later))
             else:
                 verdicts.append(problem)

@@ -58,17 +58,10 @@ class CursorWriter:
         Store these cursors.  A message that is read counts as delivered.
         """
         for c in cursors:
-            key = (c.conversation, c.user)
-            old = self._waiting.get(key)
-            if old is None and not self._is_accepted(c):
+            if (c.conversation, c.user) in self._waiting or self._is_accepted(c):
+                self._merge(c)
+            else:
                 self.dropped += 1
-                continue
-            self._waiting[key] = Cursor(
-                c.conversation,
-                c.user,
-                max(c.delivered, c.read, old.delivered if old else 0),
-                max(c.read, old.read if old else 0),
-            )
         if self._waiting:
             self._loop.wake()
 
@@ -77,6 +70,16 @@ class CursorWriter:
         @return: a Deferred that fires when all cursors are stored.
         """
         return self._loop.when_idle()
+
+    def _merge(self, c: Cursor) -> None:
+        key = (c.conversation, c.user)
+        old = self._waiting.get(key)
+        self._waiting[key] = Cursor(
+            c.conversation,
+            c.user,
+            max(c.delivered, c.read, old.delivered if old else 0),
+            max(c.read, old.read if old else 0),
+        )
 
     def _is_accepted(self, cursor: Cursor) -> bool:
         try:
@@ -96,7 +99,7 @@ class CursorWriter:
             raised = await self._store.move_cursors(batch)
         except Unavailable:
             for cursor in batch:
-                self._waiting.setdefault((cursor.conversation, cursor.user), cursor)
+                self._merge(cursor)
             return False
         for cursor in raised:
             self._receipt(cursor)

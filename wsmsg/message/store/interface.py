@@ -356,8 +356,8 @@ class IReadMarks(IStoreRole):
     ) -> Deferred[tuple[list[Message], int]]:
         """
         List the unread messages of a user: no events, no recalled messages, none of
-        the user's own but those to themself, and in groups only those that the user
-        may read now.
+        the user's own, also to themself, and in groups only those that the user may
+        read now.
 
         @param after_id: return messages with later ids; 0: from the first on.
         @return: a Deferred that fires with at most C{limit} messages in the order of

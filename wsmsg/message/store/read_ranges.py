@@ -81,13 +81,11 @@ def scan_windows(read: int, seqs: Iterable[int], above: int) -> Ranges:
     return merged(wanted)
 
 
-def is_skippable(kind: int, sender: int, user: int, *, alone: bool) -> bool:
+def is_skippable(kind: int, sender: int, user: int) -> bool:
     """
     Return L{True} if the user need not read such a message.
-
-    @param alone: the conversation is that of the user with themself.
     """
-    return kind >= FIRST_EVENT or (sender == user and not alone)
+    return kind >= FIRST_EVENT or sender == user
 
 
 def advance(

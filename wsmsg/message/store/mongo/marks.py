@@ -41,7 +41,7 @@ from wsmsg.message.store.read_ranges import (
     merged,
     scan_windows,
 )
-from wsmsg.model import Cursor, Mark, conversation_of, is_group, storable_values
+from wsmsg.model import Cursor, Mark, is_group, storable_values
 
 _TRIES = 20
 
@@ -90,11 +90,10 @@ class FoundMarks:
         """
         Return the numbers that this user need not read.
         """
-        alone = name == conversation_of(user, user)
         return [
             seq
             for seq, (_, kind, sender) in self._messages.get(name, {}).items()
-            if is_skippable(kind, sender, user, alone=alone)
+            if is_skippable(kind, sender, user)
         ]
 
 

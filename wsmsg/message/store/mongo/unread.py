@@ -32,7 +32,6 @@ from wsmsg.model import (
     INT64_MAX,
     Cursor,
     Message,
-    conversation_of,
     is_group,
     storable_values,
 )
@@ -234,15 +233,12 @@ def _matching(pieces: Sequence[Document]) -> Document:
 
 
 def _pieces(name: str, user: int, seen: ReadRanges) -> list[Document]:
-    others: Document = {}
-    if name != conversation_of(user, user):
-        others = {"sender": {"$ne": user}}
     return [
         {
             "conversation": name,
             # Both bounds keep the scan of the index within the conversation.
             "seq": {"$gte": first, "$lte": INT64_MAX if last is None else last},
-            **others,
+            "sender": {"$ne": user},
         }
         for first, last in gaps(seen)
     ]

@@ -20,7 +20,7 @@ from wsmsg.message.store.read_ranges import (
     advance,
     scan_windows,
 )
-from wsmsg.model import FIRST_EVENT, Cursor, Message, conversation_of, storable_values
+from wsmsg.model import FIRST_EVENT, Cursor, Message, storable_values
 from wsmsg.sqlite.file import SqliteFile, Unfit, select, write
 
 #: The tables that version 3 of the store added.
@@ -65,7 +65,7 @@ _DROP = """
 """
 # The conversations of a user, with the last number that needs no reading: the cursor,
 # or in a group without history the number before that of joining.
-# ?1: the user, ?2: the name of the conversation with themself.
+# ?1: the user.
 _MINE = """
     SELECT c.id, c.name, max(
         coalesce(u.read, 0), iif(g.history = 0, coalesce(m.joined, 0) - 1, 0)
@@ -81,7 +81,7 @@ _MINE = """
 # step in the primary key of C{seen}.  The message is unread if the range ends before.
 _UNREAD = f"""
     FROM mine CROSS JOIN messages m ON m.conversation = mine.id AND m.seq > mine.read
-    WHERE m.kind < {FIRST_EVENT} AND (m.sender <> ?1 OR mine.name = ?2)
+    WHERE m.kind < {FIRST_EVENT} AND m.sender <> ?1
         AND coalesce((
             SELECT last FROM seen s
             WHERE s.conversation = m.conversation AND s.user = ?1 AND s.first <= m.seq
@@ -99,15 +99,15 @@ _LIST = f"""
         FROM (
             SELECT name, m.* FROM (
                 SELECT * FROM unread
-                WHERE ({_OLDER}, message_id) > (?3 BETWEEN 1 AND {OLDER_FROM - 1}, ?3)
-                ORDER BY {_OLDER}, message_id LIMIT ?4
+                WHERE ({_OLDER}, message_id) > (?2 BETWEEN 1 AND {OLDER_FROM - 1}, ?2)
+                ORDER BY {_OLDER}, message_id LIMIT ?3
             ) AS some CROSS JOIN messages m ON m.id = some.id
             ORDER BY some.{_OLDER}, some.message_id
         )
     )
 """
 _COUNTS = f"""
-    WITH mine AS ({_MINE} AND c.name IN (SELECT value FROM json_each(?3)))
+    WITH mine AS ({_MINE} AND c.name IN (SELECT value FROM json_each(?2)))
     SELECT json_group_array(json_array(name, n)) FROM (
         SELECT mine.name, count(*) AS n {_UNREAD} GROUP BY mine.id
     )
@@ -115,7 +115,7 @@ _COUNTS = f"""
 _LOCATED = f"""
     WITH mine AS ({_MINE})
     SELECT json_group_array(json_array(m.message_id, mine.name, m.seq)) {_UNREAD}
-        AND m.message_id IN (SELECT value FROM json_each(?3))
+        AND m.message_id IN (SELECT value FROM json_each(?2))
 """
 
 _seen = msgspec.json.Decoder(list[tuple[str, int, int, int]])
@@ -215,14 +215,12 @@ class SeenRows:
         return seen
 
     def _passed(self, name: str, user: int, first: int, last: int) -> list[int]:
-        # User 0 does not exist: messages to oneself need reading.
-        own = 0 if name == conversation_of(user, user) else user
-        (found,) = self._file.row(_PASSED, (first, last, name, own))
+        (found,) = self._file.row(_PASSED, (first, last, name, user))
         return _seqs.decode(found)
 
     def _of(self, sql: str, user: int, *more: Any) -> Any:
         try:
-            return self._file.row(sql, (user, conversation_of(user, user), *more))
+            return self._file.row(sql, (user, *more))
         except Unfit:
             return None
 

@@ -17,7 +17,7 @@ from tests.message.store.marks_in_memory import MemoryReadMarks
 from tests.message.store.pages_in_memory import page_of
 from tests.message.store.read_ranges_in_memory import SeenInMemory
 from wsmsg.dependency.state import Dependency
-from wsmsg.errors import Forbidden, Unavailable
+from wsmsg.errors import Unavailable
 from wsmsg.events.group_change import GROUP
 from wsmsg.message.cluster.message_ids import EPOCH_MS
 from wsmsg.message.ingress.group_rules import GroupRules
@@ -36,6 +36,7 @@ from wsmsg.model import (
     MessageIdentity,
     is_group,
 )
+from wsmsg.model import RECALLED, Cursor, Mark, Message, MessageIdentity
 
 
 @implementer(IJournal)
@@ -233,17 +234,13 @@ class MemoryStore(MemoryReadMarks, EpochInMemory):
         reader: int = 0,
         limit_bytes: int = PAGE_BYTES,
     ) -> Deferred[tuple[list[Message], int]]:
-        if self.down:
-            return fail(Unavailable("the store is down"))
-        if reader and is_group(conversation):
-            key = (conversation, reader)
-            first = self._groups.readable_from([key]).get(key)
-            if first is None:
-                return fail(Forbidden(f"{reader} is not in {conversation}"))
-            after = max(after, first - 1)
-        found = [m for m in self.messages.values() if m.conversation == conversation]
         span = PageSpan(after, before, limit, limit_bytes, reader)
-        return succeed((page_of(found, span), self._head(conversation)))
+        return Deferred.fromCoroutine(self._page(conversation, span))
+
+    async def _page(self, name: str, span: PageSpan) -> tuple[list[Message], int]:
+        self._check()
+        page = page_of(self.messages.values(), name, span, self._groups.readable_from)
+        return page, self._head(name)
 
     def conversations_of(
         self, user: int, position: str, limit: int

@@ -220,7 +220,7 @@ class SendRequest(_message.Message):
     def __init__(self, id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., conversation: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ...) -> None: ...
 
 class PresenceDelta(_message.Message):
-    __slots__ = ("number", "online", "offline", "snapshot")
+    __slots__ = ("number", "online", "offline", "snapshot", "logins", "last_login")
     class Snapshot(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         NONE: _ClassVar[PresenceDelta.Snapshot]
@@ -237,11 +237,23 @@ class PresenceDelta(_message.Message):
     ONLINE_FIELD_NUMBER: _ClassVar[int]
     OFFLINE_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    LOGINS_FIELD_NUMBER: _ClassVar[int]
+    LAST_LOGIN_FIELD_NUMBER: _ClassVar[int]
     number: int
     online: _containers.RepeatedScalarFieldContainer[int]
     offline: _containers.RepeatedScalarFieldContainer[int]
     snapshot: PresenceDelta.Snapshot
-    def __init__(self, number: _Optional[int] = ..., online: _Optional[_Iterable[int]] = ..., offline: _Optional[_Iterable[int]] = ..., snapshot: _Optional[_Union[PresenceDelta.Snapshot, str]] = ...) -> None: ...
+    logins: _containers.RepeatedCompositeFieldContainer[Login]
+    last_login: int
+    def __init__(self, number: _Optional[int] = ..., online: _Optional[_Iterable[int]] = ..., offline: _Optional[_Iterable[int]] = ..., snapshot: _Optional[_Union[PresenceDelta.Snapshot, str]] = ..., logins: _Optional[_Iterable[_Union[Login, _Mapping]]] = ..., last_login: _Optional[int] = ...) -> None: ...
+
+class Login(_message.Message):
+    __slots__ = ("user", "device")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    device: str
+    def __init__(self, user: _Optional[int] = ..., device: _Optional[str] = ...) -> None: ...
 
 class Typing(_message.Message):
     __slots__ = ("conversation", "user")
@@ -390,14 +402,16 @@ class Presence(_message.Message):
     def __init__(self, user: _Optional[int] = ..., online: _Optional[bool] = ..., last_seen_ms: _Optional[int] = ...) -> None: ...
 
 class Kick(_message.Message):
-    __slots__ = ("user", "device", "reason")
+    __slots__ = ("user", "device", "reason", "last_login")
     USER_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    LAST_LOGIN_FIELD_NUMBER: _ClassVar[int]
     user: int
     device: str
     reason: str
-    def __init__(self, user: _Optional[int] = ..., device: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    last_login: int
+    def __init__(self, user: _Optional[int] = ..., device: _Optional[str] = ..., reason: _Optional[str] = ..., last_login: _Optional[int] = ...) -> None: ...
 
 class ReachRequest(_message.Message):
     __slots__ = ("address",)

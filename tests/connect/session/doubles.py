@@ -22,6 +22,7 @@ from wsmsg.connect.upstream.interface import (
     HeadsView,
     IUpstream,
     IUpstreamReads,
+    Login,
     NewSend,
     OnAnswer,
     PageView,
@@ -104,6 +105,7 @@ class FakeUpstream:
         self.unnumbered = False
         self.reads = self
         self.calls: list[tuple[Any, ...]] = []
+        self.logins: list[Login | None] = []
         self.sends: list[tuple[NewSend, OnAnswer]] = []
         self.joined_d: Deferred[bool] | None = None
         self.heads_d: Deferred[HeadsView] | None = None
@@ -120,8 +122,9 @@ class FakeUpstream:
             _, on_answer = self.sends.pop(0)
             on_answer(SendAnswer(time_ms=5))
 
-    def user_joined(self, user: int) -> Deferred[bool]:
+    def user_joined(self, user: int, login: Login | None = None) -> Deferred[bool]:
         self.calls.append(("user_joined", user))
+        self.logins.append(login)
         return self.joined_d or succeed(self.up)
 
     def user_left(self, user: int) -> None:

@@ -76,6 +76,27 @@ class RegistrationTests(SynchronousTestCase):
         self.assertNotIn(1001, node.registry)
         node.log_in(1001, "phone")
 
+    def test_replaced_elsewhere(self) -> None:
+        """
+        A session whose device has a newer one at another Connect ends with 4503; one
+        that began after the logins that were known there stays, as do other devices.
+        """
+        node = FakeNode()
+        phone, laptop = node.log_in(1001, "phone"), node.log_in(1001, "laptop")
+        again = node.log_in(1001, "phone")
+        self.assertEqual(phone.peer.code, Close.REPLACED)
+        logins = [login for login in node.upstream.logins if login is not None]
+        self.assertEqual(
+            [login.device for login in logins], ["phone", "laptop", "phone"]
+        )
+        first, _, last = (login.number for login in logins)
+        node.registry.replaced(1001, "phone", first)
+        self.assertIsNone(again.peer.code)
+        node.registry.replaced(1002, "phone", last)
+        node.registry.replaced(1001, "phone", last)
+        self.assertEqual(again.peer.code, Close.REPLACED)
+        self.assertIsNone(laptop.peer.code)
+
     def test_cap(self) -> None:
         """
         One device too many is refused and may retry; the others stay.

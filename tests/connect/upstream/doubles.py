@@ -70,6 +70,9 @@ class RecordingEdge:
     def kick(self, user: int, device: str, reason: str) -> None:
         self.calls.append(("kick", user, device, reason))
 
+    def replaced(self, user: int, device: str, last_login: int) -> None:
+        self.calls.append(("replaced", user, device, last_login))
+
     def resync(self, reason: str, opened_after_s: float) -> None:
         self.calls.append(("resync", reason, opened_after_s))
 

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.upstream.doubles import World, client_ids
 from wsmsg.connect.upstream import stream as upstream_stream
+from wsmsg.connect.upstream.interface import Login
 from wsmsg.rpc import rest_pb2
 
 SNAPSHOT = rest_pb2.PresenceDelta
@@ -54,6 +55,31 @@ class PresenceTests(SynchronousTestCase):
         delta = world.message().stream.take().presence
         self.assertEqual(sorted(delta.online), [2, 3])
         self.assertEqual(list(delta.offline), [1])
+
+    def test_logins(self) -> None:
+        """
+        A delta names the devices that logged in since the one before, and the last
+        login; a snapshot has the last login of those whom it lists.
+        """
+        world = World()
+        world.edge.there = [4]
+        world.start()
+        world.upstream.user_joined(4, Login("early", 1))
+        world.message().refuses = ""
+        world.run(0.2)
+        stream = world.message().stream
+        self.assertEqual([f.presence.last_login for f in stream.frames()], [1])
+        world.upstream.user_joined(1, Login("phone", 2))
+        world.upstream.user_joined(1, Login("phone", 3))
+        world.upstream.user_joined(2, Login("tab", 4))
+        world.upstream.user_joined(2)
+        delta = stream.take().presence
+        named = [(login.user, login.device) for login in delta.logins]
+        self.assertEqual(named, [(1, "phone"), (2, "tab")])
+        self.assertEqual(delta.last_login, 4)
+        world.upstream.user_joined(3)
+        delta = stream.take().presence
+        self.assertEqual((list(delta.logins), delta.last_login), ([], 4))
 
     def test_second_session_then_none(self) -> None:
         """

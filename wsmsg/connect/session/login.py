@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from wsmsg.auth.identity import Identity
 from wsmsg.connect.session.requests import to_heads
-from wsmsg.connect.upstream.interface import HeadsView
+from wsmsg.connect.upstream.interface import HeadsView, Login
 from wsmsg.errors import Unauthenticated, WsmsgError
 from wsmsg.protocol.frames import Hello, Limits, Welcome
 
@@ -55,7 +55,7 @@ async def make_welcome(session: Session, position: str) -> Welcome:
     found = HeadsView((), False, "", "")
     synced = False
     try:
-        joined = await upstream.user_joined(session.user)
+        joined = await upstream.user_joined(session.user, _login_of(session))
         if upstream.unnumbered:
             synced = True  # There is nothing that could be read.
         elif joined and not session.closed:
@@ -72,6 +72,12 @@ async def make_welcome(session: Session, position: str) -> Welcome:
             reason=e.reason,
         )
     return _welcome(session, found, synced=synced)
+
+
+def _login_of(session: Session) -> Login | None:
+    if not session.names_device:
+        return None
+    return Login(session.device, session.login)
 
 
 def _welcome(session: Session, found: HeadsView, *, synced: bool) -> Welcome:

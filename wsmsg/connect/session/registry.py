@@ -42,6 +42,7 @@ class RegisteredSession(TimedSession, Protocol):
     device: str
     codec: ICodec
     opened_s: float
+    login: int
     send_bucket: TokenBucket | None
 
     def encoded(self, frame: ServerFrame) -> bytes:
@@ -53,6 +54,8 @@ class RegisteredSession(TimedSession, Protocol):
     def notify(self, data: bytes, shed: bool) -> bool:
         """Send a frame that the client did not request."""
 
+
+_REPLACED = "a newer login of this device took its place"
 
 #: Called with a session; must not raise.
 OnSession = Callable[[RegisteredSession], object]
@@ -91,6 +94,7 @@ class Registry:
         self._on_added: list[OnSession] = []
         self._on_removed: list[OnSession] = []
         self._numbered = 0
+        self._logins = 0
         self._sessions: dict[
             int, RegisteredSession | tuple[RegisteredSession, ...]
         ] = {}
@@ -123,11 +127,12 @@ class Registry:
         self.timers.opening(session, self.settings.hello_timeout_s)
         return self._numbered
 
-    def add(self, session: RegisteredSession) -> None:
+    def add(self, session: RegisteredSession) -> int:
         """
         Add a session whose user and device are authenticated: it is pushed what comes
         for the user from now on.  An older session of the device is closed.
 
+        @return: a number that rises with each login of this node.
         @raise Overloaded: the user has as many devices on this node as the limit
             allows.
         """
@@ -141,7 +146,9 @@ class Registry:
         for on_added in self._on_added:
             on_added(session)
         for s in older:
-            s.close(Close.REPLACED, "a newer login of this device took its place")
+            s.close(Close.REPLACED, _REPLACED)
+        self._logins += 1
+        return self._logins
 
     def remove(self, session: RegisteredSession) -> bool:
         """
@@ -254,6 +261,11 @@ class Registry:
         for session in self.sessions_of(user):
             if not device or session.device == device:
                 session.close(Close.KICKED, reason)
+
+    def replaced(self, user: int, device: str, last_login: int) -> None:
+        for session in self.sessions_of(user):
+            if session.device == device and 0 < session.login <= last_login:
+                session.close(Close.REPLACED, _REPLACED)
 
     def resync(self, reason: str, opened_after_s: float) -> None:
         self.timers.resync(

@@ -55,12 +55,15 @@ class Session(Input):
         "_lifecycle",
         "_queries",
         "device",
+        "login",
         "opened_s",
         "send_bucket",
         "unanswered",
     )
 
     reads_to_end: ClassVar[bool] = False
+    #: Whether the client names its device, so that a newer login replaces the session.
+    names_device: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class Session(Input):
         """
         super().__init__(peer, codec, context)
         self.device = ""
+        self.login = 0
         self.opened_s = context.clock.seconds()
         self.unanswered = 0
         self.send_bucket: TokenBucket | None = None
@@ -238,7 +242,7 @@ class Session(Input):
             identity = login.authenticate(context, hello, self._identity, self._claimed)
             self.user, self.device = identity.user, hello.device
             self.opened_s = context.clock.seconds()
-            registry.add(self)
+            self.login = registry.add(self)
         except WsmsgError as e:
             self.refuse(e)
             return

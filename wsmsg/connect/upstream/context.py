@@ -16,7 +16,13 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
 from wsmsg.connect.discovery.interface import MessageReach
 from wsmsg.connect.upstream.endpoint import Hello
-from wsmsg.connect.upstream.interface import IEdge, IUpstreamReads, NewSend, OnAnswer
+from wsmsg.connect.upstream.interface import (
+    IEdge,
+    IUpstreamReads,
+    Login,
+    NewSend,
+    OnAnswer,
+)
 from wsmsg.connect.upstream.joins import JoinBarrier
 from wsmsg.connect.upstream.outgoing import CursorPool, TypingPool
 from wsmsg.connect.upstream.pending_sends import PendingSends, SendStream
@@ -79,7 +85,7 @@ class Stream(SendStream, Hashable, Protocol):
         Make the Message the primary, or no longer the primary.
         """
 
-    def user_joined(self, user: int) -> None: ...
+    def user_joined(self, user: int, login: Login | None = None) -> None: ...
 
     def user_left(self, user: int) -> None: ...
 
@@ -271,6 +277,7 @@ class UpstreamContext:
     @ivar clock: for durations: its seconds are monotonic.
     @ivar unix_s: returns the unix time.
     @ivar reach: the Messages that exist and that no stream reaches.
+    @ivar last_login: the number of the last login at this node.
     """
 
     edge: IEdge
@@ -283,6 +290,7 @@ class UpstreamContext:
     reach: MessageReach = attrs.field()
     typing: TypingPool = attrs.Factory(lambda: TypingPool(_TYPING))
     counters: UpstreamCounters = attrs.Factory(UpstreamCounters)
+    last_login: int = 0
 
     def apply_settings(self, settings: ConnectSettings) -> None:
         """
@@ -294,6 +302,12 @@ class UpstreamContext:
     @reach.default
     def _reach_by_clock(self) -> MessageReach:
         return MessageReach(self.clock.seconds)
+
+    def logged_in(self, login: Login) -> None:
+        """
+        Note a login.
+        """
+        self.last_login = login.number
 
     def stats(self) -> dict[str, int]:
         """

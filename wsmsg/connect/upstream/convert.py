@@ -51,4 +51,7 @@ def apply_ephemeral(
     for presence in batch.presence:
         watching.reported(stream, presence_of(presence))
     for kick in batch.kicks:
-        edge.kick(kick.user, kick.device, kick.reason)
+        if kick.last_login:
+            edge.replaced(kick.user, kick.device, kick.last_login)
+        else:
+            edge.kick(kick.user, kick.device, kick.reason)

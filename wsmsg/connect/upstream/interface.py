@@ -101,6 +101,18 @@ class GroupView:
 OnAnswer = Callable[[SendAnswer], object]
 
 
+@attrs.frozen
+class Login:
+    """
+    The login of a session of a named device.
+
+    @ivar number: rises with each login at this node; from 1.
+    """
+
+    device: str
+    number: int
+
+
 class IUpstream(Interface):
     """
     Message as the sessions see it: one object, however many streams there are.
@@ -125,10 +137,12 @@ class IUpstream(Interface):
         @type on_answer: L{OnAnswer}
         """
 
-    def user_joined(user: int) -> Deferred[bool]:
+    def user_joined(user: int, login: Login | None = None) -> Deferred[bool]:
         """
         Report that the user has one more session on this node.
 
+        @param login: the login of a named device, which ends the device's older
+            sessions on other nodes.  The numbers of logins rise.
         @return: a Deferred that fires with L{True} once every Message whose stream is
             up knows the user: it pushes each message whose number is above a head
             that is read from now on.  It fires with L{False} when no stream is up or
@@ -290,6 +304,13 @@ class IEdge(Interface):
         """
         End the session of one device of the user, or of all devices if C{device} is
         empty, with a close code that tells the client not to reconnect.
+        """
+
+    def replaced(user: int, device: str, last_login: int) -> None:
+        """
+        End the session of a device that has a newer one on another node.
+
+        @param last_login: end only sessions of logins with numbers up to this one.
         """
 
     def resync(reason: str, opened_after_s: float) -> None:

@@ -118,19 +118,27 @@ class TypingPool:
             batch.typing.add(conversation=conversation, user=user)
 
 
-def snapshot_of(users: Iterable[int], size: int) -> list[rest_pb2.PresenceDelta]:
+def snapshot_of(
+    users: Iterable[int], size: int, last_login: int = 0
+) -> list[rest_pb2.PresenceDelta]:
     """
     Return a snapshot of all users, in parts of at most C{size} users; at least one
     part.
+
+    @param last_login: the number of the last login of these users.
     """
     everyone = list(users)
     delta, kind = rest_pb2.PresenceDelta, rest_pb2.PresenceDelta.Snapshot
     if len(everyone) <= size:
-        return [delta(online=everyone, snapshot=kind.WHOLE)]
+        return [delta(online=everyone, snapshot=kind.WHOLE, last_login=last_login)]
     starts = range(0, len(everyone), size)
     kinds = [kind.BEGIN, *[kind.MORE] * (len(starts) - 2), kind.END]
     return [
-        delta(online=everyone[start : start + size], snapshot=of_part)
+        delta(
+            online=everyone[start : start + size],
+            snapshot=of_part,
+            last_login=last_login,
+        )
         for start, of_part in zip(starts, kinds, strict=True)
     ]
 

@@ -28,7 +28,7 @@ from wsmsg.connect.upstream.context import (
     UpstreamContext,
 )
 from wsmsg.connect.upstream.convert import apply_ephemeral, rejection_of
-from wsmsg.connect.upstream.interface import SendAnswer
+from wsmsg.connect.upstream.interface import Login, SendAnswer
 from wsmsg.connect.upstream.joins import JoinBarrier, PresenceAcks
 from wsmsg.connect.upstream.outgoing import NetChange, move_sends, snapshot_of
 from wsmsg.connect.upstream.pending_sends import PendingSend
@@ -80,6 +80,7 @@ class UpstreamStream:
         self._snapshot: deque[rest_pb2.PresenceDelta] = deque()
         self._users = NetChange()
         self._watched = NetChange()
+        self._logins: dict[tuple[int, str], None] = {}
         self._applied = PresenceAcks()
         self._unsent: deque[PendingSend] = deque()
         self._acknowledge = False
@@ -112,8 +113,10 @@ class UpstreamStream:
     def send_finished(self) -> None:
         self.unanswered -= 1
 
-    def user_joined(self, user: int) -> None:
+    def user_joined(self, user: int, login: Login | None = None) -> None:
         self._users.add(user)
+        if login is not None:
+            self._logins[user, login.device] = None
         self._applied.users_changed(self._shared.clock.seconds())
         self._flush_soon()
 
@@ -292,6 +295,10 @@ class UpstreamStream:
         added, removed = self._users.pop()
         delta.online.extend(added)
         delta.offline.extend(removed)
+        for user, device in self._logins:
+            delta.logins.add(user=user, device=device)
+        delta.last_login = self._shared.last_login
+        self._logins.clear()
         delta.number = next(self._life.deltas)
         self._applied.delta_written(delta.number, self._shared.clock.seconds())
         self._probe = False
@@ -319,7 +326,8 @@ class UpstreamStream:
             life.begin(welcome.incarnation)
         if users:
             self._resync = (reason, since_s)
-        self._snapshot.extend(snapshot_of(users, SNAPSHOT_USERS))
+        last_login = self._shared.last_login
+        self._snapshot.extend(snapshot_of(users, SNAPSHOT_USERS, last_login))
         self._heartbeat_s = min(_LONGEST_BEAT_S, welcome.heartbeat_ms / 1000)
         self._number = life.number
         self._up = True

@@ -45,6 +45,7 @@ from wsmsg.connect.upstream.interface import (
     IEdge,
     IUpstream,
     IUpstreamReads,
+    Login,
     NewSend,
     OnAnswer,
 )
@@ -233,7 +234,9 @@ class Upstream(Service):
 
     # -- IUpstream
 
-    def user_joined(self, user: int) -> Deferred[bool]:
+    def user_joined(self, user: int, login: Login | None = None) -> Deferred[bool]:
+        if login is not None:
+            self._shared.logged_in(login)
         if self._mode is not None:
             self._mode.user_joined(user)
             return succeed(self.up)
@@ -244,7 +247,7 @@ class Upstream(Service):
         if barrier is None or opened:
             barrier = self._barrier = JoinBarrier(len(self._choice.up))
         for stream in self._choice.up:
-            stream.user_joined(user)
+            stream.user_joined(user, login)
             if opened:
                 stream.join(barrier)
         return barrier.wait()

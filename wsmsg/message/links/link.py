@@ -42,6 +42,7 @@ class Link:
     @ivar stream: the number of the current stream; one that no stream has while there
         is none.
     @ivar snapshot: the unfinished list of the users of Connect.
+    @ivar last_login: the number of the last login at Connect that is known here.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Link:
         self.peer_stream = 0
         self.broken = ""
         self.snapshot = UserSnapshot()
+        self.last_login = 0
         self._limit_records = limit_records
         self._limit_bytes = limit_bytes
         self._wake: Callable[[], object] | None = None
@@ -217,6 +219,12 @@ class Link:
         if self.open:
             self._momentary.presence(presence)
             self._wake_stream()
+
+    def logged_in(self, number: int) -> None:
+        """
+        Note the last login that Connect has said.
+        """
+        self.last_login = max(self.last_login, number)
 
     def kick(self, kick: rest_pb2.Kick) -> None:
         """

@@ -109,6 +109,9 @@ class LinkUsers:
             self._leases.users_replaced(link)
         self._users_joined(joined)
         self._users_left(left)
+        link.logged_in(delta.last_login)
+        for login in delta.logins:
+            self._replace(login, node)
         link.presence_applied(delta.number)
 
     def set_primary(self, link: Link, primary: bool) -> None:
@@ -164,6 +167,20 @@ class LinkUsers:
         except ValueError as e:
             link.hang_up(str(e))
             return None
+
+    def _replace(self, login: rest_pb2.Login, node: str) -> None:
+        # Each Connect numbers its own logins, so no clocks and no numbers of two
+        # Connects are compared: what this Message knew before this login is older.
+        for other in self.routes.of(login.user):
+            link = self._links.get(other) if other != node else None
+            if link is not None and link.last_login:
+                link.kick(
+                    rest_pb2.Kick(
+                        user=login.user,
+                        device=login.device,
+                        last_login=link.last_login,
+                    )
+                )
 
     def _users_joined(self, users: Iterable[int]) -> None:
         for user in users:

@@ -59,6 +59,7 @@ class LegacySession(Session):
     __slots__ = ("_legacy", "feed", "opened_ms", "partners")
 
     reads_to_end = True
+    names_device = False
     outbox: LegacyOutbox
 
     def __init__(

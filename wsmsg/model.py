@@ -125,6 +125,7 @@ class ConversationHead(msgspec.Struct, frozen=True):
     @ivar head: the last seq.
     @ivar time_ms: when that message was stored, in unix milliseconds.
     @ivar others: the cursor of the other member, in a conversation of two.
+    @ivar unread: the number of unread messages of the member.
     """
 
     conversation: str
@@ -133,6 +134,7 @@ class ConversationHead(msgspec.Struct, frozen=True):
     delivered: int = 0
     read: int = 0
     others: tuple[Cursor, ...] = ()
+    unread: int = 0
 
 
 class UserPresence(msgspec.Struct, frozen=True, gc=False):

@@ -163,6 +163,7 @@ def _write_head(to: rest_pb2.Head, head: ConversationHead) -> None:
     to.time_ms = head.time_ms
     to.delivered = head.delivered
     to.read = head.read
+    to.unread = head.unread
     for other in head.others:
         to.others.add(
             conversation=other.conversation,

@@ -211,6 +211,7 @@ class Head(msgspec.Struct, frozen=True):
     delivered: Int64 = 0
     time: Int64 = 0
     others: tuple[Receipt, ...] = ()
+    unread: Int64 = 0
 
 
 class Welcome(Frame, frozen=True, gc=True):

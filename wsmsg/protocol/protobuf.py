@@ -75,7 +75,7 @@ _limits = _plain(f.Limits)
 
 def _head(m: Any) -> f.Head:
     others = tuple(map(_receipt, m.others))
-    return f.Head(m.conversation, m.head, m.read, m.delivered, m.time, others)
+    return f.Head(m.conversation, m.head, m.read, m.delivered, m.time, others, m.unread)
 
 
 def _welcome(m: Any) -> f.Welcome:
@@ -192,6 +192,7 @@ def _fill_heads(repeated: Any, heads: tuple[f.Head, ...]) -> None:
             read=head.read,
             delivered=head.delivered,
             time=head.time,
+            unread=head.unread,
         )
         for receipt in head.others:
             _fill_receipt(m.others.add(), receipt)

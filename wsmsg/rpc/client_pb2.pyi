@@ -243,20 +243,22 @@ class Welcome(_message.Message):
     def __init__(self, user: _Optional[int] = ..., session: _Optional[str] = ..., heartbeat_s: _Optional[float] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., time: _Optional[int] = ..., heads: _Optional[_Iterable[_Union[Head, _Mapping]]] = ..., more: _Optional[bool] = ..., synced: _Optional[bool] = ..., position: _Optional[str] = ..., epoch: _Optional[str] = ...) -> None: ...
 
 class Head(_message.Message):
-    __slots__ = ("conversation", "head", "read", "delivered", "time", "others")
+    __slots__ = ("conversation", "head", "read", "delivered", "time", "others", "unread")
     CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
     READ_FIELD_NUMBER: _ClassVar[int]
     DELIVERED_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     OTHERS_FIELD_NUMBER: _ClassVar[int]
+    UNREAD_FIELD_NUMBER: _ClassVar[int]
     conversation: str
     head: int
     read: int
     delivered: int
     time: int
     others: _containers.RepeatedCompositeFieldContainer[Receipt]
-    def __init__(self, conversation: _Optional[str] = ..., head: _Optional[int] = ..., read: _Optional[int] = ..., delivered: _Optional[int] = ..., time: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Receipt, _Mapping]]] = ...) -> None: ...
+    unread: int
+    def __init__(self, conversation: _Optional[str] = ..., head: _Optional[int] = ..., read: _Optional[int] = ..., delivered: _Optional[int] = ..., time: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Receipt, _Mapping]]] = ..., unread: _Optional[int] = ...) -> None: ...
 
 class Accepted(_message.Message):
     __slots__ = ("client_id", "time", "conversation")

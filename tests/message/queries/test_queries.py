@@ -122,6 +122,17 @@ class QueriesTests(SynchronousTestCase):
         self.assertEqual((head.head, head.delivered, head.read), (5, 4, 2))
         self.assertEqual(head.others, (Cursor("u:1:2", 2, 5, 5),))
 
+    def test_unread_of_a_head(self) -> None:
+        """
+        A head has the number of messages of others that the user has not read.
+        """
+        self.assertEqual([head.unread for head in self.heads().heads], [0])
+        heads = Deferred.fromCoroutine(self.queries.heads(2, 0, "", 0))
+        self.assertEqual([h.unread for h in self.successResultOf(heads).heads], [5])
+        self.store.moved["u:1:2", 2] = Cursor("u:1:2", 2, 5, 3)
+        heads = Deferred.fromCoroutine(self.queries.heads(2, 0, "", 0))
+        self.assertEqual([h.unread for h in self.successResultOf(heads).heads], [2])
+
     def test_more_heads(self) -> None:
         """
         A list of heads is bounded, and tells that there are more.

@@ -153,6 +153,7 @@ def to_heads(rows: Sequence[model.ConversationHead]) -> tuple[frames.Head, ...]:
                 frames.Receipt(c.conversation, c.user, c.read, c.delivered)
                 for c in row.others
             ),
+            row.unread,
         )
         for row in rows
     )

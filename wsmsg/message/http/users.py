@@ -192,9 +192,7 @@ class UserCalls:
         """
         List the conversations of a user.
         """
-        user = call.id("user")
         heads, last = await self._heads(call)
-        unread = await self._counts(user, [h.conversation for h in heads])
         some = [
             ConversationView(
                 conversation=h.conversation,
@@ -202,7 +200,7 @@ class UserCalls:
                 time_ms=h.time_ms,
                 delivered=h.delivered,
                 read=h.read,
-                unread=unread.get(h.conversation, 0),
+                unread=h.unread,
                 others=[
                     ReadPosition(
                         user=to_json_id(o.user), delivered=o.delivered, read=o.read
@@ -220,12 +218,11 @@ class UserCalls:
         """
         user = call.id("user")
         heads, last = await self._heads(call)
-        counts = await self._counts(user, [h.conversation for h in heads])
         _, total = await self._store.unread(user, 0, 1)
         some = [
-            UnreadCount(conversation=name, unread=count)
-            for name, count in counts.items()
-            if count
+            UnreadCount(conversation=h.conversation, unread=h.unread)
+            for h in heads
+            if h.unread
         ]
         return Reply(200, UnreadCounts(total=total, conversations=some, next=last))
 
@@ -278,9 +275,6 @@ class UserCalls:
             call.id("user"), checked_position(call.text("after")), limit, continued=True
         )
         return page.heads, page.position if page.more else None
-
-    async def _counts(self, user: int, names: Sequence[str]) -> dict[str, int]:
-        return await self._store.unread_counts(user, names) if names else {}
 
     async def _check_member(self, user: int, conversation: str) -> None:
         if is_group(conversation):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from wsmsg.dependency.gather import both
 from wsmsg.errors import Forbidden, NotFound, Unavailable
 from wsmsg.message.links.interface import IRoutes
 from wsmsg.message.presence.interface import IPresence
@@ -116,9 +117,12 @@ class Queries:
             for r in found.rows
             for member in _with_cursors(r.conversation, user)
         ]
-        cursors = await self._store.cursors(keys) if keys else {}
+        cursors, unread = await both(
+            self._store.cursors(keys),
+            self._store.unread_counts(user, [r.conversation for r in found.rows]),
+        )
         return HeadsPage(
-            [_head(row, user, cursors) for row in found.rows],
+            [_head(row, user, cursors, unread) for row in found.rows],
             found.more,
             found.position,
             self._store.epoch,
@@ -201,7 +205,9 @@ def _check_member(user: int, conversation: str) -> None:
         raise Forbidden(f"user {user} is not in {conversation}")
 
 
-def _head(row: HeadRow, user: int, cursors: _Cursors) -> ConversationHead:
+def _head(
+    row: HeadRow, user: int, cursors: _Cursors, unread: Mapping[str, int]
+) -> ConversationHead:
     name = row.conversation
     members = [cursors.get((name, m)) for m in _with_cursors(name, user)]
     own = cursors.get((name, user))
@@ -212,4 +218,5 @@ def _head(row: HeadRow, user: int, cursors: _Cursors) -> ConversationHead:
         own.delivered if own else 0,
         own.read if own else 0,
         tuple(c for c in members if c is not None and c.user != user),
+        unread.get(name, 0),
     )

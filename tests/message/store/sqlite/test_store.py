@@ -21,6 +21,7 @@ from tests.message.store.inserts import insert_into
 from wsmsg.dependency.state import Dependency, State
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.interface import Outcome
+from wsmsg.message.store.sqlite import marks
 from wsmsg.message.store.sqlite.file import STORE
 from wsmsg.message.store.sqlite.store import SqliteStore
 from wsmsg.model import Mark, Message
@@ -191,6 +192,25 @@ class OlderTests(Worked):
         unread = self.store.unread_counts(2, ["u:1:2"])
         self.work()
         self.assertEqual(self.successResultOf(unread), {"u:1:2": 2})
+
+    def test_counted_in_pieces(self) -> None:
+        """
+        Many unread messages are counted in pieces, between which others use the file.
+        """
+        self.patch(marks, "PIECE", 3)
+        self.store.start()
+        self.work()
+        self.insert([said(i) for i in range(1, 9)])
+        self.insert([said(i, conversation="u:2:3", sender=3) for i in range(1, 5)])
+        marking = self.store.mark([Mark(2, 0, "u:1:2", n) for n in (1, 4)])
+        self.work()
+        self.assertEqual(self.successResultOf(marking).known, [True, True])
+        counting = self.store.unread_counts(2, ["u:1:2", "u:2:3", "u:2:4"])
+        heads = self.store.heads(["u:1:2"])
+        self.work()
+        counts = {"u:1:2": 6, "u:2:3": 4, "u:2:4": 0}
+        self.assertEqual(self.successResultOf(counting), counts)
+        self.assertEqual(self.successResultOf(heads), {"u:1:2": 8})
 
 
 class Numbers:

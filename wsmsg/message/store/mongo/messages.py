@@ -33,13 +33,12 @@ from wsmsg.message.store.mongo.documents import (
     message_key,
     size_of,
     storable,
-    storable_values,
     to_document,
     to_message,
 )
 from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.heads import MongoHeads
-from wsmsg.model import INT64_MAX, Message, is_group
+from wsmsg.model import INT64_MAX, Message, is_group, storable_values
 
 _DUPLICATE = frozenset({11000, 11001})
 # Bad value, failed validation, document or key too large: no retry can cure these.

@@ -6,6 +6,7 @@ Each range of read messages above a cursor is a row.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,15 @@ from wsmsg.message.store.read_ranges import (
     advance,
     scan_windows,
 )
-from wsmsg.model import FIRST_EVENT, Cursor, Message, storable_values
+from wsmsg.model import (
+    FIRST_EVENT,
+    Cursor,
+    InvalidName,
+    Message,
+    is_group,
+    members_of,
+    storable_values,
+)
 from wsmsg.sqlite.file import SqliteFile, Unfit, select, write
 
 #: The tables that version 3 of the store added.
@@ -33,6 +42,9 @@ SEEN = """
         PRIMARY KEY (conversation, user, first)
     ) WITHOUT ROWID;
 """
+
+#: So many messages are looked at in one piece of a count, about.
+PIECE = 5000
 
 _Key = tuple[str, int]
 
@@ -79,14 +91,16 @@ _MINE = """
 """
 # The range that may hold a message is the last one that begins at or before it: one
 # step in the primary key of C{seen}.  The message is unread if the range ends before.
+_IS_UNREAD = f"""
+    m.kind < {FIRST_EVENT} AND m.sender <> ?1 AND coalesce((
+        SELECT last FROM seen s
+        WHERE s.conversation = m.conversation AND s.user = ?1 AND s.first <= m.seq
+        ORDER BY s.first DESC LIMIT 1
+    ), 0) < m.seq
+"""
 _UNREAD = f"""
     FROM mine CROSS JOIN messages m ON m.conversation = mine.id AND m.seq > mine.read
-    WHERE m.kind < {FIRST_EVENT} AND m.sender <> ?1
-        AND coalesce((
-            SELECT last FROM seen s
-            WHERE s.conversation = m.conversation AND s.user = ?1 AND s.first <= m.seq
-            ORDER BY s.first DESC LIMIT 1
-        ), 0) < m.seq
+    WHERE {_IS_UNREAD}
 """
 _OLDER = f"message_id < {OLDER_FROM}"  # as id_order: 0 comes first
 # MATERIALIZED: the count and the page both read the list, which is computed once.
@@ -106,10 +120,23 @@ _LIST = f"""
         )
     )
 """
+# The same for some conversations, with their heads; the user is in those of two.
+_ASKED = """
+    SELECT json_group_array(json_array(c.id, c.name, max(
+        coalesce(u.read, 0), iif(g.history = 0, m.joined - 1, 0)
+    ), (SELECT max(seq) FROM messages WHERE conversation = c.id)))
+    FROM json_each(?2) AS asked CROSS JOIN conversations c ON c.name = asked.value
+    LEFT JOIN cursors u ON u.conversation = c.id AND u.user = ?1
+    LEFT JOIN groups g ON g.conversation = c.id
+    LEFT JOIN group_members m ON m.conversation = c.id AND m.user = ?1
+    WHERE g.conversation IS NULL OR m.joined
+"""
 _COUNTS = f"""
-    WITH mine AS ({_MINE} AND c.name IN (SELECT value FROM json_each(?2)))
-    SELECT json_group_array(json_array(name, n)) FROM (
-        SELECT mine.name, count(*) AS n {_UNREAD} GROUP BY mine.id
+    SELECT json_group_array(json_array(id, n)) FROM (
+        SELECT m.conversation AS id, count(*) AS n FROM json_each(?2) AS piece
+        CROSS JOIN messages m ON m.conversation = piece.value ->> 0
+            AND m.seq > piece.value ->> 1 AND m.seq <= piece.value ->> 2
+        WHERE {_IS_UNREAD} GROUP BY m.conversation
     )
 """
 _LOCATED = f"""
@@ -122,7 +149,8 @@ _seen = msgspec.json.Decoder(list[tuple[str, int, int, int]])
 _placed = msgspec.json.Decoder(list[tuple[str, int, int]])
 _messages = msgspec.json.Decoder(list[tuple[str, int, str, int, str, int, int, int]])
 _seqs = msgspec.json.Decoder(list[int])
-_counts = msgspec.json.Decoder(list[tuple[str, int]])
+_asked = msgspec.json.Decoder(list[tuple[int, str, int, int | None]])
+_counts = msgspec.json.Decoder(list[tuple[int, int]])
 _located = msgspec.json.Decoder(list[tuple[int, str, int]])
 
 
@@ -146,6 +174,51 @@ class ReadQuery:
     read: int = 0
     marked: Ranges = ()
     passing: bool = True
+
+
+class UnreadCounting:
+    """
+    A count of unread messages that is not finished.  The work goes with the messages
+    above the read cursors, and is done in pieces.
+
+    @ivar counts: the unread messages so far, by conversation.
+    """
+
+    def __init__(self, user: int, counts: dict[str, int]) -> None:
+        self.user = user
+        self.counts = counts
+        self._names: dict[int, str] = {}
+        self._left: deque[tuple[int, int, int]] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._left)
+
+    def add(self, place: int, name: str, read: int, head: int) -> None:
+        """
+        Add the messages of a conversation above the read cursor.
+        """
+        self._names[place] = name
+        for first in range(read, head, PIECE):
+            self._left.append((place, first, min(first + PIECE, head)))
+
+    def next_pieces(self) -> list[tuple[int, int, int]]:
+        """
+        Take the next pieces: a conversation, and the numbers above the first and up to
+        the last.
+        """
+        pieces = []
+        size = 0
+        while self._left and size < PIECE:
+            pieces.append(self._left.popleft())
+            size += pieces[-1][2] - pieces[-1][1]
+        return pieces
+
+    def counted(self, found: Iterable[tuple[int, int]]) -> None:
+        """
+        Add the unread messages of pieces.
+        """
+        for place, n in found:
+            self.counts[self._names[place]] += n
 
 
 class SeenRows:
@@ -179,11 +252,29 @@ class SeenRows:
         total, messages = row
         return [Message(*m) for m in _messages.decode(messages)], total
 
-    def counts(self, user: int, conversations: Sequence[str]) -> dict[str, int]:
-        counts = dict.fromkeys(conversations, 0)
-        names = [c for c in counts if storable_values((c,))]
-        row = self._of(_COUNTS, user, _json(names))
-        return {**counts, **dict(_counts.decode(row[0]))} if row else counts
+    def counting(self, user: int, conversations: Sequence[str]) -> UnreadCounting:
+        """
+        Begin to count the unread messages of some conversations.
+        """
+        names = [
+            c for c in conversations if storable_values((c,)) and _may_be_in(user, c)
+        ]
+        row = self._of(_ASKED, user, _json(names))
+        counting = UnreadCounting(user, dict.fromkeys(conversations, 0))
+        for place, name, read, head in _asked.decode(row[0]) if row else []:
+            counting.add(place, name, read, head or 0)
+        self.count_on(counting)
+        return counting
+
+    def count_on(self, counting: UnreadCounting) -> None:
+        """
+        Look at the next messages of a count: a bounded number, as others wait for the
+        thread.
+        """
+        pieces = counting.next_pieces()
+        if pieces:
+            row = self._of(_COUNTS, counting.user, _json(pieces))
+            counting.counted(_counts.decode(row[0]))
 
     def located(
         self, user: int, message_ids: Sequence[int]
@@ -244,3 +335,12 @@ def store_ranges(
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _may_be_in(user: int, conversation: str) -> bool:
+    try:
+        if is_group(conversation):
+            return storable_values((conversation,))
+        return user in members_of(conversation)
+    except InvalidName:
+        return False

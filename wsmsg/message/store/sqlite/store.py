@@ -169,8 +169,16 @@ class SqliteStore:
     def unread_counts(
         self, user: int, conversations: Sequence[str]
     ) -> Deferred[dict[str, int]]:
+        return Deferred.fromCoroutine(self._count(user, conversations))
+
+    async def _count(self, user: int, conversations: Sequence[str]) -> dict[str, int]:
         seen = self._reader.seen
-        return self._kept.run(self._reading, seen.counts, user, conversations)
+        counting = await self._kept.run(
+            self._reading, seen.counting, user, conversations
+        )
+        while counting:
+            await self._kept.run(self._reading, seen.count_on, counting)
+        return counting.counts
 
     def located(
         self, user: int, message_ids: Sequence[int]

@@ -34,9 +34,7 @@ from wsmsg.model import (
     RECALLED,
     Message,
     MessageIdentity,
-    is_group,
 )
-from wsmsg.model import RECALLED, Cursor, Mark, Message, MessageIdentity
 
 
 @implementer(IJournal)

@@ -149,7 +149,7 @@ class QueryTests(SynchronousTestCase):
         names = [item.page.conversation for item in again.items]
         self.assertEqual(names, ["u:1:6", "u:1:7"])
         answered.callback(self.answer(6, 7))
-        heads = [self.successResultOf(results[i])[1] for i in (0, 4, 5, 6)]
+        heads = [self.successResultOf(results[i]).head for i in (0, 4, 5, 6)]
         self.assertEqual(heads, [1, 5, 6, 7])
         self.assertEqual(world.upstream._queries.failed, 0)
 

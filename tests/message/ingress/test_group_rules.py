@@ -45,10 +45,10 @@ class GroupIngressTests(GroupCase):
         """
         self.send("a", to="g:8")
         self.now += 119_000
-        self.send("b", to="g:8")
+        self.send("b", sender=2, to="g:8")
         self.assertEqual(self.codes(), {"a": "unavailable", "b": "unavailable"})
         self.now += 2_000
-        self.send("c", to="g:8")
+        self.send("c", sender=3, to="g:8")
         self.assertEqual(self.codes()["c"], "forbidden")
 
     def test_accepted_by_another_message(self) -> None:
@@ -60,14 +60,16 @@ class GroupIngressTests(GroupCase):
         group = group_conversation(group_of(1, "make"))
         made = Message(group, 1, "make", 9, encode_change(change), GROUP, 5, 1)
         self.send("early", to=group)
-        self.send("add", encode_change(GroupChange(add=(3,))), GROUP, to=group)
-        codes = {"early": "unavailable", "add": "unavailable"}
+        change = GroupChange(remove=(2,))
+        self.send("leave", encode_change(change), GROUP, sender=2, to=group)
+        codes = {"early": "unavailable", "leave": "unavailable"}
         self.assertEqual(self.codes(), codes)
-        self.successResultOf(self.store.insert([made], 5))
+        self.answers.clear()
+        self.successResultOf(self.store.insert([made], 5, [0]))
         self.now += 2_000
         self.send("stranger", sender=3, to=group)
-        self.send("later", to=group)
-        codes.update(stranger="forbidden", later="accepted")
+        self.send("early", to=group)
+        codes = {"stranger": "forbidden", "early": "accepted"}
         self.assertEqual(self.codes(), codes)
 
     def test_believed_for_a_second(self) -> None:
@@ -354,3 +356,17 @@ class LatelyTests(SynchronousTestCase):
         self.assertEqual((len(entries), entries.get("a")), (3, None))
         entries.drop("c")
         self.assertIsNone(entries.get("c"))
+
+    def test_size(self) -> None:
+        """
+        With sizes, the limit is that of all values together.
+        """
+        entries: Expiring[str, str] = Expiring(lambda: 1, 10, limit=10, size_of=len)
+        entries.put(["a", "b"], "xxxx")
+        entries.put(["a"], "xx")
+        entries.put(["c"], "xxxx")
+        self.assertEqual([entries.get(key) for key in "abc"], ["xx", "xxxx", "xxxx"])
+        entries.put(["d"], "x")
+        self.assertEqual([key for key in "abcd" if entries.get(key)], ["a", "c", "d"])
+        entries.put(["e"], "x" * 20)
+        self.assertEqual(len(entries), 0)

@@ -127,11 +127,11 @@ class QueriesTests(SynchronousTestCase):
         A head has the number of messages of others that the user has not read.
         """
         self.assertEqual([head.unread for head in self.heads().heads], [0])
-        heads = Deferred.fromCoroutine(self.queries.heads(2, 0, "", 0))
-        self.assertEqual([h.unread for h in self.successResultOf(heads).heads], [5])
+        found = self.answer(self.queries.heads(2, "", 0, continued=True))
+        self.assertEqual([head.unread for head in found.heads], [5])
         self.store.moved["u:1:2", 2] = Cursor("u:1:2", 2, 5, 3)
-        heads = Deferred.fromCoroutine(self.queries.heads(2, 0, "", 0))
-        self.assertEqual([h.unread for h in self.successResultOf(heads).heads], [2])
+        found = self.answer(self.queries.heads(2, "", 0, continued=True))
+        self.assertEqual([head.unread for head in found.heads], [2])
 
     def test_more_heads(self) -> None:
         """

@@ -303,11 +303,12 @@ class UpstreamContext:
     def _reach_by_clock(self) -> MessageReach:
         return MessageReach(self.clock.seconds)
 
-    def logged_in(self, login: Login) -> None:
+    def logged_in(self, login: Login | None) -> None:
         """
-        Note a login.
+        Note a login, if there is one.
         """
-        self.last_login = login.number
+        if login is not None:
+            self.last_login = login.number
 
     def stats(self) -> dict[str, int]:
         """

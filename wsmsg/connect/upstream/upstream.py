@@ -235,17 +235,16 @@ class Upstream(Service):
     # -- IUpstream
 
     def user_joined(self, user: int, login: Login | None = None) -> Deferred[bool]:
-        if login is not None:
-            self._shared.logged_in(login)
+        self._shared.logged_in(login)
         if self._mode is not None:
             self._mode.user_joined(user)
             return succeed(self.up)
         if not self._choice.up:
             return succeed(False)
-        barrier = self._barrier
-        opened = barrier is None or barrier.closed
-        if barrier is None or opened:
-            barrier = self._barrier = JoinBarrier(len(self._choice.up))
+        barrier, opened = self._barrier, False
+        if barrier is None or barrier.closed:
+            barrier, opened = JoinBarrier(len(self._choice.up)), True
+            self._barrier = barrier
         for stream in self._choice.up:
             stream.user_joined(user, login)
             if opened:
@@ -262,8 +261,7 @@ class Upstream(Service):
         if self._mode is not None:
             return
         self._shared.cursors.add(conversation, user, delivered, read)
-        if self._choice.lead is not None:
-            self._choice.lead.pool_changed()
+        self._pool_changed()
 
     def typing(self, conversation: str, user: int) -> None:
         if self._choice.lead is not None and self._mode is None:

@@ -34,6 +34,8 @@ _REMEMBERED = 100_000
 _UNKNOWN_S = 120.0
 # The limit for entries that may name a thousand users each.
 _BIG = 1000
+# The most users, in all groups together, for whom room is reserved.
+_RESERVED = 1_000_000
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -44,6 +46,9 @@ class Expiring(Generic[K, V]):
     A map whose entries expire; over its limit it drops the oldest.
 
     @param seconds: returns monotonic seconds.
+    @param limit: the most entries; or, with C{size_of}, the most that they may have
+        together.
+    @param size_of: the size of a value.
     """
 
     def __init__(
@@ -52,10 +57,13 @@ class Expiring(Generic[K, V]):
         lasting_s: float,
         *,
         limit: int = _REMEMBERED,
+        size_of: Callable[[V], int] = lambda _: 1,
     ) -> None:
         self._seconds = seconds
         self._lasting_s = lasting_s
         self._limit = limit
+        self._size_of = size_of
+        self._size = 0
         self._until: dict[K, tuple[float, V]] = {}
 
     def __len__(self) -> int:
@@ -77,19 +85,22 @@ class Expiring(Generic[K, V]):
         now_s = self._seconds()
         until = now_s + self._lasting_s
         for key in keys:
-            self._until.pop(key, None)
+            self.drop(key)
             self._until[key] = (until, value)
+            self._size += self._size_of(value)
         while self._until:
             oldest = next(iter(self._until))
-            if len(self._until) <= self._limit and self._until[oldest][0] > now_s:
+            if self._size <= self._limit and self._until[oldest][0] > now_s:
                 break
-            del self._until[oldest]
+            self.drop(oldest)
 
     def drop(self, key: K) -> None:
         """
         Remove a key.
         """
-        self._until.pop(key, None)
+        known = self._until.pop(key, None)
+        if known is not None:
+            self._size -= self._size_of(known[1])
 
 
 @attrs.frozen
@@ -135,7 +146,7 @@ class GroupRules:
             seconds, _CREATED_S, limit=_BIG
         )
         self._reserved: Expiring[str, frozenset[int]] = Expiring(
-            seconds, _CHANGED_S, limit=_BIG
+            seconds, _CHANGED_S, limit=_RESERVED, size_of=len
         )
 
     def apply_settings(self, settings: MessageSettings) -> None:

@@ -5,6 +5,7 @@ interface    the roles of a store, and the values that it returns
 archive      the interface of a store that is read from beginning to end
 membership   the membership of a user in a group, at each number; no I/O
 id_order     the order of message ids, old and new
+page_span    the arguments of a page of messages
 position     how far a list of conversations has told its reader what changed; no I/O
 read_ranges  the ranges of messages that a user has read above a cursor; no I/O
 mongo/       the store in MongoDB, for many Messages

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import NamedTuple
 
 import attrs
 import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from wsmsg.message.store.page_span import PAGE_BYTES as PAGE_BYTES  # noqa: PLC0414
+from wsmsg.message.store.page_span import PageSpan as PageSpan  # noqa: PLC0414
 from wsmsg.message.store.position import NOW as NOW  # noqa: PLC0414
 from wsmsg.message.store.position import (
     checked_position as checked_position,  # noqa: PLC0414
@@ -31,21 +32,6 @@ from wsmsg.model import Cursor, Mark, Message, MessageIdentity
 
 #: The shard of imported conversations, which have no partition.
 IMPORTS = -1
-
-#: The most bytes of contents in a page, unless one message alone has more.
-PAGE_BYTES = 256 * 1024
-
-
-class PageSpan(NamedTuple):
-    """
-    The arguments of L{IMessages.page}.
-    """
-
-    after: int
-    before: int
-    limit: int
-    limit_bytes: int
-    reader: int
 
 
 class Outcome(Enum):

@@ -151,7 +151,6 @@ class StoreReader:
             heads[name] = head or 0
         return heads
 
-
     def cursors(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Cursor]:
         return {
             key: cursor for key, (cursor, _) in self.heights(keys).items() if cursor

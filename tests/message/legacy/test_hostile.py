@@ -17,6 +17,7 @@ from tests.message.legacy.cases import (
     send,
     subscribe,
 )
+from wsmsg.events.group_change import GroupChange
 from wsmsg.model import INT64_MAX, Message
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.legacy import MessageLegacySettings
@@ -150,6 +151,8 @@ class HostileTests(LegacyCase):
         async def check(stub: Any) -> None:
             call = await self.subscribed(stub)
             numbers = (0, -1, INT64_MAX, -(2**63))
+            group = (GroupChange(True, "crew", add=(9,)), 9, {9: 1})
+            self.store.groups[f"g:{INT64_MAX}"] = group
             good = bad = 0
             for n in numbers:
                 fields = ("message_id", "timestamp")

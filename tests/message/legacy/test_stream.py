@@ -21,6 +21,7 @@ from tests.message.legacy.cases import (
     text,
 )
 from wsmsg.errors import Unavailable
+from wsmsg.events.group_change import GroupChange
 from wsmsg.model import INT64_MAX, Message
 from wsmsg.rpc import rest_pb2
 
@@ -86,6 +87,8 @@ class StreamTests(LegacyCase):
         """
 
         async def check(stub: Any) -> None:
+            group = (GroupChange(True, "five", add=(9,)), 9, {9: 1})
+            self.store.groups["g:5"] = group
             call = await self.opened(
                 stub, send(), send(), subscribe(), send(1, 0, group_id=5)
             )

@@ -103,6 +103,7 @@ class ManualJournal:
             "in_flight": len(self.appends),
             "partitions": 1,
             "dead_letters_dropped": 0,
+            "records_lost": 0,
         }
 
     def dead_letter(

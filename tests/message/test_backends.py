@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from wsmsg.dependency.alarms import Alarms
 from wsmsg.message.backends import (
     JOURNALS,
     PRESENCES,
@@ -90,7 +91,12 @@ class BackendsTests(SynchronousTestCase):
         clock: Any = Clock()
         settings = MessageSettings()
         made = Backends(
-            settings, Path(self.mktemp()), clock, retry=float, backoff=float
+            settings,
+            Path(self.mktemp()),
+            clock,
+            retry=float,
+            backoff=float,
+            alarms=Alarms(),
         )
         self.assertIsInstance(made.journal(), SqliteJournal)
         self.assertIsInstance(made.store(), SqliteStore)

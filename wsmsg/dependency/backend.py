@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.settings.values import MessageSettings
@@ -22,6 +23,7 @@ class BackendContext:
     @ivar data_dir: the directory of embedded backends that have no path of their own.
     @ivar dependency: the state that the backend reports.
     @ivar retry: the delays between attempts to open the backend.
+    @ivar alarms: the alarms of the daemon.
     @ivar backoff: the delays between attempts to dial one connection of several.
     """
 
@@ -31,3 +33,4 @@ class BackendContext:
     dependency: Dependency
     retry: RetryPolicy
     backoff: Backoff
+    alarms: Alarms = attrs.field(factory=Alarms)

@@ -24,6 +24,7 @@ class Cause(StrEnum):
     TOPIC_MISSING = "topic_missing"
     TOPIC_PARTITIONS = "topic_partitions"
     TOPIC_BYTES = "topic_bytes"
+    TOPIC_DURABILITY = "topic_durability"
 
 
 class KnownCause(Unavailable):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from twisted.internet.interfaces import IReactorTime
 
+from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.backend import BackendContext
 from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
@@ -178,7 +179,9 @@ class Backends:
         *,
         retry: RetryPolicy,
         backoff: Backoff,
+        alarms: Alarms,
     ) -> None:
+        self._alarms = alarms
         self._settings = settings
         self._data_dir = data_dir
         self._reactor = reactor
@@ -237,4 +240,5 @@ class Backends:
             dependency=Dependency(name, self._reactor, required=required),
             retry=self._retry,
             backoff=self._backoff,
+            alarms=self._alarms,
         )

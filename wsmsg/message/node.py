@@ -257,6 +257,11 @@ class MessageNode:
             "Dead letters removed for newer ones of their kind",
             partial(self._journal_count, "dead_letters_dropped"),
         )
+        yield (
+            "records_lost",
+            "Journal records removed (by retention) before they were read",
+            partial(self._journal_count, "records_lost"),
+        )
         yield "pushed", "Messages pushed", lambda: links.pushed
         yield (
             "links_cut",

@@ -94,6 +94,7 @@ def build(options: Options, reactor: IReactorTime) -> IService:
         reactor,
         retry=daemon.retry,
         backoff=daemon.backoff,
+        alarms=daemon.health.alarms,
     )
     assembly = Assembly(daemon, reactor, settings, backends)
     node = assembly.node

@@ -29,6 +29,8 @@ class KafkaSettings(Section):
     @ivar replication: replication factor of topics that Message creates; 0: the
         brokers' default.
     @ivar create_topics: create missing topics.
+    @ivar strict: refuse topics whose settings may lose accepted messages, instead of
+        raising an alarm.
     @ivar group_protocol: C{consumer} is that of KIP-848, C{classic} the older one.
     @ivar session_timeout_s: with C{classic}, the time after which the partitions of a
         dead Message move to others; with C{consumer} the brokers decide.
@@ -46,6 +48,7 @@ class KafkaSettings(Section):
     partitions: Annotated[Count, Field(le=10000)] = 12
     replication: Annotated[int, Field(ge=0, le=100)] = 0
     create_topics: bool = False
+    strict: bool = False
     group_protocol: Literal["classic", "consumer"] = "consumer"
     session_timeout_s: Annotated[float, Field(ge=1, le=300)] = 6.0
     delivery_timeout_s: Annotated[float, Field(ge=0.5, le=300)] = 4.0

@@ -28,6 +28,8 @@ MOST = 256
 # Sixteen megabytes: a page that many batches change is copied into the file once.
 _CHECKPOINT_PAGES = 4000
 _BUSY_S = 2.0
+#: C{PRAGMA synchronous}: a commit is on the disk before it succeeds.
+_FULL = 2
 
 
 # The exceptions of sqlite3 for values: a violated constraint, a text or a number too
@@ -188,6 +190,12 @@ class SqliteFile:
                 f"system has no write-ahead log (journal mode {mode})"
             )
         self._db.execute("PRAGMA synchronous = FULL")
+        level = self._db.execute("PRAGMA synchronous").fetchone()[0]
+        if level != _FULL:
+            raise Unavailable(
+                f"{self._schema.kind} {self._path} cannot be kept safely: SQLite does "
+                f"not sync each commit (synchronous {level})"
+            )
         self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         self._db.execute("PRAGMA cache_size = -16000")
         if self._reads:

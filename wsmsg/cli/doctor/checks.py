@@ -63,6 +63,7 @@ _REMEDIES: dict[str, dict[str, str]] = {
         ),
         Cause.TOPIC_PARTITIONS: "set kafka.partitions to match the topic",
         Cause.TOPIC_BYTES: "raise it for the topic (kafka-configs.sh)",
+        Cause.TOPIC_DURABILITY: "correct them, or unset kafka.strict",
         "": "remove the cause in the reason, or correct message.journal",
     },
     "store": {

@@ -167,7 +167,8 @@ class IJournal(Interface):
             C{lag_bytes}: about their bytes, by the mean of the records appended here;
             C{in_flight}: records that are being appended; C{partitions}: the number of
             partitions that this process reads; C{dead_letters_dropped}: dead letters
-            that this process removed, as newer ones of their kind took their place.
+            that this process removed, as newer ones of their kind took their place;
+            C{records_lost}: records that were removed before this process read them.
         """
 
     def dead_letter(letters: Sequence[tuple[JournalEntry, str]]) -> Deferred[None]:

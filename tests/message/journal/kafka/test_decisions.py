@@ -4,6 +4,8 @@ The decisions of the Kafka journal, without a broker.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import attrs
 from hypothesis import given
 from hypothesis import strategies as st
@@ -275,6 +277,9 @@ class TopicTests(SynchronousTestCase):
     The checks of a topic.
     """
 
+    def found(self, size: int, rights: Collection[str] | None = None) -> FoundTopics:
+        return FoundTopics(4, rights, config={"max.message.bytes": str(size)})
+
     def problem(self, found: FoundTopics) -> tuple[str, Cause]:
         wanted, _ = wanted_topics(place(partitions=4))
         problem = topic_problem(wanted, found, 1000)
@@ -287,11 +292,11 @@ class TopicTests(SynchronousTestCase):
         """
         fine = ("", Cause.UNKNOWN)
         self.assertEqual(self.problem(FoundTopics(4)), fine)
-        self.assertEqual(self.problem(FoundTopics(4, {"READ", "WRITE"}, 1000)), fine)
+        self.assertEqual(self.problem(self.found(1000, {"READ", "WRITE"})), fine)
         for found, text, cause in (
             (FoundTopics(5), "t has 5 partitions and must have 4", "topic_partitions"),
             (FoundTopics(4, {"READ"}), "may not WRITE topic t", "topic_rights"),
-            (FoundTopics(4, None, 999), "999 bytes", "topic_bytes"),
+            (self.found(999), "999 bytes", "topic_bytes"),
         ):
             reason, known = self.problem(found)
             self.assertIn(text, reason)

@@ -11,6 +11,7 @@ backend         makes the journal for the settings
 config          the configuration of each client of the library
 consumer        one consumer, in its thread
 dead_letters    the topic of dead letters: list, and replay by a transaction
+durability      what of a topic's settings may lose messages; no I/O
 errors          the library's errors: what each means, and how it is worded
 journal         IJournal: joins the other modules
 letter_records  the records of the topic of dead letters; no I/O

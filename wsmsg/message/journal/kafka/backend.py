@@ -22,6 +22,7 @@ def make_journal(context: BackendContext) -> IJournal:
         context.reactor,
         retry=context.retry,
         dependency=context.dependency,
+        alarms=context.alarms,
     )
 
 

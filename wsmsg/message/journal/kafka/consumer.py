@@ -43,6 +43,8 @@ _POLL_S = 0.1
 _COMMITTED_S = 5.0
 #: The interval of questions for the ends of partitions that are paused.
 _ENDS_S = 1.0
+#: Time limit for the question for the oldest record of a partition.
+_OLDEST_S = 2.0
 _BATCH = 1000
 
 
@@ -243,17 +245,21 @@ class KafkaConsumer:
             self._owner.lost(reason, True)
 
     def _gap(self, partition: int, text: str) -> None:
-        self._log.error(
-            "topic {topic}, partition {partition}: unread records are gone "
-            "(retention?); reading continues with the oldest record: {text}",
-            topic=self._topic,
-            partition=partition,
-            text=text,
-        )
+        self._log.debug("partition {partition}: {text}", partition=partition, text=text)
+        oldest = self._oldest(partition)
+        self._reactor.callFromThread(self._owner.removed, partition, oldest)
         # What is gone does not wait: the end counts again when a record arrives.
         self._emptied.add(partition)
         self.ends.pop(partition, None)
         self._seek(partition, OFFSET_BEGINNING)
+
+    def _oldest(self, partition: int) -> int:
+        place = self._place(partition)
+        try:
+            told = self._client.get_watermark_offsets(place, timeout=_OLDEST_S)
+        except KafkaException:
+            return 0
+        return int(told[0]) if told else 0
 
     def _seek(self, partition: int, offset: int) -> None:
         """

@@ -22,6 +22,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.reopen import KeptOpen
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
@@ -36,7 +37,7 @@ from wsmsg.message.journal.kafka.letter_writer import LetterWriter
 from wsmsg.message.journal.kafka.owner import Settled
 from wsmsg.message.journal.kafka.partitions import Partitions
 from wsmsg.message.journal.kafka.producer import KafkaProducer, Outgoing
-from wsmsg.message.journal.kafka.topics import KafkaTopics
+from wsmsg.message.journal.kafka.topics import DurabilityWatch, KafkaTopics
 from wsmsg.message.journal.record import RecordSizes, encode
 from wsmsg.model import Message
 
@@ -57,6 +58,7 @@ class KafkaJournal:
     The journal at C{place}.
 
     @param reactor: for the time, and for calls from threads.
+    @ivar records_lost: records that were removed before this process read them.
     """
 
     _log = Logger()
@@ -68,11 +70,13 @@ class KafkaJournal:
         *,
         retry: RetryPolicy,
         dependency: Dependency,
+        alarms: Alarms | None = None,
     ) -> None:
         self.dependency = dependency
+        self._alarms = alarms = alarms or Alarms()
         self.spacing_s = place.settings.linger_ms / 1000
         self.content_bytes = place.content_bytes
-        self.retention_s = 0.0
+        self.records_lost = 0
         self._sizes = RecordSizes()
         self._place = place
         self._reactor = reactor
@@ -89,6 +93,7 @@ class KafkaJournal:
         self._retry = retry
         self._tried_s = reactor.seconds()
         self._kept = KeptOpen(self._open, reactor, self._delay_s, dependency)
+        self._watch = DurabilityWatch(self._topics, self._kept_call, alarms, reactor)
         self._producer: KafkaProducer | None = None
         self._consumer: KafkaConsumer | None = None
         self._ending: list[Deferred[None]] = []
@@ -101,8 +106,13 @@ class KafkaJournal:
         self._forget: list[Callable[[], object]] = []
         self._stopping = StopOnce(self._stop)
 
+    @property
+    def retention_s(self) -> float:
+        return self._topics.retention_s
+
     def start(self) -> None:
         self._kept.start()
+        self._watch.start()
 
     def stop(self) -> Deferred[None]:
         return self._stopping()
@@ -168,6 +178,7 @@ class KafkaJournal:
             "in_flight": self._producer.in_flight if self._producer is not None else 0,
             "partitions": len(self._partitions),
             "dead_letters_dropped": self._writer.dropped.total,
+            "records_lost": self.records_lost,
         }
 
     def dead_letter(
@@ -190,6 +201,9 @@ class KafkaJournal:
             return fail(self._kept.refusal())
         return self._producer.send(topic, records)
 
+    def _kept_call(self, f: Callable[[], None]) -> Deferred[None]:
+        return self._kept.run(self._worker, f)
+
     def _call(self, f: Callable[..., list], *args: object) -> Deferred:  # type: ignore[type-arg]
         # A failure here does not mean that the journal is lost.
         if not self._kept.up:
@@ -211,7 +225,10 @@ class KafkaJournal:
         return max(delay_s - waited_s, min(delay_s, _AT_LEAST_S))
 
     async def _opened(self) -> None:
-        await self._worker.do(self._topics.check)
+        try:
+            await self._worker.do(self._topics.check)
+        finally:
+            self._watch.report()
         if self._stopping.begun:
             return
         if self._producer is None or self._producer.ruined:
@@ -245,6 +262,7 @@ class KafkaJournal:
         self._kept.lost(Unavailable(reason))
 
     async def _stop(self) -> None:
+        self._watch.stop()
         await self._kept.stop()
         if self._committing is not None:
             self._committing.cancel()
@@ -327,6 +345,24 @@ class KafkaJournal:
             partitions=sorted(partitions),
         )
         self._call_forget()
+
+    def removed(self, partition: int, oldest: int) -> None:
+        settled = self._partitions.positions().get(partition)
+        count = max(oldest - settled, 1) if settled is not None else 1
+        self.records_lost += count
+        self._log.error(
+            "topic {topic}, partition {partition}: {count} records were removed before "
+            "they were read; reading continues at {oldest}",
+            topic=self._place.topic,
+            partition=partition,
+            count=count,
+            oldest=oldest,
+        )
+        self._alarms.raise_alarm(
+            "records_lost",
+            f"{self.records_lost} accepted records of topic {self._place.topic} were "
+            "removed (by its retention, or by hand) before they were read",
+        )
 
     def commit_failed(self, partitions: frozenset[int]) -> None:
         self._partitions.commit_failed(partitions)

@@ -57,6 +57,11 @@ class ConsumerOwner(Protocol):
         Records arrived, read in this epoch; the epoch counts rewinds.
         """
 
+    def removed(self, partition: int, oldest: int) -> None:
+        """
+        Records that were not read are gone; reading continues with C{oldest}.
+        """
+
     def commit_failed(self, partitions: frozenset[int]) -> None:
         """
         The positions of these partitions could not be committed.

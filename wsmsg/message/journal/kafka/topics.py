@@ -7,7 +7,7 @@ problem with the name of the topic, and nothing is read or written.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -21,12 +21,27 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.cause import Cause, KnownCause
 from wsmsg.errors import Unavailable
 from wsmsg.message.journal.kafka.config import KafkaPlace, connection, group_asker
+from wsmsg.message.journal.kafka.durability import (
+    KEYS,
+    TopicDurability,
+    created_config,
+    durability_problems,
+)
 from wsmsg.message.journal.kafka.errors import ReportedErrors, describe
 from wsmsg.message.journal.kafka.log import QUIET
+
+#: The interval of checks of the topics' settings.
+CHECK_S = 60.0
 
 _ANSWER_S = 3.0
 #: The first request of a check is made so often in that time.
@@ -34,7 +49,7 @@ _ASKED = 3
 #: A refusal comes at once; a longer wait would be for a coordinator.
 _GROUP_S = 0.5
 _NO_RIGHT = "GROUP_AUTHORIZATION_FAILED"
-_FOREVER = "-1"
+_NO_RIGHTS = ("TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED")
 
 
 @attrs.frozen
@@ -59,12 +74,21 @@ class FoundTopics:
 
     @ivar rights: the operations that the user is allowed; L{None}: the broker does not
         say.
-    @ivar most_bytes: the limit of a record; 0: the broker does not say.
+    @ivar replicas: the fewest replicas of a partition.
+    @ivar config: the settings that matter; L{None}: the broker does not say.
     """
 
     partitions: int
     rights: Collection[str] | None = None
-    most_bytes: int = 0
+    replicas: int = 0
+    config: Mapping[str, str] | None = None
+
+    @property
+    def most_bytes(self) -> int:
+        """
+        The limit of a record; 0: the broker does not say.
+        """
+        return int((self.config or {}).get("max.message.bytes", 0))
 
 
 def wanted_topics(place: KafkaPlace) -> list[WantedTopics]:
@@ -74,13 +98,19 @@ def wanted_topics(place: KafkaPlace) -> list[WantedTopics]:
     """
     size = {"max.message.bytes": str(max(place.record_bytes + 4096, 1048588))}
     rights = ("READ", "WRITE")
+    replication = place.settings.replication
     return [
-        WantedTopics(place.topic, place.settings.partitions, rights, size),
+        WantedTopics(
+            place.topic,
+            place.settings.partitions,
+            rights,
+            {**size, **created_config(replication, compacted=False)},
+        ),
         WantedTopics(
             place.dead_letters,
             1,
             rights,
-            {**size, "cleanup.policy": "compact", "retention.ms": _FOREVER},
+            {**size, **created_config(replication, compacted=True)},
         ),
     ]
 
@@ -122,12 +152,17 @@ class KafkaTopics:
 
     @ivar letter_bytes: the longest record that the topic of dead letters takes; 0: not
         known.
+    @ivar retention_s: the retention of the topic of messages; 0: none, or not known.
+    @ivar problems: what of the topics' settings may lose accepted messages, as of the
+        last check.
     """
 
     def __init__(self, place: KafkaPlace) -> None:
         self._place = place
         self._reported = ReportedErrors()
         self.letter_bytes = 0
+        self.retention_s = 0.0
+        self.problems: list[str] = []
 
     def check(self) -> None:
         """
@@ -158,7 +193,7 @@ class KafkaTopics:
         if missing:
             self._create(admin, missing)
             found = self._describe(admin, [w.name for w in wanted])
-        self._sizes(admin, found)
+        self._configs(admin, found)
         for each in wanted:
             if each.name not in found:
                 raise KnownCause(
@@ -168,7 +203,35 @@ class KafkaTopics:
             if problem:
                 raise problem
         self.letter_bytes = found[self._place.dead_letters].most_bytes
+        self._check_durability(found)
         self._check_group()
+
+    def check_durability(self) -> None:
+        """
+        Read the settings of the topics again.
+
+        @raise Unavailable: no broker answers, or C{kafka.strict} refuses the topics.
+        """
+        admin = self._client()
+        try:
+            found = self._describe(admin, [w.name for w in wanted_topics(self._place)])
+            self._configs(admin, found)
+        except KafkaException as e:
+            name, text = e.args[0].name() or "", e.args[0].str() or ""
+            raise Unavailable(describe(name, text)) from e
+        self._check_durability(found)
+
+    def _check_durability(self, found: Mapping[str, FoundTopics]) -> None:
+        letters = self._place.dead_letters
+        topics = [
+            TopicDurability(name, t.replicas, t.config, compacted=name == letters)
+            for name, t in found.items()
+        ]
+        self.problems = [p for topic in topics for p in durability_problems(topic)]
+        self.retention_s = max((t.retention_s for t in topics), default=0.0)
+        if self.problems and self._place.settings.strict:
+            why = "; ".join(self.problems)
+            raise KnownCause(f"kafka.strict refuses: {why}", Cause.TOPIC_DURABILITY)
 
     def _describe(
         self, admin: AdminClient, names: Sequence[str]
@@ -202,7 +265,9 @@ class KafkaTopics:
                     raise _forbidden("DESCRIBE", name) from e
                 raise
             found[name] = FoundTopics(
-                len(topic.partitions), _rights(topic.authorized_operations)
+                len(topic.partitions),
+                _rights(topic.authorized_operations),
+                min((len(p.replicas) for p in topic.partitions), default=0),
             )
         return found
 
@@ -235,9 +300,9 @@ class KafkaTopics:
                     why = describe(e.args[0].name(), e.args[0].str())
                     raise Unavailable(f"topic {name} cannot be created: {why}") from e
 
-    def _sizes(self, admin: AdminClient, found: dict[str, FoundTopics]) -> None:
+    def _configs(self, admin: AdminClient, found: dict[str, FoundTopics]) -> None:
         """
-        Fill in the longest record of each topic, where the user may ask for it.
+        Fill in the settings of each topic, where the user may ask for them.
         """
         resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in found]
         if not resources:
@@ -245,10 +310,13 @@ class KafkaTopics:
         answers = admin.describe_configs(resources, request_timeout=_ANSWER_S)
         for resource, answer in answers.items():
             try:
-                size = int(answer.result()["max.message.bytes"].value)
-            except KafkaException:
+                told = answer.result()
+            except KafkaException as e:
+                if e.args[0].name() not in _NO_RIGHTS:
+                    raise
                 continue
-            found[resource.name] = attrs.evolve(found[resource.name], most_bytes=size)
+            config = {key: told[key].value for key in KEYS if key in told}
+            found[resource.name] = attrs.evolve(found[resource.name], config=config)
 
     def _check_group(self) -> None:
         # Not with an admin client, which aborts the process (an assertion in
@@ -272,6 +340,57 @@ class KafkaTopics:
         message = client.poll(0)
         error = message.error() if message is not None else None
         return error is not None and error.name() == _NO_RIGHT
+
+
+class DurabilityWatch:
+    """
+    Reads the settings of the topics each minute, and raises the alarm C{durability}.
+
+    @param call: makes a blocking call while the journal is up; its failure
+        L{Unavailable} means that the journal is lost.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        topics: KafkaTopics,
+        call: Callable[[Callable[[], None]], Deferred[None]],
+        alarms: Alarms,
+        clock: IReactorTime,
+    ) -> None:
+        self._topics = topics
+        self._call = call
+        self._alarms = alarms
+        self._checks = LoopingCall(self._check)
+        self._checks.clock = clock
+
+    def start(self) -> None:
+        """
+        Check each minute from now on; the journal makes the first check itself.
+        """
+        self._checks.start(CHECK_S, now=False)
+
+    def stop(self) -> None:
+        """
+        Check no more.
+        """
+        if self._checks.running:
+            self._checks.stop()
+
+    def report(self) -> None:
+        """
+        Raise the alarm for what the last check found, or clear it.
+        """
+        self._alarms.set("durability", "; ".join(self._topics.problems))
+
+    def _check(self) -> Deferred[None]:
+        checked = self._call(self._topics.check_durability)
+        return checked.addErrback(self._failed).addCallback(lambda _: self.report())
+
+    def _failed(self, failure: Failure) -> None:
+        if failure.check(Unavailable) is None:
+            self._log.failure("checking the topics", failure)
 
 
 def _rights(operations: Collection[Any] | None) -> frozenset[str] | None:

@@ -137,6 +137,7 @@ class SqliteJournal:
             "in_flight": sum(len(values) for _, values, _ in self._queue),
             "partitions": 1,
             "dead_letters_dropped": self._dropped.total,
+            "records_lost": 0,
         }
 
     def dead_letter(

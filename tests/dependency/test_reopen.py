@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -73,3 +73,30 @@ class ReopeningTests(SynchronousTestCase):
         dependency.lost("gone")
         self.assertEqual(dependency.snapshot().cause, "")
         self.successResultOf(reopening.stop())
+
+    def test_stalled(self) -> None:
+        """
+        A thing that does not answer is not up, and is not opened again; it is up when
+        it answers, and opened again when it turns out to be lost.
+        """
+        opened: list[None] = []
+
+        def open_() -> Deferred[None]:
+            opened.append(None)
+            return succeed(None)
+
+        clock = Clock()
+        dependency = Dependency("thing", clock)
+        reopening = KeptOpen(open_, clock, lambda _: 1, dependency)
+        reopening.start()
+        reopening.stalled(Unavailable("no answer"))
+        self.assertEqual((reopening.up, dependency.up), (False, False))
+        self.assertEqual(clock.getDelayedCalls(), [])
+        reopening.answered()
+        self.assertEqual((reopening.up, dependency.up), (True, True))
+        reopening.stalled(Unavailable("no answer"))
+        reopening.lost(Unavailable("closed"))
+        reopening.answered()
+        self.assertFalse(dependency.up)
+        clock.advance(1)
+        self.assertEqual((len(opened), dependency.up), (2, True))

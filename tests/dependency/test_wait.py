@@ -9,7 +9,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.dependency.state import Dependency
-from wsmsg.dependency.wait import pause
+from wsmsg.dependency.wait import pause, unless_lost
+from wsmsg.errors import Unavailable
 
 
 class PauseTests(SynchronousTestCase):
@@ -69,3 +70,40 @@ class PauseTests(SynchronousTestCase):
         self.assertNoResult(second)
         self.store.succeeded()
         self.successResultOf(second)
+
+
+class UnlessLostTests(SynchronousTestCase):
+    """
+    L{unless_lost}.
+    """
+
+    def setUp(self) -> None:
+        self.store = Dependency("store", Clock())
+        self.store.succeeded()
+        self.call: Deferred[int] = Deferred()
+        self.waiting = unless_lost(self.store, self.call)
+
+    def test_answered(self) -> None:
+        """
+        A call that is answered in time has its result, and leaves no listener.
+        """
+        self.call.callback(7)
+        self.assertEqual(self.successResultOf(self.waiting), 7)
+        self.store.lost("closed")
+
+    def test_failed(self) -> None:
+        """
+        A call that fails has its failure.
+        """
+        self.call.errback(ValueError("no"))
+        self.failureResultOf(self.waiting, ValueError)
+
+    def test_lost(self) -> None:
+        """
+        A dependency that is lost ends the wait for the call, whose late result is
+        dropped.
+        """
+        self.store.lost("no answer")
+        failure = self.failureResultOf(self.waiting, Unavailable)
+        self.assertEqual(failure.value.reason, "store is not up: no answer")
+        self.call.callback(7)

@@ -51,6 +51,7 @@ class KeptOpen:
         self._failures = 0
         self._stopping = False
         self.up = False
+        self._stalled = False
         self._attempt: Deferred[Any] = succeed(None)
         self._next: IDelayedCall | None = None
 
@@ -91,10 +92,27 @@ class KeptOpen:
         """
         Report that the thing is lost, where no failed call of L{run} showed it.
         """
-        if self.up:
-            self.up = False
+        if self.up or (self._stalled and not self._stopping):
+            self.up = self._stalled = False
             self._dependency.lost(error.reason)
             self._wait(error)
+
+    def stalled(self, error: Unavailable) -> None:
+        """
+        Report that the thing does not answer, and may not be lost: it is not opened
+        again, and L{answered} or L{lost} follows.
+        """
+        if self.up:
+            self.up, self._stalled = False, True
+            self._dependency.lost(error.reason)
+
+    def answered(self) -> None:
+        """
+        Report that a stalled thing answers again.
+        """
+        if self._stalled and not self._stopping:
+            self.up, self._stalled = True, False
+            self._dependency.succeeded()
 
     def refusal(self) -> Unavailable:
         """

@@ -159,6 +159,7 @@ class Dependency:
         self._outage = OutageLog()
         self._listeners: list[Callable[[Dependency], object]] = []
         self._waiting: list[Deferred[None]] = []
+        self._losing: list[Deferred[None]] = []
 
     def snapshot(self) -> Snapshot:
         return Snapshot(
@@ -199,6 +200,16 @@ class Dependency:
             return succeed(None)
         waiting: Deferred[None] = Deferred(self._waiting.remove)
         self._waiting.append(waiting)
+        return waiting
+
+    def when_lost(self) -> Deferred[None]:
+        """
+        Wait until the dependency is not up.
+
+        @return: a Deferred that fires when it is lost or stopped.  It may be cancelled.
+        """
+        waiting: Deferred[None] = Deferred(self._losing.remove)
+        self._losing.append(waiting)
         return waiting
 
     def on_change(self, listener: Callable[[Dependency], object]) -> None:
@@ -311,3 +322,5 @@ class Dependency:
                 listener(self)
         while self._waiting and self.up:
             self._waiting.pop(0).callback(None)
+        while self._losing and not self.up:
+            self._losing.pop(0).callback(None)

@@ -4,14 +4,17 @@ Waits for a dependency: at start, and before a failed call is repeated.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 
 from wsmsg.dependency.state import Dependency, State
 from wsmsg.errors import Unavailable
+
+T = TypeVar("T")
 
 
 class Startable(Protocol):
@@ -47,6 +50,36 @@ def up(kept: Startable) -> Deferred[None]:
     kept.dependency.on_change(changed)
     kept.start()
     return opened
+
+
+def unless_lost(needed: Dependency, call: Deferred[T]) -> Deferred[T]:
+    """
+    Wait for a call, but no longer than until the dependency that answers it is lost.
+    The call itself goes on.
+
+    @raise Unavailable: (as failure) the dependency was lost first.
+    """
+    if call.called or not needed.up:
+        return call
+    result: Deferred[T] = Deferred()
+    lost = needed.when_lost()
+
+    def ended(outcome: T | Failure) -> None:
+        if result.called:
+            return
+        lost.cancel()
+        if isinstance(outcome, Failure):
+            result.errback(outcome)
+        else:
+            result.callback(outcome)
+
+    def given_up(_: None) -> None:
+        why = needed.snapshot().last_error
+        result.errback(Unavailable(f"{needed.name} is not up: {why}"))
+
+    lost.addCallbacks(given_up, lambda cancelled: None)
+    call.addBoth(ended)
+    return result
 
 
 async def pause(needed: Dependency, clock: IReactorTime, delay_s: float) -> None:

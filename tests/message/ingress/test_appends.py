@@ -13,6 +13,7 @@ from tests.message.doubles import ManualJournal, MemoryStore
 from tests.message.store.inserts import insert_into
 from wsmsg.errors import TooLarge, Unavailable
 from wsmsg.message.ingress.appends import Appended, Appends
+from wsmsg.model import Message, MessageIdentity
 
 
 class AppendsTests(SynchronousTestCase):
@@ -48,6 +49,20 @@ class AppendsTests(SynchronousTestCase):
         self.clock.advance(1)
         self.appends.add([message(5)])  # nothing was under way: at once
         self.assertEqual(self.appended()[2:], [["c5"]])
+
+    def test_store_hangs(self) -> None:
+        """
+        A message that is durable is accepted without its look-up, once the store turns
+        out to hang.
+        """
+        hanging: Deferred[dict[MessageIdentity, Message]] = Deferred()
+        self.patch(self.store, "find", lambda identities: hanging)
+        added = self.appends.add([message(0)])
+        self.journal.appends[0][1].callback(None)
+        self.assertNoResult(added)
+        self.store.dependency.lost("no answer")
+        self.assertEqual(self.result(added), Appended({}, None))
+        hanging.callback({})
 
     def test_waits_no_longer_than_the_spacing(self) -> None:
         """

@@ -21,6 +21,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from wsmsg.dependency.wait import unless_lost
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.message.ingress.backlog import StartupBacklog
 from wsmsg.message.journal.interface import IJournal
@@ -140,7 +141,10 @@ class Appends:
         stored: Mapping[MessageIdentity, Message] = {}
         if found is not None:
             try:
-                stored = await found
+                lookup: Deferred[dict[MessageIdentity, Message]] = unless_lost(
+                    self._store.dependency, found
+                )
+                stored = await lookup
             except WsmsgError:
                 pass  # delivery finds repeats, and the dependency has logged the reason
             except Exception:  # noqa: BLE001 - a guard

@@ -196,11 +196,16 @@ class _Protocol(MongoProtocol):  # type: ignore[misc]
     pool.
     """
 
+    _lost = False
+
     def fail(self, reason: object) -> None:
-        self.factory.pool.connection_failed(str(reason))
+        # What fails after a loss fails by it, and connectionLost knows the cause.
+        if not self._lost:
+            self.factory.pool.connection_failed(str(reason))
         super().fail(reason)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._lost = True
         if reason.check(Error):
             self.factory.pool.connection_failed(f"TLS: {reason.getErrorMessage()}")
         super().connectionLost(reason)

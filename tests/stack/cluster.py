@@ -7,7 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 from tests.integration.installation import DaemonProcess, Installation, free_ports
-from tests.stack.servers import kafka_address, mongo_url, redis_url, unique
+from tests.stack.servers import (
+    kafka_address,
+    mongo_address,
+    redis_address,
+    unique,
+)
 
 _LISTENERS = ("listen", "rpc_listen", "admin_listen")
 _PARTITIONS = 8
@@ -19,6 +24,8 @@ class Cluster(Installation):
 
     @ivar messages: the Messages.
     @ivar connects: the Connects.
+    @param servers: the host and port of a Kafka, a MongoDB and a Redis; by default the
+        shared ones.
     @param message: settings of every Message.
     @param connect: settings of every Connect.
     """
@@ -28,14 +35,18 @@ class Cluster(Installation):
         *,
         messages: int = 2,
         connects: int = 2,
+        servers: tuple[str, str, str] | None = None,
         message: dict[str, Any] | None = None,
         connect: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         name = unique("cluster")
-        self.journal = f"kafka://{kafka_address()}/{name}"
-        self.store = mongo_url(name)
-        redis = f"{redis_url()}/0?prefix={name}:"
+        if servers is None:
+            servers = kafka_address(), mongo_address(), redis_address()
+        kafka, mongo, redis_server = servers
+        self.journal = f"kafka://{kafka}/{name}"
+        self.store = f"mongodb://{mongo}/{name}"
+        redis = f"redis://{redis_server}/0?prefix={name}:"
         of_message = {
             "journal": self.journal,
             "store": self.store,

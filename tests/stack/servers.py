@@ -42,11 +42,13 @@ __all__ = [
     "kafka_address",
     "kafka_sasl_address",
     "kafka_ssl",
+    "mongo_address",
     "mongo_url",
     "needs",
     "own_kafka",
     "own_mongo",
     "own_redis",
+    "redis_address",
     "redis_tls",
     "redis_url",
     "unique",
@@ -95,11 +97,25 @@ def kafka_ssl() -> tuple[str, Path]:
     return _address("kafka_ssl"), _certificate("kafka")
 
 
+def mongo_address() -> str:
+    """
+    Return C{host:port}.
+    """
+    return _address("mongo")
+
+
+def redis_address() -> str:
+    """
+    Return C{host:port}.
+    """
+    return _address("redis")
+
+
 def mongo_url(database: str = "") -> str:
     """
     Return C{mongodb://host:port/database}.
     """
-    return f"mongodb://{_address('mongo')}/{database}"
+    return f"mongodb://{mongo_address()}/{database}"
 
 
 def redis_url(user: str = "") -> str:
@@ -108,7 +124,7 @@ def redis_url(user: str = "") -> str:
     given.
     """
     who = f"{user}:{PASSWORD}@" if user else ""
-    return f"redis://{who}{_address('redis')}"
+    return f"redis://{who}{redis_address()}"
 
 
 def redis_tls() -> tuple[str, Path]:

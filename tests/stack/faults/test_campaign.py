@@ -4,7 +4,7 @@ Tests of all faults in random order and combination, on the real servers.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 
 from twisted.internet.defer import Deferred
 
@@ -12,7 +12,7 @@ from tests.faults.campaign import CampaignTestCase
 from tests.integration.installation import Installation
 from tests.proxies import Proxy
 from tests.stack.cluster import Cluster
-from tests.stack.servers import needs, own_kafka, own_mongo, own_redis, unique
+from tests.stack.servers import needs, own_kafka, own_mongo, own_redis
 
 _FAULTS = (
     "kill",
@@ -74,14 +74,9 @@ class ServersCampaignTests(CampaignTestCase):
         mongo = await own_mongo(self)
         redis = await own_redis(self)
 
-        def make() -> Awaitable[tuple[Installation, Sequence[Proxy]]]:
-            name = unique("campaign")
-            listed = f"redis://{redis.address}/0?prefix={name}:"
-            message = {
-                "journal": f"kafka://{kafka.address}/{name}",
-                "store": f"mongodb://{mongo.address}/{name}",
-                "presence": listed,
-            }
-            return cluster(Cluster(message=message, connect={"discovery": listed}))
-
-        await self.run_campaign(make, _OF_SERVERS, [kafka, mongo, redis])
+        servers = kafka.address, mongo.address, redis.address
+        await self.run_campaign(
+            lambda: cluster(Cluster(servers=servers)),
+            _OF_SERVERS,
+            [kafka, mongo, redis],
+        )

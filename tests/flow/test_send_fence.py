@@ -21,6 +21,12 @@ class FencesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.fences: SendFences[str] = SendFences()
 
+    def refuse(self, key: str, client_id: str, now_s: float, hint_ms: int) -> None:
+        """
+        Refuse a send where no other has to be answered.
+        """
+        self.fences.refuse(key, client_id, now_s, hint_ms, lambda key: ())
+
     def passing(self, ids: str, now_s: float) -> str:
         """
         Return those of the client ids, one letter each, that pass.
@@ -32,7 +38,7 @@ class FencesTests(SynchronousTestCase):
         Later sends are told the rest of the first hint, or to come soon; other keys
         are not concerned.
         """
-        self.fences.refuse("a", "1", 10, 1000)
+        self.refuse("a", "1", 10, 1000)
         self.assertEqual(self.fences.hint_ms("a", "2", 10), 1001)
         self.assertEqual(self.fences.hint_ms("b", "2", 10), 0)
         self.assertEqual(self.fences.hint_ms("a", "3", 10.25), 751)
@@ -43,7 +49,7 @@ class FencesTests(SynchronousTestCase):
         Whatever is refused passes in its old order, long after the hint, and new sends
         pass behind it.
         """
-        self.fences.refuse("a", "1", 10, 500)
+        self.refuse("a", "1", 10, 500)
         self.assertEqual(self.passing("234", 12), "")
         self.assertEqual(self.passing("5", 14), "")
         self.assertEqual(self.passing("1236457", 15), "12345")
@@ -54,19 +60,41 @@ class FencesTests(SynchronousTestCase):
         """
         A send that is repeated and refused once more keeps its place.
         """
-        self.fences.refuse("a", "1", 10, 500)
+        self.refuse("a", "1", 10, 500)
         self.assertEqual(self.passing("23", 10), "")
         self.assertEqual(self.passing("12", 11), "12")
-        self.fences.refuse("a", "1", 11, 500)
+        self.refuse("a", "1", 11, 500)
         self.assertEqual(self.passing("32", 11), "")
         self.assertEqual(self.passing("1234", 12), "1234")
+
+    def test_refused_later(self) -> None:
+        """
+        Sends that were made before the refused one, and are refused after it, are
+        repeated before it.
+        """
+        self.fences.refuse("a", "3", 10, 500, lambda key: ["1", "2", "3"])
+        self.assertEqual(self.passing("4", 10), "")
+        self.refuse("a", "2", 11, 500)
+        self.refuse("a", "1", 11, 500)
+        self.assertEqual(self.passing("34", 12), "")
+        self.assertEqual(self.passing("2", 12), "")
+        self.assertEqual(self.passing("12345", 12), "12345")
+        self.assertFalse(self.fences.standing)
+
+    def test_answered_later(self) -> None:
+        """
+        Sends that were made before the refused one, and are accepted, are not waited
+        for.
+        """
+        self.fences.refuse("a", "3", 10, 500, lambda key: ["1", "2", "3"])
+        self.assertEqual(self.passing("34", 12), "34")
 
     def test_given_up(self) -> None:
         """
         A client that never repeats the first is stopped no longer than the bound,
         whatever it sends meanwhile.
         """
-        self.fences.refuse("a", "1", 10, 500)
+        self.refuse("a", "1", 10, 500)
         for tenths in range(105):
             self.assertEqual(self.passing("23", 10 + tenths / 10), "")
         self.assertEqual(self.passing("23", 10.5 + PATIENCE_S), "23")
@@ -75,7 +103,7 @@ class FencesTests(SynchronousTestCase):
         """
         A send that has its final answer is waited for no more.
         """
-        self.fences.refuse("a", "1", 10, 500)
+        self.refuse("a", "1", 10, 500)
         self.assertEqual(self.passing("2", 10), "")
         self.fences.forget("a", "1")
         self.fences.forget("b", "1")
@@ -86,27 +114,29 @@ class FencesTests(SynchronousTestCase):
         A fence remembers so many client ids, and expired fences are removed even if
         nothing comes under their keys.
         """
-        self.fences.refuse("a", "0", 10, 1000)
+        self.refuse("a", "0", 10, 1000)
         for n in range(1, 2 * MOST_IDS):
             self.assertGreater(self.fences.hint_ms("a", str(n), 10), 0)
         for n in range(2 * MOST_IDS):
             self.assertEqual(self.fences.hint_ms("a", str(n), 11), 0)
         for n in range(100):
-            self.fences.refuse(str(n), "x", n, 1000)
+            self.refuse(str(n), "x", n, 1000)
         self.assertLess(len(self.fences), 14)
 
 
 class FarClient:
     """
-    A client that keeps the protocol, and a server that accepts a send or refuses it for
-    now, with some steps on the way in each direction.
+    A client that keeps the protocol, and a server with some steps on the way in each
+    direction.
 
-    @param fates: of each send that passes the fence, whether it is accepted.
+    @param fates: of each send that passes the fence, in this order: C{0} has it
+        accepted, C{1} refused at once, and with others it is taken into a journal that
+        refuses it, and all that it took behind it, the last first, so many steps later.
     """
 
     HINT = 1.0
 
-    def __init__(self, steps: int, fates: list[bool]) -> None:
+    def __init__(self, steps: int, fates: list[int]) -> None:
         self.fences: SendFences[str] = SendFences()
         self.accepted: list[int] = []
         self.now = 0.0
@@ -115,35 +145,55 @@ class FarClient:
         self._there: deque[tuple[float, int]] = deque()
         self._back: deque[tuple[float, int, bool]] = deque()
         self._refused: dict[int, float] = {}
+        self._journal: list[int] = []
+        self._fails = 0.0
 
     def step(self, new: int | None) -> None:
         """
         Pass a tenth of a second, in which the client may make a new send.
         """
         self.now = round(self.now + 0.1, 1)
-        late = self._steps / 10
+        if self._journal and self.now >= self._fails:
+            while self._journal:
+                self._refuse(self._journal.pop())
         while self._there and self._there[0][0] <= self.now:
-            _, n = self._there.popleft()
-            self._back.append((self.now + late, n, self._serve(n)))
+            self._serve(self._there.popleft()[1])
         while self._back and self._back[0][0] <= self.now:
             _, n, accepted = self._back.popleft()
             if not accepted:
                 self._refused[n] = self.now + self.HINT
         if self._refused and self._refused[min(self._refused)] <= self.now:
             for n in sorted(self._refused):
-                self._there.append((self.now + late, n))
+                self._there.append((self._later(), n))
             self._refused.clear()
         if new is not None:
-            self._there.append((self.now + late, new))
+            self._there.append((self._later(), new))
 
-    def _serve(self, n: int) -> bool:
+    def _later(self) -> float:
+        return self.now + self._steps / 10
+
+    def _serve(self, n: int) -> None:
         if self.fences.hint_ms("a", str(n), self.now):
-            return False
-        if not next(self._fates, True):
-            self.fences.refuse("a", str(n), self.now, int(self.HINT * 1000))
-            return False
-        self.accepted.append(n)
-        return True
+            self._back.append((self._later(), n, False))
+            return
+        fate = next(self._fates, 0)
+        if fate == 1:
+            self._refuse(n)
+        elif fate or self._journal:
+            if not self._journal:
+                self._fails = self.now + fate / 10
+            self._journal.append(n)
+        else:
+            self.accepted.append(n)
+            self._back.append((self._later(), n, True))
+
+    def _refuse(self, n: int) -> None:
+        unanswered = [*map(str, self._journal)]
+        if n > max(self._journal, default=-1):
+            unanswered.append(str(n))
+        hint_ms = int(self.HINT * 1000)
+        self.fences.refuse("a", str(n), self.now, hint_ms, lambda key: unanswered)
+        self._back.append((self._later(), n, False))
 
 
 class FarClientTests(SynchronousTestCase):
@@ -151,16 +201,16 @@ class FarClientTests(SynchronousTestCase):
     Clients of which frames take up to two seconds each way.
     """
 
-    @given(st.integers(0, 20), st.lists(st.booleans(), max_size=60))
-    def test_order(self, steps: int, fates: list[bool]) -> None:
+    @given(st.integers(0, 20), st.lists(st.sampled_from([0, 1, 3, 12]), max_size=60))
+    def test_order(self, steps: int, fates: list[int]) -> None:
         """
         All sends are accepted in the order in which they were made first, whichever of
-        them are refused for now, and however often.
+        them are refused for now, when, and however often.
         """
         client = FarClient(steps, fates)
         for n in range(40):
             client.step(n)
-        for _ in range(6000):
+        for _ in range(9000):
             if len(client.accepted) == 40:
                 break
             client.step(None)

@@ -14,13 +14,17 @@ however far away it is::
     passed             1                 2 3   4 5 6
     fence                2 to 5          4, 5, then 6
 
+Sends that were made before the refused one and have no answer yet may be refused later
+than it.  They have their places in the fence from its beginning.
+
 A client that does not repeat the first of them within L{PATIENCE_S} of the time that it
 was told has given it up, and the fence ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
+from itertools import islice
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -39,8 +43,9 @@ class _Fence:
     """
     The sends under one key.
 
-    @ivar missing: by client id, in the order of their first refusal, whether a send is
-        to be repeated; if not, it was, and may be refused once more.
+    @param unanswered: the client ids that have no answer yet, in their order.
+    @ivar missing: by client id, in the order in which the sends were made, whether a
+        send is to be repeated; if not, it has no answer yet, and may be refused.
     @ivar n_missing: how many are to be repeated.
     @ivar hint_ends_s: the time that the refused sends were told to wait for.
     @ivar ends_s: the time at which the fence ends by itself.
@@ -48,8 +53,8 @@ class _Fence:
 
     __slots__ = ("ends_s", "hint_ends_s", "missing", "n_missing")
 
-    def __init__(self) -> None:
-        self.missing: dict[str, bool] = {}
+    def __init__(self, unanswered: Iterable[str]) -> None:
+        self.missing = dict.fromkeys(islice(unanswered, MOST_IDS), False)
         self.n_missing = 0
         self.hint_ends_s = self.ends_s = 0.0
 
@@ -109,18 +114,26 @@ class SendFences(Generic[Key]):
         return len(self.standing)
 
     def refuse(
-        self, key: Key, client_id: str, now_s: float, retry_after_ms: int
+        self,
+        key: Key,
+        client_id: str,
+        now_s: float,
+        retry_after_ms: int,
+        unanswered: Callable[[Key], Iterable[str]],
     ) -> None:
         """
         Raise a fence behind a send that is refused for now.  A send that is repeated
         and refused once more keeps its place.
 
         @param retry_after_ms: what the client is told.
+        @param unanswered: returns the client ids under the key that have no answer yet,
+            in the order in which they were sent; this one is among them, or is behind
+            them.
         """
         fence = self._fence(key, now_s)
         if fence is None:
             self._clear(now_s)
-            fence = self.standing[key] = _Fence()
+            fence = self.standing[key] = _Fence(unanswered(key))
         fence.wait_for(client_id)
         fence.extend(now_s + retry_after_ms / 1000)
 

@@ -29,6 +29,7 @@ from wsmsg.connect.upstream.interface import (
     SendAnswer,
 )
 from wsmsg.errors import Close, Unauthenticated
+from wsmsg.flow.send_fence import SendFences
 from wsmsg.model import Mark, Message, UserPresence
 from wsmsg.protocol import frames
 from wsmsg.protocol import json as codec_json
@@ -107,12 +108,20 @@ class FakeUpstream:
         self.calls: list[tuple[Any, ...]] = []
         self.logins: list[Login | None] = []
         self.sends: list[tuple[NewSend, OnAnswer]] = []
+        self.fences: SendFences[tuple[str, int]] = SendFences()
         self.joined_d: Deferred[bool] | None = None
         self.heads_d: Deferred[HeadsView] | None = None
         self.asked: list[Deferred[Any]] = []
 
     def send(self, new: NewSend, on_answer: OnAnswer) -> None:
         self.sends.append((new, on_answer))
+
+    def unanswered(self, key: tuple[str, int]) -> list[str]:
+        return [
+            new.client_id
+            for new, _ in self.sends
+            if (new.conversation, new.sender) == key
+        ]
 
     def accept(self, count: int = 1) -> None:
         """

@@ -159,6 +159,22 @@ class PendingSendsTests(SynchronousTestCase):
         again = send(self.sends, "first", now_s=11)
         self.assertEqual(again, [])
 
+    def test_refused_out_of_order(self) -> None:
+        """
+        Sends that Message refuses later than one behind them are repeated before it.
+        """
+        stream = self.up()
+        for client_id in "abc":
+            send(self.sends, client_id)
+        refused = SendAnswer(code="unavailable", reason="later", retry_after_ms=500)
+        for given in reversed(list(stream.given)):
+            self.sends.answer(stream, given.number, refused, 0)
+        stream.given.clear()
+        self.assertEqual(send(self.sends, "c", now_s=1)[0].code, "unavailable")
+        for client_id in "abcd":
+            self.assertEqual(send(self.sends, client_id, now_s=1), [])
+        self.assertEqual(stream.texts(), ["a", "b", "c", "d"])
+
     def test_routes_are_bounded(self) -> None:
         """
         The routes of conversations without unanswered sends are bounded.

@@ -85,6 +85,33 @@ class GateTests(SynchronousTestCase):
         )
         self.assertEqual(self.gate.refused, {"disk": 1})
 
+    def test_refused_out_of_order(self) -> None:
+        """
+        A message that is refused for the gate, while the journal has not answered for
+        one before it and then refuses that one, comes after it when both are repeated.
+        """
+        answers: list[tuple[str, bool]] = []
+
+        def send(*client_ids: str) -> None:
+            requests = [SendRequest(1, 1, c, "u:1:2", "hi", 1) for c in client_ids]
+            self.ingress.accept(requests, reply)
+
+        def reply(of: Sequence[Answer]) -> None:
+            answers.extend((r.client_id, isinstance(a, int)) for r, a in of)
+
+        send("a")
+        self.gate.set("disk", "the disk is almost full")
+        send("b")
+        self.journal.appends.pop()[1].errback(Unavailable("no broker took it"))
+        self.gate.set("disk", "")
+        self.assertEqual(answers, [("b", False), ("a", False)])
+        answers.clear()
+        send("b")
+        self.assertEqual(answers, [("b", False)])
+        send("a", "b")
+        self.journal.appends.pop()[1].callback(None)
+        self.assertEqual(answers[1:], [("a", True), ("b", True)])
+
     def test_two_causes(self) -> None:
         """
         The gate opens when the last of its causes has passed.

@@ -25,7 +25,6 @@ from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Overloaded
 from wsmsg.events import shown_content
 from wsmsg.flow.idle import IdleWaiters
-from wsmsg.flow.send_fence import SendFences
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.protocol import frames
 from wsmsg.protocol.codec import ICodec
@@ -72,8 +71,6 @@ class Registry:
     @ivar counters: counters of all sessions.
     @ivar count: connections that are not lost yet, whatever their state.
     @ivar draining: whether this node accepts no new sessions.
-    @ivar send_fences: the order of sends to a conversation of a session that sent more
-        than its rate.
     """
 
     _log = Logger()
@@ -90,7 +87,6 @@ class Registry:
         self.draining = False
         self.timers = SessionTimers(clock, uniform)
         self.watchers: Watchers[RegisteredSession] = Watchers()
-        self.send_fences: SendFences[tuple[int, str]] = SendFences()
         self._on_added: list[OnSession] = []
         self._on_removed: list[OnSession] = []
         self._numbered = 0

@@ -150,16 +150,17 @@ class Session(Input):
         registry.counters.sends += 1
         self.unanswered += 1
         limits, now = registry.settings.limits, self.context.clock.seconds()
-        bucket, fences = self.send_bucket, registry.send_fences
+        upstream = self.context.upstream
+        bucket, fences = self.send_bucket, upstream.fences
         if bucket is None:
             bucket = self.shared_bucket(now)
-        key, wait_ms = (self.number, conversation), 0
+        key, wait_ms = (conversation, self.user), 0
         if fences.standing:
             wait_ms = fences.hint_ms(key, client_id, now)
         if not wait_ms and not bucket.take(now, limits.sends_per_s, limits.sends_burst):
             wait_ms = int(bucket.wait_s(now, limits.sends_per_s) * 1000) + 1
             wait_ms = max(wait_ms, _LEAST_HINT_MS)
-            fences.refuse(key, client_id, now, wait_ms)
+            fences.refuse(key, client_id, now, wait_ms, upstream.unanswered)
         if wait_ms:
             self.reject_send(client_id, RateLimited("too many sends", wait_ms))
         elif self.unanswered > limits.window:

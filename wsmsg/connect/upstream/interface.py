@@ -11,7 +11,7 @@ The contract between the sessions and the streams to Message.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import attrs
@@ -120,6 +120,10 @@ class IUpstream(Interface):
 
     up = Attribute("Whether at least one stream is up.")
     reads = Attribute("The reads of Message, an L{IUpstreamReads}.")
+    fences = Attribute(
+        "The L{wsmsg.flow.send_fence.SendFences} of the sends of each (conversation, "
+        "sender); who refuses one for now, before it is sent, raises its fence here."
+    )
     unnumbered = Attribute(
         "Whether the Message that was met last numbers no messages; most reads then "
         "fail with C{Unsupported}."
@@ -135,6 +139,13 @@ class IUpstream(Interface):
 
         @type new: L{NewSend}
         @type on_answer: L{OnAnswer}
+        """
+
+    def unanswered(key: tuple[str, int]) -> Iterable[str]:
+        """
+        Return the client ids of the sends that have no answer yet, oldest first.
+
+        @param key: the conversation and the sender.
         """
 
     def user_joined(user: int, login: Login | None = None) -> Deferred[bool]:

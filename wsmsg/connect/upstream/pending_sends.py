@@ -10,7 +10,7 @@ are too old.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Protocol
 
@@ -53,14 +53,14 @@ class StickyRoute:
     The route of one conversation.
 
     @ivar stream: L{None} while no stream is up.
-    @ivar unanswered: the number of unanswered sends of the conversation.
+    @ivar unanswered: the unanswered sends of the conversation, oldest first, by number.
     """
 
     __slots__ = ("stream", "unanswered")
 
     def __init__(self, stream: SendStream | None) -> None:
         self.stream = stream
-        self.unanswered = 0
+        self.unanswered: dict[int, PendingSend] = {}
 
     def use(self, stream: SendStream | None) -> None:
         """
@@ -72,21 +72,21 @@ class StickyRoute:
         """
         Count a new send, and enqueue it if a stream is up.
         """
-        self.unanswered += 1
+        self.unanswered[send.number] = send
         if self.stream is not None:
             self.stream.enqueue(send)
 
-    def remove(self) -> None:
+    def remove(self, number: int) -> None:
         """
         Count one send less, which no stream has.
         """
-        self.unanswered -= 1
+        del self.unanswered[number]
 
-    def finish(self) -> None:
+    def finish(self, number: int) -> None:
         """
         Count one send less here and on its stream.
         """
-        self.unanswered -= 1
+        del self.unanswered[number]
         if self.stream is not None:
             self.stream.send_finished()
 
@@ -123,14 +123,14 @@ class PendingSend:
         Note that the send has its answer.
         """
         self.answered = True
-        self.route.finish()
+        self.route.finish(self.number)
 
     def finish_unsent(self) -> None:
         """
         Note that the send was answered while no stream had it.
         """
         self.answered = True
-        self.route.remove()
+        self.route.remove(self.number)
 
 
 class PendingSends:
@@ -139,6 +139,7 @@ class PendingSends:
 
     @ivar clock: the clock of L{send}; callers of other methods pass the time.
     @ivar limit: the most sends; further ones are rejected as C{overloaded}.
+    @ivar fences: the order of what a sender repeats to a conversation.
     @ivar streams: the streams that take new conversations.
     @ivar closed: whether new sends are rejected because the node is stopping.
     @param retry_after_ms: the hint that goes with a rejection.
@@ -161,7 +162,7 @@ class PendingSends:
         self._routes: dict[str, StickyRoute] = {}
         self._forget_routes_at = _IDLE_ROUTES
         self._idle = IdleWaiters()
-        self._fences: SendFences[tuple[str, int]] = SendFences()
+        self.fences: SendFences[tuple[str, int]] = SendFences()
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -171,6 +172,18 @@ class PendingSends:
         Keep at most this many sends from now on.
         """
         self.limit = limit
+
+    def unanswered(self, key: tuple[str, int]) -> Iterator[str]:
+        """
+        Return the client ids that have no answer yet, oldest first.
+
+        @param key: the conversation and the sender.
+        """
+        conversation, sender = key
+        route = self._routes.get(conversation)
+        for send in () if route is None else route.unanswered.values():
+            if send.new.sender == sender:
+                yield send.new.client_id
 
     def close(self) -> None:
         """
@@ -183,7 +196,7 @@ class PendingSends:
         Enqueue a send on its stream, or keep it until a stream is up.
         """
         now_s = self.clock.seconds()
-        if self._fences.standing and self._is_fenced(new, on_answer, now_s):
+        if self.fences.standing and self._is_fenced(new, on_answer, now_s):
             return
         if self.closed:
             self._reject(new, on_answer, now_s, "unavailable", "this node is stopping")
@@ -217,7 +230,7 @@ class PendingSends:
                 # This Message rejects later sends as well; another one would not.
                 key = (send.new.conversation, send.new.sender)
                 client_id, hint_ms = send.new.client_id, answer.retry_after_ms
-                self._fences.refuse(key, client_id, now_s, hint_ms)
+                self.fences.refuse(key, client_id, now_s, hint_ms, self.unanswered)
         del self._pending[number]
         self._finish(send, answer)
         if self._idle.waiters and not self._pending:
@@ -301,9 +314,9 @@ class PendingSends:
             return
         behind: list[tuple[PendingSend, int]] = []
         for send in sends:
-            if self._fences.standing:
+            if self.fences.standing:
                 key = (send.new.conversation, send.new.sender)
-                hint_ms = self._fences.hint_ms(key, send.new.client_id, now_s)
+                hint_ms = self.fences.hint_ms(key, send.new.client_id, now_s)
                 if hint_ms:
                     behind.append((send, hint_ms))
                     continue
@@ -340,8 +353,9 @@ class PendingSends:
 
     def _give_up(self, sends: list[PendingSend], now_s: float, reason: str) -> None:
         for send in sends:
-            del self._pending[send.number]
             self._raise_fence(send.new, now_s)
+        for send in sends:
+            del self._pending[send.number]
         self.expired += len(sends)
         answer = SendAnswer(
             code="unavailable", reason=reason, retry_after_ms=self._retry_after_ms
@@ -366,11 +380,12 @@ class PendingSends:
 
     def _raise_fence(self, new: NewSend, now_s: float) -> None:
         key = (new.conversation, new.sender)
-        self._fences.refuse(key, new.client_id, now_s, self._retry_after_ms)
+        hint_ms = self._retry_after_ms
+        self.fences.refuse(key, new.client_id, now_s, hint_ms, self.unanswered)
 
     def _is_fenced(self, new: NewSend, on_answer: OnAnswer, now_s: float) -> bool:
         key = (new.conversation, new.sender)
-        hint_ms = self._fences.hint_ms(key, new.client_id, now_s)
+        hint_ms = self.fences.hint_ms(key, new.client_id, now_s)
         if hint_ms:
             self._call(on_answer, _behind(hint_ms))
         return bool(hint_ms)

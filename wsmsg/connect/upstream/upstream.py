@@ -119,6 +119,8 @@ class Upstream(Service):
         self.reads: IUpstreamReads = self._queries
         # An attribute, not a method: _set_mode replaces it.
         self.send: Callable[[NewSend, OnAnswer], None] = self.sends.send
+        self.fences = self.sends.fences
+        self.unanswered = self.sends.unanswered
         self._mode: UnnumberedMode | None = None
         self._mode_of = unnumbered_mode
         self._loaded_mode: UnnumberedMode | None = None

@@ -19,6 +19,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -117,6 +118,7 @@ class Ingress:
         self._idle = IdleWaiters()
         self._judging = Judging(rules, store, appends.backlog, self)
         self._fences: SendFences[tuple[str, int]] = SendFences()
+        self._unanswered: Mapping[tuple[str, int], Sequence[str]] | None = None
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
@@ -133,6 +135,7 @@ class Ingress:
     def _admit(
         self, requests: Iterable[SendRequest], reply: Reply, *, judged: bool
     ) -> None:
+        self._unanswered = None
         at_once: list[Answer] = []
         fresh: dict[MessageIdentity, tuple[SendRequest, Message]] = {}
         journal_bytes = self._appends.journal.content_bytes
@@ -225,9 +228,26 @@ class Ingress:
             error.retry_after(_RETRY_AFTER_MS)
             key = (request.conversation, request.sender)
             self._fences.refuse(
-                key, request.client_id, self._seconds(), error.retry_after_ms
+                key,
+                request.client_id,
+                self._seconds(),
+                error.retry_after_ms,
+                self._unanswered_of,
             )
         return error
+
+    def note_unanswered(self) -> None:
+        unanswered: dict[tuple[str, int], list[str]] = {}
+        for identity in chain(self._appending, self._judging.unanswered()):
+            unanswered.setdefault(identity[:2], []).append(identity.client_id)
+        self._unanswered = unanswered
+
+    def _unanswered_of(self, key: tuple[str, int]) -> Sequence[str]:
+        # All keys at once: in an overload, many fences are raised.
+        if self._unanswered is None:
+            self.note_unanswered()
+        assert self._unanswered is not None
+        return self._unanswered.get(key, ())
 
     def _overloaded(self) -> WsmsgError:
         return Overloaded(
@@ -279,6 +299,8 @@ class Ingress:
         reply: Reply,
     ) -> None:
         self.in_flight -= len(fresh)
+        if appended.problem is not None:
+            self.note_unanswered()
         answers: list[Answer] = []
         repeated: list[tuple[SendRequest, Reply]] = []
         refused: list[tuple[SendRequest, WsmsgError, Reply]] = []

@@ -9,8 +9,8 @@ the sender's order is kept; all held requests are judged together.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from itertools import chain, groupby
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -56,6 +56,11 @@ class JudgingOwner(Protocol):
         Return the answer to a request whose message is known.
         """
 
+    def note_unanswered(self) -> None:
+        """
+        Note which sends have no answer, before some of them are refused.
+        """
+
     def refuse_for_now(self, request: SendRequest, error: WsmsgError) -> WsmsgError:
         """
         Return an error for a request that the client may repeat, and raise its fence.
@@ -86,6 +91,14 @@ class Judging:
         self._backlog = backlog
         self._owner = owner
         self._running = False
+        self._judged: list[tuple[SendRequest, Reply]] = []
+
+    def unanswered(self) -> Iterator[MessageIdentity]:
+        """
+        Return the identities of all held requests, oldest first.
+        """
+        for request, _ in chain(self._judged, self.held):
+            yield _identity(request)
 
     def hold(self, request: SendRequest, reply: Reply) -> None:
         """
@@ -108,8 +121,10 @@ class Judging:
         try:
             while self.held:
                 held, self.held = self.held, []
+                self._judged = held
                 verdicts = await self._verdicts([request for request, _ in held])
                 self._end_hold(held)
+                self._judged = []
                 judged = zip(held, verdicts, strict=True)
                 for reply, some in groupby(judged, key=_reply_of):
                     with self._log.failuresHandled("releasing sends that were judged"):
@@ -139,11 +154,15 @@ class Judging:
                 if isinstance(problem, Forbidden)
             )
         except WsmsgError as e:
+            self._owner.note_unanswered()
             return [refuse_for_now(r, type(e)(e.reason)) for r in requests]
         except Exception:  # noqa: BLE001 - a guard
             self._log.failure("judging {n} sends", n=len(requests))
+            self._owner.note_unanswered()
             why = "the store failed to look up groups"
             return [refuse_for_now(r, Unavailable(why)) for r in requests]
+        if refused:
+            self._owner.note_unanswered()
         verdicts: list[int | WsmsgError | None] = []
         for request, problem in zip(requests, problems, strict=True):
             message = known.get(_identity(request))

@@ -167,8 +167,8 @@ class PendingSendsTests(SynchronousTestCase):
         for client_id in "abc":
             send(self.sends, client_id)
         refused = SendAnswer(code="unavailable", reason="later", retry_after_ms=500)
-        for given in reversed(list(stream.given)):
-            self.sends.answer(stream, given.number, refused, 0)
+        for one in reversed(list(stream.given)):
+            self.sends.answer(stream, one.number, refused, 0)
         stream.given.clear()
         self.assertEqual(send(self.sends, "c", now_s=1)[0].code, "unavailable")
         for client_id in "abcd":

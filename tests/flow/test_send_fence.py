@@ -33,6 +33,13 @@ class FencesTests(SynchronousTestCase):
         """
         return "".join(c for c in ids if not self.fences.hint_ms("a", c, now_s))
 
+    def accept(self, ids: str) -> None:
+        """
+        Give sends their final answers.
+        """
+        for client_id in ids:
+            self.fences.forget("a", client_id)
+
     def test_hint(self) -> None:
         """
         Later sends are told the rest of the first hint, or to come soon; other keys
@@ -54,6 +61,7 @@ class FencesTests(SynchronousTestCase):
         self.assertEqual(self.passing("5", 14), "")
         self.assertEqual(self.passing("1236457", 15), "12345")
         self.assertEqual(self.passing("678", 16), "678")
+        self.accept("12345678")
         self.assertFalse(self.fences.standing)
 
     def test_refused_again(self) -> None:
@@ -79,7 +87,22 @@ class FencesTests(SynchronousTestCase):
         self.assertEqual(self.passing("34", 12), "")
         self.assertEqual(self.passing("2", 12), "")
         self.assertEqual(self.passing("12345", 12), "12345")
+        self.accept("12345")
         self.assertFalse(self.fences.standing)
+
+    def test_passed_and_refused(self) -> None:
+        """
+        A send that passed a fence, and is refused after those before it have come
+        again, is repeated after them.
+        """
+        self.refuse("a", "1", 10, 500)
+        self.assertEqual(self.passing("1", 11), "1")
+        self.assertEqual(self.passing("2", 11), "2")
+        self.refuse("a", "1", 12, 500)
+        self.assertEqual(self.passing("1", 13), "1")
+        self.refuse("a", "2", 13, 500)
+        self.refuse("a", "1", 13, 500)
+        self.assertEqual(self.passing("2123", 14), "123")
 
     def test_answered_later(self) -> None:
         """
@@ -185,6 +208,7 @@ class FarClient:
             self._journal.append(n)
         else:
             self.accepted.append(n)
+            self.fences.forget("a", str(n))
             self._back.append((self._later(), n, True))
 
     def _refuse(self, n: int) -> None:

@@ -7,15 +7,16 @@ places: the client repeats the first after the second.  A refusal therefore rais
 fence for the sends that follow it under the same key.  The fence remembers the client
 ids that it refused, in their order, and lets each of them pass when it comes again and
 none before it is missing; so a client that repeats its sends in their order keeps it,
-however far away it is::
+however far away it is.  It ends when all of them have their final answers::
 
     from the client    1 2 3 4 5         2 3 6 4 5 6 ...
     2 is refused         x x x x               x
     passed             1                 2 3   4 5 6
-    fence                2 to 5          4, 5, then 6
+    missing              2 to 5          4, 5, then 6
 
-Sends that were made before the refused one and have no answer yet may be refused later
-than it.  They have their places in the fence from its beginning.
+Sends that have no answer yet may be refused later than one behind them.  So they have
+their places in the fence too: those made before the refused one from its beginning, and
+those that pass it from then on.
 
 A client that does not repeat the first of them within L{PATIENCE_S} of the time that it
 was told has given it up, and the fence ends.
@@ -77,7 +78,7 @@ class _Fence:
 
     def forget(self, client_id: str) -> None:
         """
-        Wait no more for a send.
+        Remove a send, which has its final answer.
         """
         self.n_missing -= self.missing.pop(client_id, False)
 
@@ -85,6 +86,10 @@ class _Fence:
         """
         Let a send pass, unless one before it is missing.
         """
+        if not self.n_missing:
+            if len(self.missing) < MOST_IDS:
+                self.missing.setdefault(client_id, False)
+            return True
         for known, is_missing in self.missing.items():
             if known == client_id:
                 if is_missing:
@@ -93,8 +98,8 @@ class _Fence:
                     self.ends_s = max(self.ends_s, now_s + PATIENCE_S)
                 return True
             if is_missing:
-                return False
-        return True
+                break
+        return False
 
 
 class SendFences(Generic[Key]):
@@ -147,20 +152,18 @@ class SendFences(Generic[Key]):
         if fence is None:
             return 0
         if fence.passes(client_id, now_s):
-            if not fence.n_missing:
-                del self.standing[key]
             return 0
         fence.wait_for(client_id)
         return max(int((fence.hint_ends_s - now_s) * 1000) + 1, LEAST_HINT_MS)
 
     def forget(self, key: Key, client_id: str) -> None:
         """
-        Wait no more for a send, because it has its final answer.
+        Remove a send, because it has its final answer.
         """
         fence = self.standing.get(key)
         if fence is not None:
             fence.forget(client_id)
-            if not fence.n_missing:
+            if not fence.missing:
                 del self.standing[key]
 
     def _fence(self, key: Key, now_s: float) -> _Fence | None:

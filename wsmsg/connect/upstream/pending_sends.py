@@ -226,11 +226,14 @@ class PendingSends:
             self.accepted += 1
         else:
             self.rejected += 1
-            if answer.retry_after_ms:
-                # This Message rejects later sends as well; another one would not.
-                key = (send.new.conversation, send.new.sender)
-                client_id, hint_ms = send.new.client_id, answer.retry_after_ms
-                self.fences.refuse(key, client_id, now_s, hint_ms, self.unanswered)
+        if answer.retry_after_ms:
+            # This Message rejects later sends as well; another one would not.
+            key = (send.new.conversation, send.new.sender)
+            client_id, hint_ms = send.new.client_id, answer.retry_after_ms
+            self.fences.refuse(key, client_id, now_s, hint_ms, self.unanswered)
+        elif self.fences.standing:
+            key = (send.new.conversation, send.new.sender)
+            self.fences.forget(key, send.new.client_id)
         del self._pending[number]
         self._finish(send, answer)
         if self._idle.waiters and not self._pending:

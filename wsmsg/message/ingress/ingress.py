@@ -150,7 +150,6 @@ class Ingress:
             )
             known = self._recent.get(identity)
             if known is not None:
-                self._fences.forget(identity[:2], request.client_id)
                 at_once.append((request, self.repeat(request, known)))
             elif identity in self._appending:
                 self._appending[identity].append((request, reply))
@@ -334,6 +333,10 @@ class Ingress:
     def _answer(self, answers: Sequence[Answer], reply: Reply) -> None:
         if not answers:
             return
+        for request, answer in answers if self._fences.standing else ():
+            if isinstance(answer, int) or not answer.retry:
+                key = (request.conversation, request.sender)
+                self._fences.forget(key, request.client_id)
         accepted = sum(isinstance(a, int) for _, a in answers)
         self.accepted += accepted
         self.rejected += len(answers) - accepted

@@ -10,7 +10,7 @@ are too old.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count
 from typing import Protocol
 
@@ -173,17 +173,15 @@ class PendingSends:
         """
         self.limit = limit
 
-    def unanswered(self, key: tuple[str, int]) -> Iterator[str]:
+    def unanswered(self, key: tuple[str, int]) -> Sequence[str]:
         """
         Return the client ids that have no answer yet, oldest first.
 
         @param key: the conversation and the sender.
         """
-        conversation, sender = key
-        route = self._routes.get(conversation)
-        for send in () if route is None else route.unanswered.values():
-            if send.new.sender == sender:
-                yield send.new.client_id
+        route = self._routes.get(key[0])
+        sends = () if route is None else route.unanswered.values()
+        return [s.new.client_id for s in sends if s.new.sender == key[1]]
 
     def close(self) -> None:
         """
@@ -228,9 +226,7 @@ class PendingSends:
             self.rejected += 1
         if answer.retry_after_ms:
             # This Message rejects later sends as well; another one would not.
-            key = (send.new.conversation, send.new.sender)
-            client_id, hint_ms = send.new.client_id, answer.retry_after_ms
-            self.fences.refuse(key, client_id, now_s, hint_ms, self.unanswered)
+            self._raise_fence(send.new, now_s, answer.retry_after_ms)
         elif self.fences.standing:
             key = (send.new.conversation, send.new.sender)
             self.fences.forget(key, send.new.client_id)
@@ -356,7 +352,7 @@ class PendingSends:
 
     def _give_up(self, sends: list[PendingSend], now_s: float, reason: str) -> None:
         for send in sends:
-            self._raise_fence(send.new, now_s)
+            self._raise_fence(send.new, now_s, self._retry_after_ms)
         for send in sends:
             del self._pending[send.number]
         self.expired += len(sends)
@@ -375,15 +371,14 @@ class PendingSends:
     def _reject(
         self, new: NewSend, on_answer: OnAnswer, now_s: float, code: str, reason: str
     ) -> None:
-        self._raise_fence(new, now_s)
+        self._raise_fence(new, now_s, self._retry_after_ms)
         answer = SendAnswer(
             code=code, reason=reason, retry_after_ms=self._retry_after_ms
         )
         self._call(on_answer, answer)
 
-    def _raise_fence(self, new: NewSend, now_s: float) -> None:
+    def _raise_fence(self, new: NewSend, now_s: float, hint_ms: int) -> None:
         key = (new.conversation, new.sender)
-        hint_ms = self._retry_after_ms
         self.fences.refuse(key, new.client_id, now_s, hint_ms, self.unanswered)
 
     def _is_fenced(self, new: NewSend, on_answer: OnAnswer, now_s: float) -> bool:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
@@ -118,7 +119,7 @@ class Ingress:
         self._idle = IdleWaiters()
         self._judging = Judging(rules, store, appends.backlog, self)
         self._fences: SendFences[tuple[str, int]] = SendFences()
-        self._unanswered: Mapping[tuple[str, int], Sequence[str]] | None = None
+        self._unanswered: defaultdict[tuple[str, int], list[str]] | None = None
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
@@ -138,10 +139,10 @@ class Ingress:
         self._unanswered = None
         at_once: list[Answer] = []
         fresh: dict[MessageIdentity, tuple[SendRequest, Message]] = {}
-        journal_bytes = self._appends.journal.content_bytes
-        content_bytes = min(self.content_bytes, journal_bytes)
+        longest = self._appends.journal.content_bytes
+        content_bytes = min(self.content_bytes, longest)
         for request in requests:
-            error = validate(request, content_bytes, journal_bytes)
+            error = validate(request, content_bytes, longest)
             if error is not None:
                 at_once.append((request, error))
                 continue
@@ -180,7 +181,7 @@ class Ingress:
 
     def recently_accepted(self, identity: MessageIdentity) -> RememberedMessage | None:
         """
-        Return the message of this identity, if it is remembered here.
+        Return the message of this identity, if it is remembered.
         """
         return self._recent.get(identity)
 
@@ -216,42 +217,31 @@ class Ingress:
     def _fence(self, request: SendRequest) -> WsmsgError | None:
         key = (request.conversation, request.sender)
         hint_ms = self._fences.hint_ms(key, request.client_id, self._seconds())
-        if not hint_ms:
-            return None
-        return Unavailable(
-            "an earlier send to this conversation must be repeated first", hint_ms
-        )
+        reason = "an earlier send to this conversation must be repeated first"
+        return Unavailable(reason, hint_ms) if hint_ms else None
 
     def refuse_for_now(self, request: SendRequest, error: WsmsgError) -> WsmsgError:
         if error.retry:
             error.retry_after(_RETRY_AFTER_MS)
-            key = (request.conversation, request.sender)
-            self._fences.refuse(
-                key,
-                request.client_id,
-                self._seconds(),
-                error.retry_after_ms,
-                self._unanswered_of,
-            )
+            client_id, key = request.client_id, (request.conversation, request.sender)
+            now_s, hint_ms = self._seconds(), error.retry_after_ms
+            self._fences.refuse(key, client_id, now_s, hint_ms, self._unanswered_of)
         return error
 
-    def note_unanswered(self) -> None:
-        unanswered: dict[tuple[str, int], list[str]] = {}
+    def note_unanswered(self) -> Mapping[tuple[str, int], Sequence[str]]:
+        noted = self._unanswered = defaultdict[tuple[str, int], list[str]](list)
         for identity in chain(self._appending, self._judging.unanswered()):
-            unanswered.setdefault(identity[:2], []).append(identity.client_id)
-        self._unanswered = unanswered
+            noted[identity[:2]].append(identity.client_id)
+        return noted
 
     def _unanswered_of(self, key: tuple[str, int]) -> Sequence[str]:
         # All keys at once: in an overload, many fences are raised.
-        if self._unanswered is None:
-            self.note_unanswered()
-        assert self._unanswered is not None
-        return self._unanswered.get(key, ())
+        unanswered = self._unanswered or self.note_unanswered()
+        return unanswered.get(key, ())
 
     def _overloaded(self) -> WsmsgError:
-        return Overloaded(
-            f"{self.in_flight} sends are in flight already", _RETRY_AFTER_MS
-        )
+        reason = f"{self.in_flight} sends are in flight already"
+        return Overloaded(reason, _RETRY_AFTER_MS)
 
     def _message(self, request: SendRequest) -> Message:
         return Message(
@@ -283,12 +273,11 @@ class Ingress:
                 self._append({identity: one}, reply)
             return
         self.in_flight += len(fresh)
+        n = len(fresh)
         appended = self._appends.add([message for _, message in fresh.values()])
         appended.addCallback(self._finish, fresh, reply)
         appended.addErrback(
-            lambda failure: self._log.failure(
-                "accepting {n} sends", failure, n=len(fresh)
-            )
+            lambda failure: self._log.failure("accepting {n} sends", failure, n=n)
         )
 
     def _finish(
@@ -313,7 +302,7 @@ class Ingress:
             elif known is None and appended.problem is not None:
                 error = self.refuse_for_now(request, appended.problem)
                 answers.append((request, error))
-                refused += [(r, error, its_reply) for r, its_reply in same]
+                refused += [(r, error, to) for r, to in same]
                 continue
             else:
                 self._recent.add(identity, message)
@@ -323,10 +312,10 @@ class Ingress:
             repeated += same
         self._recent.trim()
         self._answer(answers, reply)
-        for request, error, its_reply in refused:
-            self._answer([(request, error)], its_reply)
-        for request, its_reply in repeated:  # answered by the result of the first
-            self.accept([request], its_reply)
+        for request, error, to in refused:
+            self._answer([(request, error)], to)
+        for request, to in repeated:  # answered by the result of the first
+            self.accept([request], to)
         if self._idle.waiters and not self.in_flight:
             self._idle.fire()
 

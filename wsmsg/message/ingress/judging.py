@@ -56,7 +56,7 @@ class JudgingOwner(Protocol):
         Return the answer to a request whose message is known.
         """
 
-    def note_unanswered(self) -> None:
+    def note_unanswered(self) -> object:
         """
         Note which sends have no answer, before some of them are refused.
         """

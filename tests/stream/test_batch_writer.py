@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from wsmsg.rpc import rest_pb2
-from wsmsg.stream.batch_writer import BatchWriter
+from wsmsg.stream.transport import BatchWriter
 
 
 def soon(awaitable: Awaitable[Any]) -> Deferred[Any]:

@@ -5,14 +5,14 @@ both ends share.
 ::
 
     ClientService --> endpoint --> transport --> the protocol of a daemon
-                                       `--> batch_writer --> gRPC
+                                       `--> BatchWriter --> gRPC
 
     contract      the constants that both ends must agree on
     convert       conversion between values and the protobuf messages
     dialler       the dialling of one peer, again after each failure and each loss
     endpoint      the endpoint of one attempt
-    transport     the connection that the endpoint opens
-    batch_writer  one write at a time; the next takes all that was queued meanwhile
+    transport     the connection that the endpoint opens; one write at a time, the
+                  next takes all that was queued meanwhile
     probe         unary calls that find out whether a peer is alive
     options       the channel and server options of gRPC
     errors        the errors of gRPC in plain words

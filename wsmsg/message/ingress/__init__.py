@@ -11,12 +11,12 @@ Ingress: from a send request to a durable record in the journal.
     ingress      accepts requests: validation, repeats, limits, order
     gate         closed while no message must be accepted, though the journal would
     judging      holds requests while the group rules judge them
-    appends      appends records and looks up their identities, in batches
+    appends      appends records and looks up their identities, in batches; remembers
+                 accepted messages without their contents
     group_rules  judges sends to groups and events by what the store knows
     backlog_watch  closes the gate before too much waits to be stored
     disk_watch   closes the gate before the disk of embedded files is full
     backlog      whether records of an earlier run may not be stored yet
-    remembered   accepted messages, remembered without their contents
     watches      the two watches, made for the settings
     submit       submission of one message for a caller that waits until it is stored
 """

@@ -10,6 +10,12 @@ together.
 If the journal refuses gathered messages for good, the fault of one of them is shared by
 the others.  All are refused as unavailable then, and for a while each message is
 appended alone: when they are repeated, only the bad one is refused for good.
+
+What was appended, or found, is remembered for a while without its content
+(L{RememberedMessages}), so that its repeats cost no further step.  The digest of a
+content is Python's hash of the text: 64 bits, keyed by the process, at almost no cost
+for each message.  Only messages of one sender under one client id are ever compared by
+it, so a sender who found a collision would deceive nobody else.
 """
 
 from __future__ import annotations
@@ -17,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -24,9 +31,10 @@ from twisted.logger import Logger
 from wsmsg.dependency.wait import unless_lost
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.message.ingress.backlog import StartupBacklog
+from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.store.interface import IMessages
-from wsmsg.model import Message, MessageIdentity
+from wsmsg.model import FIRST_EVENT, RECALLED, TEXT, Message, MessageIdentity
 
 _RETRY_AFTER_MS = 500
 #: Time for which messages are appended one by one after a shared fault of some of them.
@@ -167,3 +175,80 @@ class Appends:
         self._apart_until_s = self._clock.seconds() + _APART_S
         why = "the journal refused a message that was appended with this one"
         return Unavailable(why, _RETRY_AFTER_MS)
+
+
+class RememberedMessage(msgspec.Struct, frozen=True, gc=False):
+    """
+    A message that was accepted, or found in the store.
+
+    @ivar digest: of the content.
+    @ivar found: the store had the message before the request that named it came.
+    """
+
+    message_id: int
+    time_ms: int
+    kind: int
+    digest: int
+    found: bool = False
+
+    def is_repeated_by(self, request: SendRequest) -> bool:
+        """
+        Return whether a request of the same identity has the same content and kind.  A
+        recalled message has lost its content, and any message repeats it.
+        """
+        if self.kind == RECALLED and request.kind < FIRST_EVENT:
+            return True
+        if (request.kind or TEXT) != self.kind:
+            return False
+        return hash(request.content) == self.digest
+
+
+class RememberedMessages:
+    """
+    The most recently accepted messages.
+
+    @param limit: the most messages, of a few hundred bytes each.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._least = self._limit = limit
+        self._messages: dict[MessageIdentity, RememberedMessage] = {}
+        self.get = self._messages.get
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def add(
+        self, identity: MessageIdentity, message: Message, *, found: bool = False
+    ) -> None:
+        """
+        Remember a message.
+        """
+        self._messages[identity] = summary_of(message, found=found)
+
+    def keep(self, n: int) -> None:
+        """
+        Have the limit be C{n}, but not less than it was at first.
+        """
+        self._limit = max(self._least, n)
+
+    def trim(self) -> None:
+        """
+        Forget the oldest messages over the limit.
+        """
+        messages = self._messages
+        while len(messages) > self._limit:
+            del messages[next(iter(messages))]
+
+
+def summary_of(message: Message, *, found: bool = False) -> RememberedMessage:
+    """
+    Return what is remembered of a message.
+    """
+    return RememberedMessage(
+        message.message_id,
+        message.time_ms,
+        message.kind,
+        hash(message.content),
+        found,
+    )

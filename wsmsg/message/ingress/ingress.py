@@ -40,7 +40,13 @@ from wsmsg.events.kind import InvalidContent
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.send_fence import SendFences
 from wsmsg.message.cluster.interface import IMessageIds
-from wsmsg.message.ingress.appends import Appended, Appends
+from wsmsg.message.ingress.appends import (
+    Appended,
+    Appends,
+    RememberedMessage,
+    RememberedMessages,
+    summary_of,
+)
 from wsmsg.message.ingress.gate import IntakeGate
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.interface import (
@@ -50,11 +56,6 @@ from wsmsg.message.ingress.interface import (
     SendRequest,
 )
 from wsmsg.message.ingress.judging import Judged, Judging
-from wsmsg.message.ingress.remembered import (
-    RememberedMessage,
-    RememberedMessages,
-    summary_of,
-)
 from wsmsg.message.store.interface import IMessages
 from wsmsg.model import (
     FIRST_EVENT,

@@ -17,10 +17,10 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from wsmsg.errors import Forbidden, Unavailable, WsmsgError
+from wsmsg.message.ingress.appends import RememberedMessage, summary_of
 from wsmsg.message.ingress.backlog import StartupBacklog
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.interface import Reply, SendRequest
-from wsmsg.message.ingress.remembered import RememberedMessage, summary_of
 from wsmsg.message.store.interface import IMessages
 from wsmsg.model import MessageIdentity
 

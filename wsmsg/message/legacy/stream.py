@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from wsmsg.message.legacy.peer import InvalidPeer
 from wsmsg.message.legacy.peers import LegacyConnects
 from wsmsg.rpc import rest_pb2
-from wsmsg.stream.batch_writer import BatchWriter
+from wsmsg.stream.transport import BatchWriter
 
 #: C{grpc.aio.ServicerContext}; gRPC has no types.
 Context = Any

@@ -29,9 +29,9 @@ from wsmsg.message.links.typing import GroupTyping
 from wsmsg.model import is_group
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import MessageSettings
-from wsmsg.stream.batch_writer import BatchWriter
 from wsmsg.stream.contract import LINK_VERSION, SPACING_S
 from wsmsg.stream.convert import cursor_of
+from wsmsg.stream.transport import BatchWriter
 
 
 @attrs.define

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.message.links import momentary
+from wsmsg.message.links import output
 from wsmsg.message.links.link import Link
 from wsmsg.model import Cursor, Message
 from wsmsg.rpc import rest_pb2
@@ -255,7 +255,7 @@ class LinkTests(SynchronousTestCase):
         The stream of a Connect that sends and never reads ends before its answers fill
         the memory.
         """
-        self.patch(momentary, "MOST_RESULTS", 10)
+        self.patch(output, "MOST_RESULTS", 10)
         result = rest_pb2.SendResult(id=1, time_ms=5)
         self.link.results(self.stream, [result] * 10)
         self.assertEqual(self.hung_up, [])

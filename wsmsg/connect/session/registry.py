@@ -327,7 +327,7 @@ def to_deliver(message: model.Message, user: int) -> frames.Deliver:
         message.seq,
         message.message_id,
         message.sender,
-        shown_content(message),
+        message.content if message.kind < model.FIRST_EVENT else shown_content(message),
         message.kind,
         message.time_ms,
         message.client_id if user == message.sender else "",

@@ -207,11 +207,11 @@ class Ingress:
     # -- checks
 
     def _must_be_judged(self, request: SendRequest) -> bool:
-        event = request.kind >= FIRST_EVENT
-        if event or is_group(request.conversation):
-            known = not event and self.rules.is_confirmed_member(request)
-            if not known:
-                return True
+        if request.kind >= FIRST_EVENT:
+            return True
+        group = is_group(request.conversation)
+        if group and not self.rules.is_confirmed_member(request):
+            return True
         holding = self._judging.holding
         return bool(holding) and (request.conversation, request.sender) in holding
 
@@ -241,7 +241,7 @@ class Ingress:
         return unanswered.get(key, ())
 
     def _overloaded(self) -> WsmsgError:
-        reason = f"{self.in_flight} sends are in flight already"
+        reason = f"{self.in_flight} sends are in flight"
         return Overloaded(reason, _RETRY_AFTER_MS)
 
     def _message(self, request: SendRequest) -> Message:

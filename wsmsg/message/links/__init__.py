@@ -12,7 +12,8 @@ interface       what other packages use
 leases          the presence of users, written by the primary of their Connect
 link            one Connect: its stream and its limits
 links           all links: streams, grace time, pushes
-momentary       the part of a frame that is never replayed: answers, presence, typing
+output          the two parts of a frame: what Connect acknowledges, and what is never
+                replayed
 reach           the Connects and Messages without a stream between them
 recipients      the recipients of a message; members of groups, cached
 routes          the nodes that reach each user
@@ -20,6 +21,5 @@ slow            the Connects that do not keep up with their pushes
 snapshot        the list of all users of a Connect, in parts
 stream          the gRPC stream that carries a link
 typing          typing in groups
-unacknowledged  the part of a frame that Connect acknowledges: pushes and receipts
 users           the users at each Connect, as Connect reports them; who watches whom
 """

@@ -15,9 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from wsmsg.message.links.interface import Push, Settled
-from wsmsg.message.links.momentary import MOST_RESULTS, MomentaryOutput
+from wsmsg.message.links.output import (
+    MOST_RESULTS,
+    MomentaryOutput,
+    UnacknowledgedPushes,
+)
 from wsmsg.message.links.snapshot import UserSnapshot
-from wsmsg.message.links.unacknowledged import UnacknowledgedPushes
 from wsmsg.model import Cursor
 from wsmsg.rpc import rest_pb2
 

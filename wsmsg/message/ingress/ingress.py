@@ -49,12 +49,7 @@ from wsmsg.message.ingress.appends import (
 )
 from wsmsg.message.ingress.gate import IntakeGate
 from wsmsg.message.ingress.group_rules import GroupRules
-from wsmsg.message.ingress.interface import (
-    Answer,
-    IIngress,
-    Reply,
-    SendRequest,
-)
+from wsmsg.message.ingress.interface import Answer, IIngress, Reply, SendRequest
 from wsmsg.message.ingress.judging import Judged, Judging
 from wsmsg.message.store.interface import IMessages
 from wsmsg.model import (

@@ -10,6 +10,7 @@ from tests.client.client_case import ClientCase, U, message
 from tests.client.doubles import welcome
 from wsmsg.client import (
     Event,
+    HistoryReplaced,
     MessageReceived,
     SendAccepted,
     SendSettled,
@@ -87,6 +88,31 @@ class MemoryTests(ClientCase):
         self.assertEqual(asked.position, "p1")
         link.give(frames.Heads(asked.id, (b, c), position="p2"))
         self.assertEqual(await reading, [a, b, c])
+
+    async def test_another_epoch(self) -> None:
+        """
+        With another epoch the client lists everything, tells the program, and sends
+        what was accepted again, of which the program hears no second time.
+        """
+        client = self.client()
+        client.start()
+        link = await self.server.connection(welcome())
+        events = client.events()
+        sending = asyncio.create_task(client.send(2, "mine"))
+        mine = await link.next(frames.Send)
+        link.give(frames.Accepted(mine.client_id, 5))
+        await sending
+        link.give(message(1))
+        await self.next(events, MessageReceived)
+        link.give(frames.Resync("restored"))
+        asked = await link.next(frames.Conversations)
+        self.assertEqual(asked.position, "p1")
+        link.give(frames.Heads(asked.id, (Head(U, 1),), position="q1", epoch="e2"))
+        self.assertEqual((await self.next(events, HistoryReplaced)).epoch, "e2")
+        sync = await link.next(frames.Sync)
+        self.assertEqual(sync.after, 0)
+        self.assertEqual(await link.next(frames.Send), mine)
+        link.give(frames.Accepted(mine.client_id, 9))
 
     async def test_goes_on_after_a_crash(self) -> None:
         """

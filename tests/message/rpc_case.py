@@ -30,6 +30,7 @@ from wsmsg.message.queries.queries import Queries
 from wsmsg.message.query_rpc import QueryAdapter
 from wsmsg.message.rpc import MessageRpc, UnversionedPeers
 from wsmsg.rpc import rest_pb2
+from wsmsg.stream.clocks import ClockOffsets
 from wsmsg.stream.forward import StreamForwarder
 from wsmsg.stream.options import channel_options
 
@@ -82,6 +83,7 @@ class RpcCase(TestCase):
             ),
             keepalive_s=1.0,
             content_bytes=1000,
+            clocks=ClockOffsets(lambda: 0.0, lambda: 0.0),
         )
         queries = Queries(self.store, RecordingPresence(), self.links.routes, page=9)
         self.streams = ConnectStreams(self.core)

@@ -129,6 +129,7 @@ class MessageNode:
         self.alarms.set("slow_connect", links.slow())
         self.alarms.set("unreachable_message", links.reach.unreached())
         self.alarms.set("unreachable_connect", links.unlinked())
+        self.alarms.set("clocks_differ", self.core.clocks.reason())
 
     def _check_progress(self) -> None:
         self.alarms.set("delivery_stalled", self.reading.stalled())

@@ -109,7 +109,11 @@ class QueryAdapter:
             query.user, query.conversation, query.after, query.limit
         )
         answer = rest_pb2.GroupAnswer(
-            name=page.name, owner=page.owner, history=page.history, count=page.count
+            name=page.name,
+            owner=page.owner,
+            history=page.history,
+            count=page.count,
+            more=page.more,
         )
         for member in page.members:
             answer.members.add(user=member.user, joined=member.joined)

@@ -317,6 +317,7 @@ class Assembly:
         from wsmsg.message.links.cursors import CursorWriter
         from wsmsg.message.links.stream import StreamContext
         from wsmsg.message.links.typing import GroupTyping
+        from wsmsg.stream.clocks import ClockOffsets
 
         return StreamContext(
             node=self._daemon.node,
@@ -329,6 +330,7 @@ class Assembly:
             ),
             keepalive_s=self._settings.keepalive_s,
             content_bytes=self._settings.content_bytes,
+            clocks=ClockOffsets(self._reactor.seconds, time.time),
         )
 
     def _reader(self) -> JournalReader:

@@ -65,7 +65,7 @@ class GetHistoryResponse(_message.Message):
     def __init__(self, messages: _Optional[_Iterable[_Union[WSMessage, _Mapping]]] = ..., total: _Optional[int] = ..., page: _Optional[int] = ..., size: _Optional[int] = ...) -> None: ...
 
 class SubscribeRequest(_message.Message):
-    __slots__ = ("connect_service_id", "link_version", "incarnation", "resume_incarnation", "resume_from", "everything", "stream", "other_streams")
+    __slots__ = ("connect_service_id", "link_version", "incarnation", "resume_incarnation", "resume_from", "everything", "stream", "other_streams", "unix_ms")
     CONNECT_SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     LINK_VERSION_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,7 @@ class SubscribeRequest(_message.Message):
     EVERYTHING_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     OTHER_STREAMS_FIELD_NUMBER: _ClassVar[int]
+    UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     connect_service_id: str
     link_version: int
     incarnation: str
@@ -82,7 +83,8 @@ class SubscribeRequest(_message.Message):
     everything: bool
     stream: int
     other_streams: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, connect_service_id: _Optional[str] = ..., link_version: _Optional[int] = ..., incarnation: _Optional[str] = ..., resume_incarnation: _Optional[str] = ..., resume_from: _Optional[int] = ..., everything: _Optional[bool] = ..., stream: _Optional[int] = ..., other_streams: _Optional[_Iterable[int]] = ...) -> None: ...
+    unix_ms: int
+    def __init__(self, connect_service_id: _Optional[str] = ..., link_version: _Optional[int] = ..., incarnation: _Optional[str] = ..., resume_incarnation: _Optional[str] = ..., resume_from: _Optional[int] = ..., everything: _Optional[bool] = ..., stream: _Optional[int] = ..., other_streams: _Optional[_Iterable[int]] = ..., unix_ms: _Optional[int] = ...) -> None: ...
 
 class MessageAckRequest(_message.Message):
     __slots__ = ("ack_id", "message_id", "user_id", "timestamp")
@@ -284,7 +286,7 @@ class WatchDelta(_message.Message):
     def __init__(self, add: _Optional[_Iterable[int]] = ..., remove: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class LinkWelcome(_message.Message):
-    __slots__ = ("message_service_id", "incarnation", "link_version", "resumed", "heartbeat_ms", "content_bytes", "address", "messages")
+    __slots__ = ("message_service_id", "incarnation", "link_version", "resumed", "heartbeat_ms", "content_bytes", "address", "messages", "unix_ms")
     MESSAGE_SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     LINK_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -293,6 +295,7 @@ class LinkWelcome(_message.Message):
     CONTENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     message_service_id: str
     incarnation: str
     link_version: int
@@ -301,7 +304,8 @@ class LinkWelcome(_message.Message):
     content_bytes: int
     address: str
     messages: MessageList
-    def __init__(self, message_service_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., link_version: _Optional[int] = ..., resumed: _Optional[bool] = ..., heartbeat_ms: _Optional[int] = ..., content_bytes: _Optional[int] = ..., address: _Optional[str] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ...) -> None: ...
+    unix_ms: int
+    def __init__(self, message_service_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., link_version: _Optional[int] = ..., resumed: _Optional[bool] = ..., heartbeat_ms: _Optional[int] = ..., content_bytes: _Optional[int] = ..., address: _Optional[str] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., unix_ms: _Optional[int] = ...) -> None: ...
 
 class PushBatch(_message.Message):
     __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks", "messages", "whole")
@@ -598,18 +602,20 @@ class Member(_message.Message):
     def __init__(self, user: _Optional[int] = ..., joined: _Optional[int] = ...) -> None: ...
 
 class GroupAnswer(_message.Message):
-    __slots__ = ("name", "owner", "history", "count", "members")
+    __slots__ = ("name", "owner", "history", "count", "members", "more")
     NAME_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     name: str
     owner: int
     history: bool
     count: int
     members: _containers.RepeatedCompositeFieldContainer[Member]
-    def __init__(self, name: _Optional[str] = ..., owner: _Optional[int] = ..., history: _Optional[bool] = ..., count: _Optional[int] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ...) -> None: ...
+    more: bool
+    def __init__(self, name: _Optional[str] = ..., owner: _Optional[int] = ..., history: _Optional[bool] = ..., count: _Optional[int] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
 
 class UnreadAnswer(_message.Message):
     __slots__ = ("messages", "total", "more")

@@ -7,6 +7,7 @@ both ends share.
     ClientService --> endpoint --> transport --> the protocol of a daemon
                                        `--> BatchWriter --> gRPC
 
+    clocks        comparison of the system clocks of both ends
     contract      the constants that both ends must agree on
     convert       conversion between values and the protobuf messages
     dialler       the dialling of one peer, again after each failure and each loss

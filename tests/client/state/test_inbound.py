@@ -264,6 +264,40 @@ class StartTests(SynchronousTestCase):
         it.inbound.took(U, 4, 1004)
         self.assertEqual(it.inbound.positions(), {U: Position(4, 5, 1004)})
 
+    def test_another_history(self) -> None:
+        """
+        In another history, numbers begin anew: the program is given what it has not
+        got, under whatever number, and nothing twice.
+        """
+        it = Given()
+        it.came(1, 2, 3, 4)
+        for seq in (1, 2, 3):
+            it.inbound.took(U, seq, 1000 + seq)
+        it.inbound.begin_anew()
+        it.given.clear()
+        # It processes what it was given before; that says nothing of this history.
+        it.inbound.took(U, 4, 1004)
+        it.inbound.merge([Head(U, 5)], complete=True)
+        (sync,) = it.inbound.due(0.0)
+        self.assertEqual(sync.after, 0)
+        ours = (message(1), message(2))
+        new = [Deliver(U, n, 2000 + n, 2, "new", 1, n) for n in (3, 4, 5)]
+        it.inbound.page(Page(sync.id, U, (*ours, *new), 5), 0.0)
+        self.assertEqual([m.message_id for m in it.given], [2003, 2004, 2005])
+        it.inbound.took(U, 3, 2003)
+        kept = it.inbound.positions()[U]
+        self.assertEqual((kept.seq, kept.before), (3, 4))
+
+    def test_newest(self) -> None:
+        """
+        The newest message that the program processed is known, to ask for it.
+        """
+        it = Given()
+        self.assertIsNone(it.inbound.newest())
+        it.came(1, 2)
+        it.inbound.took(U, 1, 1001)
+        self.assertEqual(it.inbound.newest(), (U, Position(1, 2, 1001)))
+
     def test_delivered(self) -> None:
         """
         With C{delivered}, messages that a device of the user has are not given again.

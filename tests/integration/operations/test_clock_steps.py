@@ -5,10 +5,16 @@ Tests of daemons whose system clocks are set back and forth by an hour.
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from tests.clocks import HOUR_S, SystemClock
-from tests.integration.cases import IntegrationTestCase, with_daemons
+from tests.integration.cases import (
+    IntegrationTestCase,
+    eventually,
+    with_daemons,
+)
 from tests.integration.device import Device
+from tests.integration.installation import DaemonProcess
 from wsmsg.errors import Close
 from wsmsg.rpc import client_pb2 as pb
 
@@ -23,15 +29,20 @@ class ClockStepTests(IntegrationTestCase):
 
     alone = True
 
-    async def started(self) -> list[SystemClock]:
+    async def started(self, *ahead_s: float) -> list[SystemClock]:
         """
         Start both daemons, each with a system clock of its own.
 
+        @param ahead_s: how far each clock is ahead at first; none: they are right.
         @return: the clocks, that of Message first.
         """
-        clocks = []
-        for daemon in self.installation.daemons:
-            clock = SystemClock(self.installation.folder / f"{daemon.name}-clock")
+        clocks: list[SystemClock] = []
+        for daemon, by_s in zip(
+            self.installation.daemons, ahead_s or (0.0, 0.0), strict=True
+        ):
+            name = f"{daemon.name}-clock-{ahead_s}"
+            clock = SystemClock(self.installation.folder / name)
+            clock.set(by_s)
             daemon.before_exec = clock.before_exec()
             clocks.append(clock)
         await self.installation.start()
@@ -56,6 +67,39 @@ class ClockStepTests(IntegrationTestCase):
         for clock in clocks:
             await self.check_step(clocks, clock, HOUR_S)
             clock.set(0)
+
+    @with_daemons
+    async def test_apart(self) -> None:
+        """
+        With clocks an hour apart, a user who was away is told of every message, and
+        both daemons say that the clocks differ.
+        """
+        for message_s, connect_s in ((HOUR_S, 0.0), (0.0, HOUR_S)):
+            clocks = await self.started(message_s, connect_s)
+            one, two = await self.device(self.user()), self.user()
+            away = await self.dial(two)
+            position = (await away.greet()).position
+            await away.close()
+            for n in range(3):
+                await one.send(two, f"{two}-{n}", f"text {n}")
+                await one.expect("deliver", content=f"text {n}")
+                back = await self.dial(two)
+                welcome = await back.greet(position=position)
+                self.assertEqual([head.head for head in welcome.heads], [n + 1])
+                position = welcome.position
+                await back.close()
+            for daemon in self.installation.daemons:
+                await eventually("clocks that differ", partial(self.says_so, daemon))
+            self.assertEqual(len(clocks), 2)
+            for daemon in self.installation.daemons:
+                await daemon.kill()
+
+    async def says_so(self, daemon: DaemonProcess) -> bool:
+        """
+        Return whether a daemon is ready, and says that clocks differ.
+        """
+        status, text = await daemon.get("/readyz")
+        return status == 200 and "clocks_differ" in str(text)
 
     async def check_step(
         self, clocks: list[SystemClock], stepped: SystemClock, by_s: float

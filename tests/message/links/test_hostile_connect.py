@@ -30,6 +30,7 @@ from wsmsg.message.queries.queries import Queries
 from wsmsg.message.query_rpc import QueryAdapter
 from wsmsg.model import INT64_MAX, Message
 from wsmsg.rpc import rest_pb2
+from wsmsg.stream.clocks import ClockOffsets
 
 SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
 
@@ -146,6 +147,7 @@ class Given:
             ),
             keepalive_s=1.0,
             content_bytes=1000,
+            clocks=ClockOffsets(lambda: 0.0, lambda: 0.0),
         )
         self.adapter = QueryAdapter(
             Queries(self.store, presence, self.links.routes, page=9)

@@ -101,6 +101,25 @@ class ListTests(CursorTests):
         self.assertEqual(names, ["u:1:2"])
         self.assertEqual(decode_position(after).epoch, second)
 
+    async def test_many_conversations(self) -> None:
+        """
+        A list by pages has all of many conversations, however many are stored at once,
+        and a list that is restarted in the middle has all that were not told.
+        """
+        names = [f"u:1:{other}" for other in range(2, 10_002)]
+        for n in range(0, len(names), 2500):
+            await self.insert([said(1, conversation=c) for c in names[n : n + 2500]])
+        found, position = await changed_conversations(self.store, 1, limit=999)
+        self.assertEqual((len(found), set(found)), (len(names), set(names)))
+        first = await self.store.conversations_of(1, "", 4000)
+        told = {row.conversation for row in first.rows}
+        restarted = decode_position(first.position).restarted().encode()
+        rest, _ = await changed_conversations(self.store, 1, restarted, 999)
+        self.assertEqual(told | set(rest), set(names))
+        await self.insert([said(2, conversation=names[0])])
+        found, _ = await changed_conversations(self.store, 1, position, 999)
+        self.assertIn(names[0], found)
+
     async def test_pages_of_groups(self) -> None:
         """
         A list by pages has all groups and all conversations of two.

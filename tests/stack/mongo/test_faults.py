@@ -281,10 +281,9 @@ class LoginTests(Stores):
         self.assertIn("certificate verify failed", told)
 
 
-@needs("mongo")
-class SharedTests(Stores):
+class SharedStores(Stores):
     """
-    Several Messages with one database, and the unfinished work of one that died.
+    Several stores with one database.
     """
 
     def setUp(self) -> None:
@@ -309,6 +308,13 @@ class SharedTests(Stores):
                 )
 
         await deferToThread(run)
+
+
+@needs("mongo")
+class SharedTests(SharedStores):
+    """
+    Several Messages with one database, and the unfinished work of one that died.
+    """
 
     async def test_race(self) -> None:
         """
@@ -385,5 +391,5 @@ class SharedTests(Stores):
         A database of a newer version is left untouched.
         """
         await self.two()
-        await self.in_database("meta", q={"_id": "store"}, u={"$set": {"version": 2}})
+        await self.in_database("meta", q={"_id": "store"}, u={"$set": {"version": 3}})
         self.assertIn("another version of wsmsg", await self.reason(self.url))

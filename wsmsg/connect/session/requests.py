@@ -167,9 +167,6 @@ def members(session: Session, frame: frames.Members) -> None:
     limit = min(frame.limit or most, most)
 
     def answer(view: GroupView) -> None:
-        more = len(view.members) > limit
-        if not frame.after:
-            more = more or len(view.members) < view.count
         session.reply(
             frames.Group(
                 frame.id,
@@ -178,14 +175,13 @@ def members(session: Session, frame: frames.Members) -> None:
                 view.owner,
                 view.history,
                 view.count,
-                tuple(frames.Member(*member) for member in view.members[:limit]),
-                more,
+                tuple(frames.Member(*member) for member in view.members),
+                view.more,
             )
         )
 
-    # One more than the page holds, to know whether there are more.
     query = session.context.upstream.reads.group(
-        session.user, group_conversation(frame.group), frame.after, limit + 1
+        session.user, group_conversation(frame.group), frame.after, limit
     )
     answer_later(session, frame.id, query, answer)
 

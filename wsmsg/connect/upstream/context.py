@@ -30,6 +30,7 @@ from wsmsg.connect.upstream.presence import WatchedPresence
 from wsmsg.monitoring.counters import Counters
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
+from wsmsg.stream.clocks import ClockOffsets
 
 _CURSORS = 100_000
 _TYPING = 1000
@@ -228,6 +229,7 @@ class PeerLife:
         Message's knowledge.
     @ivar deltas: the numbers of presence deltas.  They never restart, because a
         resumed stream may carry answers to deltas of the stream before.
+    @ivar asked_s: the clock time of the last subscribe.
     """
 
     incarnation: str = ""
@@ -235,6 +237,13 @@ class PeerLife:
     number: int = 0
     unknown_since_s: float = 0.0
     deltas: count[int] = attrs.Factory(lambda: count(1))
+    asked_s: float = 0.0
+
+    def asked(self, clock_s: float) -> None:
+        """
+        Note when the Message is sent a subscribe.
+        """
+        self.asked_s = clock_s
 
     def begin(self, incarnation: str) -> None:
         """
@@ -276,6 +285,7 @@ class UpstreamContext:
 
     @ivar clock: for durations: its seconds are monotonic.
     @ivar unix_s: returns the unix time.
+    @ivar clocks: the Messages whose system clocks differ from ours.
     @ivar reach: the Messages that exist and that no stream reaches.
     @ivar last_login: the number of the last login at this node.
     """
@@ -290,6 +300,7 @@ class UpstreamContext:
     reach: MessageReach = attrs.field()
     typing: TypingPool = attrs.Factory(lambda: TypingPool(_TYPING))
     counters: UpstreamCounters = attrs.Factory(UpstreamCounters)
+    clocks: ClockOffsets = attrs.field()
     last_login: int = 0
 
     def apply_settings(self, settings: ConnectSettings) -> None:
@@ -298,6 +309,10 @@ class UpstreamContext:
         """
         self.query_timeout_s = settings.query_timeout_s
         self.sends.set_limit(settings.limits.waiting_sends)
+
+    @clocks.default
+    def _clocks_by_ours(self) -> ClockOffsets:
+        return ClockOffsets(self.clock.seconds, self.unix_s)
 
     @reach.default
     def _reach_by_clock(self) -> MessageReach:

@@ -18,7 +18,7 @@ _LONGEST_HINT_MS = 3_600_000
 
 def group_view_of(g: rest_pb2.GroupAnswer) -> GroupView:
     members = [(member.user, member.joined) for member in g.members]
-    return GroupView(g.name, g.owner, g.history, g.count, members)
+    return GroupView(g.name, g.owner, g.history, g.count, members, g.more)
 
 
 def rejection_of(result: rest_pb2.SendResult) -> SendAnswer:

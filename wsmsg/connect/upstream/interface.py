@@ -88,6 +88,7 @@ class GroupView:
 
     @ivar count: the number of all members.
     @ivar members: pairs of a user and the seq at which the user joined, by user.
+    @ivar more: whether members with greater ids follow.
     """
 
     name: str
@@ -95,6 +96,7 @@ class GroupView:
     history: bool
     count: int
     members: Sequence[tuple[int, int]]
+    more: bool = False
 
 
 #: Receives the answer to a send; called exactly once for each.

@@ -220,7 +220,9 @@ class UpstreamPeer:
             link_version=LINK_VERSION,
             resume_incarnation=self._life.incarnation,
             resume_from=self._life.number,
+            unix_ms=self._shared.clocks.now_ms(),
         )
+        self._life.asked(self._shared.clocks.asked_s())
         hello.MergeFrom(self._dialling.subscribe())
         self.number = hello.stream
         return rest_pb2.MessageStreamRequest(subscribe=hello)

@@ -108,7 +108,8 @@ class Upstream(Service):
         self._shared = UpstreamContext(
             edge, clock, self.sends, settings.query_timeout_s, self._watching, unix_s
         )
-        self._reach = ReachWatch(self._shared, alarms or Alarms(unix_s))
+        self._alarms = alarms or Alarms(unix_s)
+        self._reach = ReachWatch(self._shared, self._alarms)
         self._choice = StreamChoice(node, self.sends, self._is_leaving)
         self._queries = UpstreamReads(
             self._choice.query_methods, self._watching, on_epoch=edge.reconnect_all
@@ -369,6 +370,7 @@ class Upstream(Service):
         for stream in list(self._choice.up):
             stream.check_liveness(now_s, was_stalled=was_stalled)
         self._peers.sweep(now_s)
+        self._alarms.set("clocks_differ", self._shared.clocks.reason())
         self._peers.check_ways(now_s)
         self._review()
         partial_s = self._settings.upstream.partial_s

@@ -29,6 +29,7 @@ from wsmsg.message.links.typing import GroupTyping
 from wsmsg.model import is_group
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import MessageSettings
+from wsmsg.stream.clocks import ClockOffsets
 from wsmsg.stream.contract import LINK_VERSION, SPACING_S
 from wsmsg.stream.convert import cursor_of
 from wsmsg.stream.transport import BatchWriter
@@ -40,6 +41,7 @@ class StreamContext:
     The parts and settings that all streams of a Message share.
 
     @ivar incarnation: the id of this run of this Message.
+    @ivar clocks: the Connects whose system clocks differ from ours.
     @ivar draining: whether sends are left unanswered, so that Connect gives them to
         another Message, or to the next incarnation of this one.
     """
@@ -52,6 +54,7 @@ class StreamContext:
     group_typing: GroupTyping
     keepalive_s: float
     content_bytes: int
+    clocks: ClockOffsets
     draining: bool = False
 
     def welcome(self, resumed: bool) -> rest_pb2.MessageStreamResponse:
@@ -65,6 +68,7 @@ class StreamContext:
             resumed=resumed,
             heartbeat_ms=int(self.keepalive_s * 1000),
             content_bytes=self.content_bytes,
+            unix_ms=self.clocks.now_ms(),
             address=self.links.reach.address,
             messages=rest_pb2.MessageList(addresses=self.links.reach.listed),
         )
@@ -115,6 +119,7 @@ class ConnectStreams:
                 f"Message {core.node} has a stream of this Connect by another address",
             )
         link, resumed = core.links.subscribe(hello, core.incarnation)
+        core.clocks.note(hello.connect_service_id, hello.unix_ms)
         self._log.info(
             "stream of {node} open from {peer}, {kind}",
             node=link.node,

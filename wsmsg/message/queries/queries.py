@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import attrs
+
 from wsmsg.dependency.gather import both
 from wsmsg.errors import Forbidden, NotFound, Unavailable
 from wsmsg.message.links.interface import IRoutes
@@ -136,15 +138,15 @@ class Queries:
         """
         self.asked += 1
         key = (check_group(conversation), user)
-        page = await self._store.group(
-            conversation, max(after, 0), self._limited(limit)
-        )
+        limit = self._limited(limit)
+        page = await self._store.group(conversation, max(after, 0), limit + 1)
         # Judged after the read: who was removed before it reads nothing.
         if key not in await self._store.readable_from([key]):
             raise Forbidden(f"user {user} is not in {conversation}")
         if page is None:
             raise NotFound(f"there is no {conversation}")
-        return page
+        members, more = page.members[:limit], len(page.members) > limit
+        return attrs.evolve(page, members=members, more=more)
 
     async def unread(self, user: int, after: int, limit: int) -> UnreadPage:
         """

@@ -99,6 +99,7 @@ class GroupPage:
     @ivar history: members read from number 1 on, not from their C{joined}.
     @ivar count: the number of all members.
     @ivar members: by user, rising.
+    @ivar more: whether there are further ones, as a query found.
     """
 
     conversation: str
@@ -107,6 +108,7 @@ class GroupPage:
     history: bool
     count: int
     members: Sequence[MemberRow]
+    more: bool = False
 
 
 @attrs.frozen
@@ -167,7 +169,6 @@ class IMessages(IStoreRole):
         returns what follows it, even before the change is applied; see L{apply}.
 
         Inserts into one shard are made one after another.
-
         @param stored_ms: now, in unix milliseconds, for the C{time_ms} of L{HeadRow}.
         @param shards: for each message the shard of its conversation: the partition of
             the journal, or L{IMPORTS}.

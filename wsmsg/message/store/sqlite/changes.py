@@ -55,7 +55,10 @@ CHANGES = f"""
     DROP TABLE members_before;
 """
 
-_END = "SELECT coalesce(max(id), 0) + 1, (SELECT epoch FROM history) FROM messages"
+# A subquery of its own: SQLite takes max(id) from the index only where it is alone.
+_END = """
+    SELECT coalesce((SELECT max(id) FROM messages), 0) + 1, (SELECT epoch FROM history)
+"""
 _ROW = f"""
     SELECT c.name, m.seq, m.stored_ms, max(m.id, u.changed) AS change, u.bucket, c.id
     FROM members u
@@ -67,8 +70,9 @@ _GROUPS = f"""
     {_ROW} AND u.bucket = {GROUP_BUCKET} AND u.conversation > ?2
     ORDER BY u.conversation LIMIT ?3
 """
+# A row value alone: with another condition on the bucket, SQLite would search by that.
 _OF_TWO = f"""
-    {_ROW} AND u.bucket >= 0 AND (u.bucket, u.conversation) > (?2, ?3) AND m.id >= ?4
+    {_ROW} AND (u.bucket, u.conversation) > (?2, ?3) AND m.id >= ?4
     ORDER BY u.bucket, u.conversation LIMIT ?5
 """
 _MOVE_MEMBERS = """
@@ -141,15 +145,17 @@ class ConversationLists:
         _, bucket, conversation = at.place
         # One more than the page has room for, to know whether there is more.
         found: _Rows = list(
-            self._file.rows(_OF_TWO, (user, bucket, conversation, since, limit + 1))
+            self._file.rows(
+                _OF_TWO, (user, max(int(bucket), 0), conversation, since, limit + 1)
+            )
         )
         rows += (HeadRow(*row[:3]) for row in found[:limit])
         if len(found) <= limit:
             return StorePosition(at.epoch, at.end)
+        # The bucket may be above the change: it is chosen before messages are stored.
+        # So only the place, and not the position, tells how far the list is.
         *_, bucket, conversation = found[limit - 1]
-        # The bucket may be beyond the end, as it is chosen before messages are stored.
-        told = {SHARD: min(max(since, bucket << STEP), at.end.get(SHARD, 0))}
-        return StorePosition(at.epoch, told, at.end, ("d", bucket, conversation))
+        return StorePosition(at.epoch, at.since, at.end, ("d", bucket, conversation))
 
 
 def _is_place(place: Sequence[int | str]) -> bool:
@@ -175,7 +181,9 @@ class Buckets:
         """
         Begin with what the file has.
         """
-        (self._next,) = self._file.row("SELECT coalesce(max(id), 0) + 1 FROM messages")
+        (self._next,) = self._file.row(
+            "SELECT coalesce((SELECT max(id) FROM messages), 0) + 1"
+        )
         self._there.clear()
 
     def outdated(self, names: Iterable[str], count: int) -> dict[str, int]:

@@ -85,7 +85,7 @@ _NAMED = """
 # remove those that are not.
 _LIST = f"""
     INSERT OR IGNORE INTO members (user, bucket, conversation, changed)
-    SELECT g.user, {GROUP_BUCKET}, g.conversation, (SELECT max(id) + 1 FROM messages)
+    SELECT g.user, {GROUP_BUCKET}, g.conversation, (SELECT max(id) FROM messages) + 1
     {_NAMED} WHERE g.joined
 """
 _UNLIST = f"""

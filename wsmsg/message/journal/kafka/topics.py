@@ -367,9 +367,11 @@ class DurabilityWatch:
 
     def start(self) -> None:
         """
-        Check each minute from now on; the journal makes the first check itself.
+        Check each minute from now on; the journal makes the first check itself.  Does
+        nothing if that goes on already.
         """
-        self._checks.start(CHECK_S, now=False)
+        if not self._checks.running:
+            self._checks.start(CHECK_S, now=False)
 
     def stop(self) -> None:
         """

@@ -97,6 +97,7 @@ class Machine:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
+                preexec_fn=_heed_interrupts,
             )
         self._daemons.append((command, started))
 
@@ -160,3 +161,11 @@ def _namespace() -> subprocess.Popen[bytes] | None:
 def _answers(port: int) -> bool:
     with socket.socket() as trial:
         return trial.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _heed_interrupts() -> None:
+    """
+    Take Ctrl-C as in a terminal, also where the tests run in the background, in which
+    shells have it ignored.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

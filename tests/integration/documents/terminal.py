@@ -31,6 +31,9 @@ sys.stdin.read()
 #: is of the admin listener.
 PORTS = {"connect": (21005, 22005, 23005), "message": (21004, 22004, 23004)}
 
+#: Runs a command that SIGINT ends, as in a terminal.
+_HEEDING = "env --default-signal=INT"
+
 
 class Machine:
     """
@@ -86,18 +89,18 @@ class Machine:
 
     def start(self, command: str) -> None:
         """
-        Type a command that runs a daemon in the foreground.
+        Type a command that runs a daemon in the foreground, and heeds Ctrl-C also
+        where the tests run in the background of a shell, which has it ignored.
         """
         log = self.folder / f"typed-{len(self._daemons)}.log"
         with log.open("wb") as out:
             started = subprocess.Popen(
-                [*self._enter, "bash", "-c", f"exec {command}"],
+                [*self._enter, "bash", "-c", f"exec {_HEEDING} {command}"],
                 cwd=self.folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                preexec_fn=_heed_interrupts,
             )
         self._daemons.append((command, started))
 
@@ -161,11 +164,3 @@ def _namespace() -> subprocess.Popen[bytes] | None:
 def _answers(port: int) -> bool:
     with socket.socket() as trial:
         return trial.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _heed_interrupts() -> None:
-    """
-    Take Ctrl-C as in a terminal, also where the tests run in the background, in which
-    shells have it ignored.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -7,7 +7,10 @@ it; one of them passes the stream on::
     direct --silent, and another Message reaches it--> through another
     through another --its own address answers again--> direct
 
-An attempt that fails is followed by one on the other way.
+An attempt at the Message's own address that ends by a time limit is followed by one
+through another, and so is every third that ends at once.  A Message that refuses
+connections is mostly starting; a Connect that reaches it through another one would lose
+both with that one.
 """
 
 from __future__ import annotations
@@ -21,6 +24,12 @@ DOUBT_S: Final = 1.0
 _ASK_S = 0.5
 #: How often a Message that is reached through another one is tried directly.
 DIRECT_S: Final = 10.0
+#: The time of the first such try, after the stream came up.
+FIRST_DIRECT_S: Final = 1.0
+#: Attempts at the Message's own address that end at once, before one through another.
+STRAIGHT: Final = 3
+#: An attempt that is followed by the next one so soon ended at once.
+_AT_ONCE_S = 3.0
 
 
 class MessageWay:
@@ -36,7 +45,8 @@ class MessageWay:
         self.through = ""
         self._seconds = seconds
         self._around = False
-        self._asked_s = 0.0
+        self._straight = 0
+        self._asked_s = self._chosen_s = 0.0
 
     def choose(self, others: list[str]) -> str:
         """
@@ -45,8 +55,13 @@ class MessageWay:
         @param others: the addresses of Messages that may pass the stream on.
         @return: C{through}.
         """
-        self.through = others[0] if others and self._around else ""
-        self._around = not self._around
+        now_s = self._seconds()
+        timed_out = self._straight and now_s - self._chosen_s >= _AT_ONCE_S
+        around = bool(others) and (self._around or bool(timed_out))
+        self.through = others[0] if around else ""
+        self._straight = 0 if around else self._straight + 1
+        self._around = self._straight >= STRAIGHT
+        self._chosen_s = now_s
         return self.through
 
     def stream_up(self) -> None:
@@ -54,7 +69,9 @@ class MessageWay:
         The stream is up; after its loss the same way is tried first.
         """
         self._around = bool(self.through)
-        self._asked_s = self._seconds()
+        self._straight = 0
+        first_s = DIRECT_S - FIRST_DIRECT_S if self.through else 0.0
+        self._asked_s = self._seconds() - first_s
 
     def go_around(self) -> None:
         """

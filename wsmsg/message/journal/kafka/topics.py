@@ -367,8 +367,7 @@ class DurabilityWatch:
 
     def start(self) -> None:
         """
-        Check each minute from now on; the journal makes the first check itself.  Does
-        nothing if that goes on already.
+        Check each minute from now on; the journal makes the first check itself.
         """
         if not self._checks.running:
             self._checks.start(CHECK_S, now=False)

@@ -40,7 +40,7 @@ class EachSecondTests(SynchronousTestCase):
             clock=self.clock,
             alarms=Alarms(),
             reading=SimpleNamespace(stalled=self.stalled),  # type: ignore[arg-type]
-            core=SimpleNamespace(links=links),  # type: ignore[arg-type]
+            core=SimpleNamespace(links=links, clocks=SimpleNamespace(reason=str)),  # type: ignore[arg-type]
             streams=None,  # type: ignore[arg-type]
             rpc=None,  # type: ignore[arg-type]
             plugins=[

@@ -185,26 +185,27 @@ class GroupTests(SessionTestCase):
         node = FakeNode(page=2)
         client = node.log_in(1001)
         client.say(frames.Members("m1", 5))
-        self.assertEqual(node.upstream.named("group"), [(1001, "g:5", 0, 3)])
-        view = GroupView("Us", 1001, True, 3, [(7, 1), (8, 1), (1001, 1)])
+        self.assertEqual(node.upstream.named("group"), [(1001, "g:5", 0, 2)])
+        view = GroupView("Us", 1001, True, 3, [(7, 1), (8, 1)], more=True)
         node.upstream.asked.pop().callback(view)
         two = (frames.Member(7, 1), frames.Member(8, 1))
         told = frames.Group("m1", 5, "Us", 1001, True, 3, two, True)
         self.assertEqual(client.heard(), [told])
         client.say(frames.Members("m2", 5, after=8, limit=50))
-        self.assertEqual(node.upstream.named("group")[1], (1001, "g:5", 8, 3))
-        node.upstream.asked.pop().callback(attrs.evolve(view, members=[(1001, 1)]))
+        self.assertEqual(node.upstream.named("group")[1], (1001, "g:5", 8, 2))
+        last = attrs.evolve(view, members=[(1001, 1)], more=False)
+        node.upstream.asked.pop().callback(last)
         one = (frames.Member(1001, 1),)
         told = frames.Group("m2", 5, "Us", 1001, True, 3, one, False)
         self.assertEqual(client.heard(), [told])
 
     def test_members_short(self) -> None:
         """
-        If Message returns fewer members than it was asked for, the page still says that
-        there are more.
+        If Message returns fewer members than it was asked for, and there are more, the
+        page says so.
         """
         self.client.say(frames.Members("m1", 5))
-        view = GroupView("Us", 7, False, 2, [(7, 1)])
+        view = GroupView("Us", 7, False, 2, [(7, 1)], more=True)
         self.node.upstream.asked.pop().callback(view)
         (told,) = self.client.heard()
         assert isinstance(told, frames.Group)

@@ -26,7 +26,9 @@ class MongoPlace:
 
     def __init__(self, test: TestCase) -> None:
         self._test = test
-        self.url = read_mongo_url(mongo_url(unique("store")))
+        # The contract has batches that take the stand-in seconds on a busy machine.
+        url = f"{mongo_url(unique('store'))}?timeoutMS=60000"
+        self.url = read_mongo_url(url)
         test.addCleanup(drop, self.url)
 
     async def open(self) -> Any:

@@ -45,10 +45,10 @@ class Run(Protocol):
 _RIGHTS = frozenset({13, 18, 8000})
 _NO_SUCH_COLLECTION = 26
 _LOST = (AutoReconnect, ConnectionFailure, ConnectionClosed)
-# The interval of pings, and the longest time for an answer: a server that hangs shows
-# after 1.5 s.
+# The interval of pings, and the share of the time of an operation that an answer may
+# take: with 5 s, a server that hangs shows after 1.5 s.
 _PING_S = 0.5
-_STALL_S = 1.0
+_STALL_SHARE = 5
 # The longest time that a command waits for a new connection after it met a lost one.
 _RECONNECT_LIMIT_S = 1.0
 _ALL = 1_000_000
@@ -234,8 +234,9 @@ class MongoConnection:
     async def _pinged(self) -> None:
         assert self._pool is not None
         pool = self._pool
-        due_s = self._reactor.seconds() + _STALL_S
-        stall = self._reactor.callLater(_STALL_S, self._stalled, due_s)
+        stall_s = self._url.timeout_s / _STALL_SHARE
+        due_s = self._reactor.seconds() + stall_s
+        stall = self._reactor.callLater(stall_s, self._stalled, due_s, stall_s)
         try:
             await self._run_once(pool, {"ping": 1}, self._url.timeout_s)
         finally:
@@ -246,10 +247,10 @@ class MongoConnection:
         if pool is self._pool and self._kept.up:
             self._ping = self._reactor.callLater(_PING_S, self._ping_soon)
 
-    def _stalled(self, due_s: float) -> None:
+    def _stalled(self, due_s: float, stall_s: float) -> None:
         # A timer that fires late shows that this process stood still, not the server.
-        if self._reactor.seconds() - due_s < _STALL_S:
-            why = f"MongoDB {self._url.place}: no answer within {_STALL_S:g} s"
+        if self._reactor.seconds() - due_s < stall_s:
+            why = f"MongoDB {self._url.place}: no answer within {stall_s:g} s"
             self._kept.stalled(Unavailable(why))
 
     async def _run_once(

@@ -44,7 +44,7 @@ class GroupIngressTests(GroupCase):
         for good.
         """
         self.send("a", to="g:8")
-        self.now += 119_000
+        self.now += 14_000
         self.send("b", sender=2, to="g:8")
         self.assertEqual(self.codes(), {"a": "unavailable", "b": "unavailable"})
         self.now += 2_000

@@ -31,7 +31,7 @@ _CHANGED_S = 5.0
 _CREATED_S = 60.0
 _REMEMBERED = 100_000
 # How long after the first question the store may still learn of a group.
-_UNKNOWN_S = 120.0
+_UNKNOWN_S = 15.0
 # The limit for entries that may name a thousand users each.
 _BIG = 1000
 # The most users, in all groups together, for whom room is reserved.

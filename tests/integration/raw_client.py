@@ -63,6 +63,7 @@ class RawClient:
         self._order = asyncio.Lock()
         self._ready = False
         self._at = ""
+        self._listed_at = ""
         self._numbers = itertools.count(1)
         self._connection: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
@@ -185,6 +186,7 @@ class RawClient:
         self._ready = False
         self._live.clear()
         self._syncing.clear()
+        self._listed_at = ""
         async for data in connection:
             assert isinstance(data, bytes)
             frame = pb.ServerFrame.FromString(data)
@@ -222,7 +224,15 @@ class RawClient:
             more = pb.Conversations(id=request, position=part.position)
             await self._write(conversations=more)
         elif part.position:
-            self._at = part.position
+            self._listed_at = part.position
+            self._check_synced()
+
+    def _check_synced(self) -> None:
+        """
+        Use the position of a list once everything that it listed is here.
+        """
+        if self._listed_at and not self._syncing:
+            self._at, self._listed_at = self._listed_at, ""
 
     async def _resync(self, _: pb.Resync) -> None:
         self.resyncs += 1
@@ -246,6 +256,7 @@ class RawClient:
         # Messages pushed while the page was on its way may be beyond its head.
         beyond = max(page.head, self._live[page.conversation])
         await self._catch_up(page.conversation, beyond)
+        self._check_synced()
 
     async def _error(self, error: pb.Error) -> None:
         if error.id in self._syncing or error.id == "resync":

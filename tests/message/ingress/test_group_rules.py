@@ -40,7 +40,7 @@ class GroupIngressTests(GroupCase):
     def test_unknown_group(self) -> None:
         """
         A send to a group that the store does not know is refused for a time only, as
-        another Message may have accepted its creation; after two minutes it is refused
+        another Message may have accepted its creation; after 15 s it is refused
         for good.
         """
         self.send("a", to="g:8")

@@ -26,9 +26,7 @@ class MongoPlace:
 
     def __init__(self, test: TestCase) -> None:
         self._test = test
-        # The contract has batches that take the stand-in seconds on a busy machine.
-        url = f"{mongo_url(unique('store'))}?timeoutMS=60000"
-        self.url = read_mongo_url(url)
+        self.url = read_mongo_url(mongo_url(unique("store")))
         test.addCleanup(drop, self.url)
 
     async def open(self) -> Any:

@@ -183,7 +183,17 @@ class MongoUnread:
     ) -> list[Message]:
         if not limit:
             return []
-        found = await gather_lists(
+        if not after_id:
+            # One query has all, unless there are more than the page holds.
+            found = await self._found(pieces, [{"$gt": 0}], limit)
+            if len(found) < limit:
+                return _in_order(found)
+        return _in_order(await self._found(pieces, _ids_after(after_id), limit))[:limit]
+
+    async def _found(
+        self, pieces: Sequence[Document], ranges: Sequence[Document], limit: int
+    ) -> list[Document]:
+        return await gather_lists(
             self._connection.documents(
                 find(
                     "messages",
@@ -193,10 +203,8 @@ class MongoUnread:
                 )
             )
             for some in chunks(pieces, BRANCHES)
-            for ids in _ids_after(after_id)
+            for ids in ranges
         )
-        messages = sorted(map(to_message, found), key=lambda m: id_order(m.message_id))
-        return messages[:limit]
 
     async def _total(self, pieces: Sequence[Document]) -> int:
         replies = await gather_lists(
@@ -222,6 +230,10 @@ def _ids_after(after_id: int) -> list[Document]:
     if 0 < after_id < OLDER_FROM:
         return [newer]
     return [{"$gt": max(after_id, OLDER_FROM - 1)}, newer]
+
+
+def _in_order(found: Sequence[Document]) -> list[Message]:
+    return sorted(map(to_message, found), key=lambda m: id_order(m.message_id))
 
 
 async def _one(reply: Any) -> list[Document]:

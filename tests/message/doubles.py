@@ -121,7 +121,9 @@ class ManualJournal:
         return succeed([])
 
 
-def rules_by(store: IMessageStore, now_ms: Callable[[], int]) -> GroupRules:
+def rules_by(
+    store: IMessageStore, now_ms: Callable[[], int], *, shared: bool = True
+) -> GroupRules:
     """
     Return group rules with limits that a test can reach.
     """
@@ -130,6 +132,7 @@ def rules_by(store: IMessageStore, now_ms: Callable[[], int]) -> GroupRules:
         now_ms,
         group_members=5,
         recall_s=60,
+        shared=shared,
         seconds=lambda: (now_ms() - EPOCH_MS) / 1000,
     )
 

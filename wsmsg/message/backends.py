@@ -103,7 +103,11 @@ class JournalBackend(OwnedBackend, Protocol):
 class StoreBackend(OwnedBackend, Protocol):
     """
     A kind of store.
+
+    @ivar SHARED: several Messages may use one store.
     """
+
+    SHARED: bool
 
     def make_store(self, context: BackendContext) -> IMessageStore:
         """

@@ -259,6 +259,7 @@ class Assembly:
 
     @cached_property
     def _ingress(self) -> Ingress:
+        from wsmsg.message.backends import store_backend
         from wsmsg.message.ingress.appends import Appends
         from wsmsg.message.ingress.group_rules import GroupRules
         from wsmsg.message.ingress.ingress import Ingress
@@ -269,6 +270,7 @@ class Assembly:
             self._now_ms,
             group_members=settings.group_members,
             recall_s=settings.recall_s,
+            shared=store_backend(settings).SHARED,
             seconds=self._reactor.seconds,
         )
         return Ingress(

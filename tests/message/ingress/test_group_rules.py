@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.message.doubles import rules_by
 from tests.message.ingress.group_case import GroupCase
 from tests.message.store.group_contract import CREW
 from wsmsg.errors import WsmsgError
@@ -40,16 +41,33 @@ class GroupIngressTests(GroupCase):
     def test_unknown_group(self) -> None:
         """
         A send to a group that the store does not know is refused for a time only, as
-        another Message may have accepted its creation; after 15 s it is refused
-        for good.
+        another Message may have accepted its creation; after two minutes it is
+        refused for good.
         """
         self.send("a", to="g:8")
-        self.now += 14_000
+        self.now += 119_000
         self.send("b", sender=2, to="g:8")
         self.assertEqual(self.codes(), {"a": "unavailable", "b": "unavailable"})
         self.now += 2_000
         self.send("c", sender=3, to="g:8")
         self.assertEqual(self.codes()["c"], "forbidden")
+
+    def test_unknown_group_alone(self) -> None:
+        """
+        A send to such a group is refused for good at once if no other Message can have
+        accepted it.
+        """
+        self.ingress = Ingress(
+            Appends(self.journal, self.store, Clock()),
+            self.store,
+            MessageIds(self.now_ms),
+            self.now_ms,
+            rules=rules_by(self.store, self.now_ms, shared=False),
+            limit=20,
+            content_bytes=100,
+        )
+        self.send("a", to="g:8")
+        self.assertEqual(self.codes(), {"a": "forbidden"})
 
     def test_accepted_by_another_message(self) -> None:
         """
@@ -103,6 +121,7 @@ class GroupIngressTests(GroupCase):
                 self.now_ms,
                 group_members=5,
                 recall_s=60,
+                shared=True,
                 seconds=lambda: seconds[0],
             ),
             limit=20,

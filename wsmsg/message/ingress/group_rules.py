@@ -31,7 +31,7 @@ _CHANGED_S = 5.0
 _CREATED_S = 60.0
 _REMEMBERED = 100_000
 # How long after the first question the store may still learn of a group.
-_UNKNOWN_S = 15.0
+_UNKNOWN_S = 120.0
 # The limit for entries that may name a thousand users each.
 _BIG = 1000
 # The most users, in all groups together, for whom room is reserved.
@@ -119,6 +119,7 @@ class GroupRules:
     """
     Judges requests by what the store knows about groups and messages.
 
+    @param shared: other Messages may accept groups for the same store.
     @param now_ms: returns unix milliseconds, to judge the age of a message.
     @param seconds: returns monotonic seconds, for what is remembered.
     @ivar group_members: the most members of a group.
@@ -132,12 +133,14 @@ class GroupRules:
         *,
         group_members: int,
         recall_s: float,
+        shared: bool,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.group_members = group_members
         self.recall_s = recall_s
         self.now_ms = now_ms
         self._store = store
+        self._shared = shared
         self._seconds = seconds
         self._unknown: dict[str, float] = {}
         self._members: Expiring[tuple[str, int], bool] = Expiring(seconds, CONFIRMED_S)
@@ -184,6 +187,8 @@ class GroupRules:
 
         @raise Unavailable: the store is not available.
         """
+        if not self._shared:
+            return set()
         names = list(dict.fromkeys(c for c in conversations if is_group(c)))
         owners = await self._owners(names)
         waited: set[str] = set()

@@ -15,6 +15,8 @@ from wsmsg.message.store.interface import IMessageStore
 from wsmsg.settings.urls.mongo import read_mongo_url
 from wsmsg.settings.values import MessageSettings
 
+SHARED = True
+
 
 def make_store(context: BackendContext) -> IMessageStore:
     from wsmsg.message.store.mongo.store import MongoStore

@@ -15,6 +15,8 @@ from wsmsg.settings.urls.backends import sqlite_path
 from wsmsg.settings.values import MessageSettings
 from wsmsg.sqlite.file import check_free, user_of
 
+SHARED = False
+
 
 def make_store(context: BackendContext) -> SqliteStore:
     return SqliteStore(

@@ -16,6 +16,20 @@ from tests.faults.nemesis import Nemesis, ServerProcess
 from tests.integration.installation import Installation
 from tests.proxies import Proxy
 
+#: The faults of daemons and of the ways between them.
+DAEMON_FAULTS = (
+    "kill",
+    "kill",
+    "stop",
+    "stop",
+    "restart",
+    "clock",
+    "clock",
+    "half_open",
+    "half_open",
+    "swallow",
+    "silent_connect",
+)
 #: The pause between faults, in seconds.
 _PAUSE_S = (0.1, 1.0)
 #: One in so many injections has two faults at once.

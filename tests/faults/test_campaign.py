@@ -8,24 +8,11 @@ from collections.abc import Sequence
 
 from twisted.internet.defer import Deferred
 
-from tests.faults.campaign import CampaignTestCase
+from tests.faults.campaign import DAEMON_FAULTS, CampaignTestCase
 from tests.integration.installation import Installation
 from tests.proxies import Proxy
 
-_FAULTS = (
-    "kill",
-    "kill",
-    "stop",
-    "stop",
-    "restart",
-    "clock",
-    "clock",
-    "half_open",
-    "half_open",
-    "swallow",
-    "silent_connect",
-    "full_disk",
-)
+_FAULTS = (*DAEMON_FAULTS, "full_disk")
 
 
 async def embedded() -> tuple[Installation, Sequence[Proxy]]:

@@ -8,26 +8,13 @@ from collections.abc import Sequence
 
 from twisted.internet.defer import Deferred
 
-from tests.faults.campaign import CampaignTestCase
+from tests.faults.campaign import DAEMON_FAULTS, CampaignTestCase
 from tests.integration.installation import Installation
 from tests.proxies import Proxy
 from tests.stack.cluster import Cluster
 from tests.stack.servers import needs, own_kafka, own_mongo, own_redis
 
-_FAULTS = (
-    "kill",
-    "kill",
-    "kill",
-    "stop",
-    "stop",
-    "restart",
-    "clock",
-    "clock",
-    "half_open",
-    "half_open",
-    "swallow",
-    "silent_connect",
-)
+_FAULTS = (*DAEMON_FAULTS, "kill")
 
 
 _OF_SERVERS = (*["suspend_server"] * 5, *["kill_server"] * 3, "kill", "stop")

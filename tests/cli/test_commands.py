@@ -4,26 +4,42 @@ Tests for the commands of L{wsmsg.cli.main}, as a shell runs them.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import jwt
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+import wsmsg.cli
 from wsmsg.cli.escape import harmless
 from wsmsg.cli.main import COMMANDS, main
 from wsmsg.cli.status import shown
+from wsmsg.cli.token.check import check
 
 #: Nobody listens on port 1.
 NOBODY = "http://127.0.0.1:1"
+
+
+def _below(command: click.Command) -> Iterator[click.Command]:
+    yield command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from _below(found)
 
 
 def run(*arguments: str) -> Result:
@@ -45,6 +61,17 @@ class OverviewTests(SynchronousTestCase):
             result = run(name, "--help")
             self.assertEqual((name, result.exit_code), (name, 0))
             self.assertIn("Usage: ", result.output)
+
+    def test_no_command_is_left_out(self) -> None:
+        """
+        Each command that a module of the package defines can be called.
+        """
+        # C{token} looks for the word C{check} itself, as a user may have any name.
+        commands = [*_below(main), check]
+        for module in pkgutil.walk_packages(wsmsg.cli.__path__, "wsmsg.cli."):
+            for name, value in vars(importlib.import_module(module.name)).items():
+                if isinstance(value, click.Command):
+                    self.assertIn(value, commands, f"{module.name}.{name}")
 
     def test_full_output(self) -> None:
         """

@@ -48,6 +48,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "wsmsg.cli.import_:import_",
         "Load an exported file into another store.",
     ),
+    "store": (
+        "wsmsg.cli.store:store_",
+        "Say that an older copy of the store was restored.",
+    ),
     "bench": ("wsmsg.cli.bench:bench", "Measure throughput, latency, CPU and memory."),
     "completion": (
         "wsmsg.cli.main:completion",

@@ -27,6 +27,7 @@ from wsmsg.connect.upstream.interface import (
     OnAnswer,
     PageView,
     SendAnswer,
+    SendKey,
 )
 from wsmsg.errors import Close, Unauthenticated
 from wsmsg.flow.send_fence import SendFences
@@ -108,7 +109,7 @@ class FakeUpstream:
         self.calls: list[tuple[Any, ...]] = []
         self.logins: list[Login | None] = []
         self.sends: list[tuple[NewSend, OnAnswer]] = []
-        self.fences: SendFences[tuple[str, int]] = SendFences()
+        self.fences: SendFences[SendKey] = SendFences()
         self.joined_d: Deferred[bool] | None = None
         self.heads_d: Deferred[HeadsView] | None = None
         self.asked: list[Deferred[Any]] = []
@@ -116,12 +117,8 @@ class FakeUpstream:
     def send(self, new: NewSend, on_answer: OnAnswer) -> None:
         self.sends.append((new, on_answer))
 
-    def unanswered(self, key: tuple[str, int]) -> list[str]:
-        return [
-            new.client_id
-            for new, _ in self.sends
-            if (new.conversation, new.sender) == key
-        ]
+    def unanswered(self, key: SendKey) -> list[str]:
+        return [new.client_id for new, _ in self.sends if new.key == key]
 
     def accept(self, count: int = 1) -> None:
         """

@@ -35,12 +35,17 @@ class RecordingStream:
 
 
 def send(
-    sends: PendingSends, client_id: str, conversation: str = "u:1:2", now_s: float = 0
+    sends: PendingSends,
+    client_id: str,
+    conversation: str = "u:1:2",
+    now_s: float = 0,
+    session: int = 1,
 ) -> list[SendAnswer]:
     answers: list[SendAnswer] = []
     assert isinstance(sends.clock, Clock)
     sends.clock.rightNow = now_s
-    sends.send(NewSend(1, client_id, conversation, "", 1), answers.append)
+    new = NewSend(1, client_id, conversation, "", 1, session)
+    sends.send(new, answers.append)
     return answers
 
 
@@ -158,6 +163,18 @@ class PendingSendsTests(SynchronousTestCase):
         self.assertEqual(other, [])
         again = send(self.sends, "first", now_s=11)
         self.assertEqual(again, [])
+
+    def test_devices(self) -> None:
+        """
+        A session that has to repeat holds no other session of its user back.
+        """
+        first = send(self.sends, "first", now_s=0)
+        other = send(self.sends, "other", now_s=6, session=2)
+        self.sends.expire(5, 10)
+        self.assertEqual(first[0].code, "unavailable")
+        self.assertEqual(other, [])
+        self.assertEqual(send(self.sends, "more", now_s=10, session=2), [])
+        self.assertEqual(send(self.sends, "second", now_s=10)[0].code, "unavailable")
 
     def test_refused_out_of_order(self) -> None:
         """

@@ -113,7 +113,11 @@ class RestoredTests(IntegrationTestCase):
         if declared:
             command = [str(Path(sys.executable).parent / "wsmsg"), "store", "restored"]
             ran = await asyncio.create_subprocess_exec(
-                *command, "--data-dir", str(data), stdout=asyncio.subprocess.PIPE
+                *command,
+                "--data-dir",
+                str(data),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
             )
             told, _ = await ran.communicate()
             self.assertEqual(ran.returncode, 0, told)

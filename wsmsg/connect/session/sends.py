@@ -166,5 +166,5 @@ def _submit(
     kind: int,
     on_answer: Callable[[SendAnswer], object],
 ) -> None:
-    new = NewSend(session.user, client_id, conversation, content, kind)
+    new = NewSend(session.user, client_id, conversation, content, kind, session.number)
     session.context.upstream.send(new, on_answer)

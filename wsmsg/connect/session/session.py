@@ -154,7 +154,7 @@ class Session(Input):
         bucket, fences = self.send_bucket, upstream.fences
         if bucket is None:
             bucket = self.shared_bucket(now)
-        key, wait_ms = (conversation, self.user), 0
+        key, wait_ms = (conversation, self.user, self.number), 0
         if fences.standing:
             wait_ms = fences.hint_ms(key, client_id, now)
         if not wait_ms and not bucket.take(now, limits.sends_per_s, limits.sends_burst):

@@ -20,10 +20,15 @@ from zope.interface import Attribute, Interface
 
 from wsmsg.model import ConversationHead, Cursor, Mark, Message, UserPresence
 
+#: The sends that keep their order: of a conversation, a sender and a session.
+SendKey = tuple[str, int, int]
+
 
 class NewSend(NamedTuple):
     """
     A send that has passed the checks of its session.
+
+    @ivar session: the number of the session; 0 for all sessions of a legacy client.
     """
 
     sender: int
@@ -31,6 +36,14 @@ class NewSend(NamedTuple):
     conversation: str
     content: str
     kind: int
+    session: int = 0
+
+    @property
+    def key(self) -> SendKey:
+        """
+        The sends that this one keeps its order with.
+        """
+        return self.conversation, self.sender, self.session
 
 
 @attrs.frozen
@@ -123,8 +136,8 @@ class IUpstream(Interface):
     up = Attribute("Whether at least one stream is up.")
     reads = Attribute("The reads of Message, an L{IUpstreamReads}.")
     fences = Attribute(
-        "The L{wsmsg.flow.send_fence.SendFences} of the sends of each (conversation, "
-        "sender); who refuses one for now, before it is sent, raises its fence here."
+        "The L{wsmsg.flow.send_fence.SendFences} of the sends of each L{SendKey}; "
+        "who refuses one for now, before it is sent, raises its fence here."
     )
     unnumbered = Attribute(
         "Whether the Message that was met last numbers no messages; most reads then "
@@ -143,11 +156,9 @@ class IUpstream(Interface):
         @type on_answer: L{OnAnswer}
         """
 
-    def unanswered(key: tuple[str, int]) -> Iterable[str]:
+    def unanswered(key: SendKey) -> Iterable[str]:
         """
         Return the client ids of the sends that have no answer yet, oldest first.
-
-        @param key: the conversation and the sender.
         """
 
     def user_joined(user: int, login: Login | None = None) -> Deferred[bool]:

@@ -153,7 +153,7 @@ def move_sends(unsent: deque[PendingSend], batch: rest_pb2.ConnectBatch) -> None
         send = unsent.popleft()
         if send.answered:
             continue
-        sender, client_id, conversation, content, kind = send.new
+        sender, client_id, conversation, content, kind, _ = send.new
         add(
             id=send.number,
             sender=sender,

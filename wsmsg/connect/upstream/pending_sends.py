@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from wsmsg.connect.upstream.interface import NewSend, OnAnswer, SendAnswer
+from wsmsg.connect.upstream.interface import NewSend, OnAnswer, SendAnswer, SendKey
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.send_fence import SendFences
 
@@ -139,7 +139,7 @@ class PendingSends:
 
     @ivar clock: the clock of L{send}; callers of other methods pass the time.
     @ivar limit: the most sends; further ones are rejected as C{overloaded}.
-    @ivar fences: the order of what a sender repeats to a conversation.
+    @ivar fences: the order of what a session repeats to a conversation.
     @ivar streams: the streams that take new conversations.
     @ivar closed: whether new sends are rejected because the node is stopping.
     @param retry_after_ms: the hint that goes with a rejection.
@@ -162,7 +162,7 @@ class PendingSends:
         self._routes: dict[str, StickyRoute] = {}
         self._forget_routes_at = _IDLE_ROUTES
         self._idle = IdleWaiters()
-        self.fences: SendFences[tuple[str, int]] = SendFences()
+        self.fences: SendFences[SendKey] = SendFences()
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -173,15 +173,13 @@ class PendingSends:
         """
         self.limit = limit
 
-    def unanswered(self, key: tuple[str, int]) -> Sequence[str]:
+    def unanswered(self, key: SendKey) -> Sequence[str]:
         """
         Return the client ids that have no answer yet, oldest first.
-
-        @param key: the conversation and the sender.
         """
         route = self._routes.get(key[0])
         sends = () if route is None else route.unanswered.values()
-        return [s.new.client_id for s in sends if s.new.sender == key[1]]
+        return [s.new.client_id for s in sends if s.new.key == key]
 
     def close(self) -> None:
         """
@@ -228,8 +226,7 @@ class PendingSends:
             # This Message rejects later sends as well; another one would not.
             self._raise_fence(send.new, now_s, answer.retry_after_ms)
         elif self.fences.standing:
-            key = (send.new.conversation, send.new.sender)
-            self.fences.forget(key, send.new.client_id)
+            self.fences.forget(send.new.key, send.new.client_id)
         del self._pending[number]
         self._finish(send, answer)
         if self._idle.waiters and not self._pending:
@@ -238,17 +235,16 @@ class PendingSends:
     def expire(self, before_s: float, now_s: float) -> None:
         """
         Reject all sends made at C{before_s} or earlier, and later ones of the same
-        senders in the same conversations: none of them may overtake.
+        sessions to the same conversations: none of them may overtake.
         """
         first = next(iter(self._pending.values()), None)
         if first is None or first.since_s > before_s:
             return
         old: list[PendingSend] = []
-        late: set[tuple[str, int]] = set()
+        late: set[SendKey] = set()
         for send in self._pending.values():
-            key = (send.new.conversation, send.new.sender)
-            if send.since_s <= before_s or key in late:
-                late.add(key)
+            if send.since_s <= before_s or send.new.key in late:
+                late.add(send.new.key)
                 old.append(send)
         self._give_up(old, now_s, "no answer from Message in time")
 
@@ -314,8 +310,8 @@ class PendingSends:
         behind: list[tuple[PendingSend, int]] = []
         for send in sends:
             if self.fences.standing:
-                key = (send.new.conversation, send.new.sender)
-                hint_ms = self.fences.hint_ms(key, send.new.client_id, now_s)
+                new = send.new
+                hint_ms = self.fences.hint_ms(new.key, new.client_id, now_s)
                 if hint_ms:
                     behind.append((send, hint_ms))
                     continue
@@ -378,12 +374,10 @@ class PendingSends:
         self._call(on_answer, answer)
 
     def _raise_fence(self, new: NewSend, now_s: float, hint_ms: int) -> None:
-        key = (new.conversation, new.sender)
-        self.fences.refuse(key, new.client_id, now_s, hint_ms, self.unanswered)
+        self.fences.refuse(new.key, new.client_id, now_s, hint_ms, self.unanswered)
 
     def _is_fenced(self, new: NewSend, on_answer: OnAnswer, now_s: float) -> bool:
-        key = (new.conversation, new.sender)
-        hint_ms = self.fences.hint_ms(key, new.client_id, now_s)
+        hint_ms = self.fences.hint_ms(new.key, new.client_id, now_s)
         if hint_ms:
             self._call(on_answer, _behind(hint_ms))
         return bool(hint_ms)

@@ -35,7 +35,7 @@ from wsmsg.message.store.mongo.shards import MongoShards
 from wsmsg.message.store.position import NOW, StorePosition, decode_position
 from wsmsg.model import INT64_MAX, storable_values
 
-_TRIES = 5
+_TRIES = 20
 # The most groups that are looked at for a page.
 _SCAN = 500
 _ROW = {"head": 1, "updated": 1, "shard": 1, "change": 1}

@@ -17,10 +17,12 @@ one and writes its heads again.  Docs: C{docs/decisions/0056-positions.md}.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from os import urandom
 
 import attrs
+from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
 from wsmsg.dependency.gather import gather
@@ -61,12 +63,19 @@ class _Turn:
     def number(self) -> int:
         return self.generation << BITS | self.counter
 
-    def advance(self) -> bool:
+    @property
+    def spent(self) -> bool:
         """
-        Take the next number; return L{False} if the generation has no more.
+        The generation has no more numbers.
+        """
+        return bool((self.counter + 1) >> BITS)
+
+    def advance(self) -> int:
+        """
+        Take the next number.
         """
         self.counter += 1
-        return not self.counter >> BITS
+        return self.number
 
 
 class MongoShards:
@@ -82,6 +91,7 @@ class MongoShards:
         self.epoch = ""
         self._connection = connection
         self._turns: dict[int, _Turn] = {}
+        self._locks: defaultdict[int, DeferredLock] = defaultdict(DeferredLock)
         self._highest: dict[int, int] = {}
 
     def forget(self) -> None:
@@ -95,13 +105,10 @@ class MongoShards:
         Return the number of the next change of each shard; without a round trip where
         this process has numbered changes before.
         """
-        new = [s for s in shards if s not in self._turns]
-        if new:
-            await gather([self._begin(shard) for shard in new])
-        for shard in shards:
-            if not self._turns[shard].advance():
-                await self._begin(shard)
-        return {shard: self._turns[shard].number for shard in shards}
+        while new := [s for s in shards if not self._has_number(s)]:
+            # One at a time: a generation ends the batches of the shard's earlier one.
+            await gather([self._locks[s].run(self._begin, s) for s in new])
+        return {shard: self._turns[shard].advance() for shard in shards}
 
     def published(self, numbers: Mapping[int, int]) -> list[Document]:
         """
@@ -127,8 +134,10 @@ class MongoShards:
         reply = await self._connection.run(command)
         if reply["n"] == len(numbers):
             return True
-        for shard in numbers:
-            self._turns.pop(shard, None)
+        for shard, number in numbers.items():
+            turn = self._turns.get(shard)
+            if turn is not None and turn.generation == number >> BITS:
+                del self._turns[shard]
         return False
 
     def opened(self, reply: Document) -> None:
@@ -165,7 +174,13 @@ class MongoShards:
         await self._connection.run(update("conversations", [renewed]))
         return (await self.read()).epoch
 
+    def _has_number(self, shard: int) -> bool:
+        turn = self._turns.get(shard)
+        return turn is not None and not turn.spent
+
     async def _begin(self, shard: int) -> None:
+        if self._has_number(shard):
+            return
         reply = await self._connection.run(
             {
                 "findAndModify": "conversations",

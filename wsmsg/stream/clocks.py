@@ -7,7 +7,7 @@ messages, and those in logs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 #: The difference above which clocks count as different, in seconds.
 BOUND_S = 5.0
@@ -15,7 +15,7 @@ BOUND_S = 5.0
 
 class ClockOffsets:
     """
-    The differences between the clocks of the peers and ours.
+    The differences between the clocks of the peers and ours, by stream.
 
     @param seconds: the monotonic clock.
     @param unix_s: our system clock.
@@ -26,7 +26,7 @@ class ClockOffsets:
     ) -> None:
         self._seconds = seconds
         self._unix_s = unix_s
-        self._offsets: dict[str, float] = {}
+        self._offsets: dict[Hashable, tuple[str, float]] = {}
 
     def now_ms(self) -> int:
         """
@@ -40,29 +40,32 @@ class ClockOffsets:
         """
         return self._seconds()
 
-    def note(self, peer: str, peer_ms: int, asked_s: float | None = None) -> None:
+    def note(
+        self, stream: Hashable, name: str, peer_ms: int, asked_s: float | None = None
+    ) -> None:
         """
         Note the time of a peer, which has just arrived.
 
+        @param stream: the stream of the peer; it counts until L{forget}.
         @param peer_ms: the peer's unix time in milliseconds; 0: it told none.
         @param asked_s: when the peer was asked: it read its clock in the time since,
             half of which is the error.
         """
         if not peer_ms:
-            self._offsets.pop(peer, None)
+            self.forget(stream)
             return
         error_s = 0.0 if asked_s is None else (self._seconds() - asked_s) / 2
         offset_s = peer_ms / 1000 - self._unix_s() + error_s
         if abs(offset_s) - error_s > BOUND_S:
-            self._offsets[peer] = offset_s
+            self._offsets[stream] = name, offset_s
         else:
-            self._offsets.pop(peer, None)
+            self.forget(stream)
 
-    def forget(self, peer: str) -> None:
+    def forget(self, stream: Hashable) -> None:
         """
-        Forget a peer that is gone.
+        Forget a stream that has ended.
         """
-        self._offsets.pop(peer, None)
+        self._offsets.pop(stream, None)
 
     def reason(self) -> str:
         """
@@ -70,12 +73,12 @@ class ClockOffsets:
         """
         if not self._offsets:
             return ""
-        some = sorted(self._offsets.items(), key=lambda item: -abs(item[1]))
-        told = ", ".join(f"{peer} by {offset_s:+.1f} s" for peer, offset_s in some[:5])
+        some = sorted(self._offsets.values(), key=lambda item: -abs(item[1]))
+        told = ", ".join(f"{name} by {offset_s:+.1f} s" for name, offset_s in some[:5])
         return f"the system clock differs from that of {told}"
 
     def worst_s(self) -> float:
         """
         Return the greatest difference above the bound, in seconds; 0: there is none.
         """
-        return max(map(abs, self._offsets.values()), default=0.0)
+        return max((abs(offset_s) for _, offset_s in self._offsets.values()), default=0)

@@ -188,6 +188,7 @@ class MemoryMessage:
     @ivar listed: all addresses in that list.
     @ivar other: the double of the same Message at another address, if there is one.
     @ivar unnumbered: whether it sends no welcome.
+    @ivar unix_ms: its system clock; 0: it tells no time.
     @ivar peers: for each attempt, the kind of Message that Connect expected, as a
         value of the setting C{upstream.peer}.
     """
@@ -200,7 +201,7 @@ class MemoryMessage:
         self.refuses = "connection refused"
         self.incarnation = "m1"
         self.resumes = False
-        self.heartbeat_ms = 0
+        self.heartbeat_ms = self.unix_ms = 0
         self.address = ""
         self.listed: Sequence[str] = ()
         self.streams: list[MemoryStream] = []
@@ -232,6 +233,7 @@ class MemoryMessage:
             link_version=1,
             resumed=self.resumes,
             heartbeat_ms=self.heartbeat_ms,
+            unix_ms=self.unix_ms,
             address=self.address,
             messages=rest_pb2.MessageList(addresses=self.listed),
         )

@@ -106,6 +106,22 @@ class DiallingTests(SynchronousTestCase):
         states = [d.state for d in world.upstream.dependencies()]
         self.assertEqual(states, [State.UP, State.UP])
 
+    def test_clock_is_forgotten(self) -> None:
+        """
+        A Message whose clock differs is named while Connect has a stream to it, and not
+        after that.
+        """
+        world = World("a:1,b:1")
+        world.message("a:1").unix_ms = 1
+        world.start("a:1")
+        world.run(0.5)
+        (alarm,) = world.alarms.current
+        self.assertEqual(alarm.name, "clocks_differ")
+        world.message("a:1").refuses = "connection refused"
+        world.message("a:1").stream.lose()
+        world.run(0.5)
+        self.assertNotIn("clocks_differ", [a.name for a in world.alarms.current])
+
     def test_short_lives(self) -> None:
         """
         A Message that drops each stream at once is dialled at growing intervals.

@@ -181,6 +181,27 @@ class StreamTests(RpcCase):
 
         return run(check())
 
+    def test_clock_is_forgotten(self) -> Deferred[Any]:
+        """
+        The clock of a Connect counts while the Connect has a stream; then Message
+        forgets it, however many Connects come and go.
+        """
+
+        async def check() -> None:
+            async with self.channel() as channel:
+                stub = rest_pb2_grpc.MessageServiceStub(channel)
+                for name in ("c1", "c2"):
+                    stream = stub.MessageStream()
+                    hello = {"connect_service_id": name, "unix_ms": 60_000}
+                    await stream.write(self.subscribe(**hello))
+                    await stream.read()
+                    self.assertIn(f"{name} by +60.0 s", self.core.clocks.reason())
+                    await stream.done_writing()
+                    await stream.code()
+                    self.assertEqual(self.core.clocks.reason(), "")
+
+        return run(check())
+
     def test_replaced_before_the_welcome(self) -> Deferred[Any]:
         """
         A stream whose welcome cannot be written ends at once when its Connect begins

@@ -331,7 +331,7 @@ class UpstreamStream:
         self._heartbeat_s = min(_LONGEST_BEAT_S, welcome.heartbeat_ms / 1000)
         self._number = life.number
         self._up = True
-        self._shared.clocks.note(self.name, welcome.unix_ms, life.asked_s)
+        self._shared.clocks.note(self, self.name, welcome.unix_ms, life.asked_s)
         life.set_address(welcome.address)
         self._shared.reach.welcomed(self, welcome.address)
         self._shared.reach.listed(self, welcome.messages.addresses)

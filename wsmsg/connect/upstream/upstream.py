@@ -329,6 +329,7 @@ class Upstream(Service):
     def stream_lost(self, stream: Stream, reason: str) -> None:
         self._choice.removed(stream)
         self._shared.reach.lost(stream)
+        self._shared.clocks.forget(stream)
         self._barrier = None
         alone = self._watching.stream_lost(stream)
         if self._choice.up:

@@ -119,7 +119,6 @@ class ConnectStreams:
                 f"Message {core.node} has a stream of this Connect by another address",
             )
         link, resumed = core.links.subscribe(hello, core.incarnation)
-        core.clocks.note(hello.connect_service_id, hello.unix_ms)
         self._log.info(
             "stream of {node} open from {peer}, {kind}",
             node=link.node,
@@ -129,12 +128,14 @@ class ConnectStreams:
         self.open += 1
         reason = "Connect is gone"
         stream = LinkStream(core, context, link, resumed)
+        core.clocks.note(stream, link.node, hello.unix_ms)
         try:
             reason = await stream.run()
             context.set_code(grpc.StatusCode.UNAVAILABLE)
             context.set_details(reason)
         finally:
             self.open -= 1
+            core.clocks.forget(stream)
             core.links.lost(link, stream.number, reason)
 
     def hang_up_all(self, reason: str) -> None:

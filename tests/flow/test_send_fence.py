@@ -146,6 +146,53 @@ class FencesTests(SynchronousTestCase):
             self.refuse(str(n), "x", n, 1000)
         self.assertLess(len(self.fences), 14)
 
+    def test_kept_up(self) -> None:
+        """
+        A client that is refused again and again keeps its own fence, and not those of
+        clients that came before it or after it and went away.
+        """
+        self.refuse("first", "1", 10, 500)
+        self.refuse("a", "1", 10, 500)
+        for n in range(200):
+            self.refuse("a", "1", 11 + n / 10, 500)
+            self.refuse(f"gone-{n}", "1", 11 + n / 10, 500)
+        self.assertNotIn("first", self.fences.standing)
+        lasting_s = PATIENCE_S + 0.5
+        self.assertLessEqual(len(self.fences), 2 + 10 * lasting_s)
+
+    def test_bounded_in_all(self) -> None:
+        """
+        All fences together remember a bounded number of client ids: above it, the fence
+        ends that was not used for longest.
+        """
+        self.fences = SendFences(limit=6)
+        for key in "abc":
+            self.refuse(key, "1", 10, 500)
+            self.assertTrue(self.fences.hint_ms(key, "2", 10))
+        self.assertTrue(self.fences.hint_ms("a", "2", 10))
+        self.refuse("d", "1", 10, 500)
+        self.assertEqual("".join(self.fences.standing), "cad")
+        self.assertEqual(self.fences.hint_ms("b", "2", 10), 0)
+
+    def test_room_again(self) -> None:
+        """
+        Client ids of sends that were answered, and of fences that ended, leave room.
+        """
+        self.fences = SendFences(limit=3)
+        for now_s in range(10, 500, 20):
+            self.refuse("a", "1", now_s, 500)
+            self.assertEqual(self.passing("12", now_s), "12")
+            self.accept("12")
+            self.refuse("b", "1", now_s, 500)
+            self.refuse("c", "1", now_s, 500)
+            self.fences.forget("c", "unknown")
+            self.assertEqual(self.fences.hint_ms("b", "1", now_s), 0)
+            self.assertEqual("".join(self.fences.standing), "cb")
+        self.assertEqual(self.fences.hint_ms("b", "2", 1000), 0)
+        for key in "xyz":
+            self.refuse(key, "1", 1000, 500)
+        self.assertEqual("".join(self.fences.standing), "xyz")
+
 
 class FarClient:
     """

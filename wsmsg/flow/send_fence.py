@@ -36,6 +36,9 @@ PATIENCE_S = 10.0
 #: The most client ids that a fence remembers.  Those beyond are refused as well, and
 #: may change places with each other and with later ones when they are repeated.
 MOST_IDS = 1000
+#: The most client ids that all fences together remember.  Beyond them the fence that
+#: was not used for longest ends: what its client repeats may change places.
+MOST_IDS_IN_ALL = 200_000
 #: The least hint of a send behind a refused one, in milliseconds.
 LEAST_HINT_MS = 500
 
@@ -76,11 +79,15 @@ class _Fence:
         self.hint_ends_s = max(self.hint_ends_s, hint_ends_s)
         self.ends_s = self.hint_ends_s + PATIENCE_S
 
-    def forget(self, client_id: str) -> None:
+    def forget(self, client_id: str) -> int:
         """
         Remove a send, which has its final answer.
+
+        @return: the number of ids that were removed.
         """
+        known = len(self.missing)
         self.n_missing -= self.missing.pop(client_id, False)
+        return known - len(self.missing)
 
     def passes(self, client_id: str, now_s: float) -> bool:
         """
@@ -107,13 +114,17 @@ class SendFences(Generic[Key]):
     The fences, by key.  One that has ended costs nothing: the next call for its key, or
     the next fence, removes it.
 
-    @ivar standing: the fences; empty while there is none, which is the usual case.
+    @param limit: the most client ids that all fences together remember.
+    @ivar standing: the fences, the one used last at the end; empty while there is none,
+        which is the usual case.
     """
 
-    __slots__ = ("standing",)
+    __slots__ = ("_ids", "_limit", "standing")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MOST_IDS_IN_ALL) -> None:
         self.standing: dict[Key, _Fence] = {}
+        self._limit = limit
+        self._ids = 0
 
     def __len__(self) -> int:
         return len(self.standing)
@@ -136,11 +147,13 @@ class SendFences(Generic[Key]):
             them.
         """
         fence = self._fence(key, now_s)
+        known = 0 if fence is None else len(fence.missing)
         if fence is None:
             self._clear(now_s)
-            fence = self.standing[key] = _Fence(unanswered(key))
+            fence = _Fence(unanswered(key))
         fence.wait_for(client_id)
         fence.extend(now_s + retry_after_ms / 1000)
+        self._used(key, fence, known)
 
     def hint_ms(self, key: Key, client_id: str, now_s: float) -> int:
         """
@@ -151,9 +164,13 @@ class SendFences(Generic[Key]):
         fence = self._fence(key, now_s)
         if fence is None:
             return 0
-        if fence.passes(client_id, now_s):
+        known = len(fence.missing)
+        passes = fence.passes(client_id, now_s)
+        if not passes:
+            fence.wait_for(client_id)
+        self._used(key, fence, known)
+        if passes:
             return 0
-        fence.wait_for(client_id)
         return max(int((fence.hint_ends_s - now_s) * 1000) + 1, LEAST_HINT_MS)
 
     def forget(self, key: Key, client_id: str) -> None:
@@ -162,21 +179,34 @@ class SendFences(Generic[Key]):
         """
         fence = self.standing.get(key)
         if fence is not None:
-            fence.forget(client_id)
+            self._ids -= fence.forget(client_id)
             if not fence.missing:
                 del self.standing[key]
 
     def _fence(self, key: Key, now_s: float) -> _Fence | None:
         fence = self.standing.get(key)
         if fence is not None and fence.ends_s <= now_s:
-            del self.standing[key]
+            self._end(key)
             return None
         return fence
 
+    def _used(self, key: Key, fence: _Fence, known: int) -> None:
+        """
+        Move a fence to the end, and make room for the ids that it has more now.
+        """
+        self.standing.pop(key, None)
+        self.standing[key] = fence
+        self._ids += len(fence.missing) - known
+        while self._ids > self._limit and len(self.standing) > 1:
+            self._end(next(iter(self.standing)))
+
     def _clear(self, now_s: float) -> None:
-        # Hints are of similar length: the oldest fences end first, nearly.
+        # Hints are of similar length: the fence unused for longest ends first, nearly.
         while self.standing:
             key = next(iter(self.standing))
             if self.standing[key].ends_s > now_s:
                 return
-            del self.standing[key]
+            self._end(key)
+
+    def _end(self, key: Key) -> None:
+        self._ids -= len(self.standing.pop(key).missing)

@@ -19,6 +19,10 @@ QUERY = "/rest.QueryService/Query"
 #: The most characters in the name or the incarnation of a node.
 NAME_CHARACTERS = 128
 
+#: The most users that the sessions of a Connect may watch together: above it Message
+#: ends the stream.
+MOST_WATCHED = 1_000_000
+
 #: The least time between the starts of two frames: a busy stream then carries fewer
 #: and larger frames.
 SPACING_S = 0.005

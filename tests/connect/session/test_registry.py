@@ -10,6 +10,7 @@ from zope.interface.verify import verifyObject
 from tests.connect.session.doubles import Client, FakeNode, message, unframed
 from wsmsg import model
 from wsmsg.connect.session.output import SEEN, DeliveredSeqs, framed
+from wsmsg.connect.session.watchers import Watchers
 from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Unavailable
 from wsmsg.protocol import frames
@@ -325,6 +326,24 @@ class WatchTests(SynchronousTestCase):
         assert isinstance(error, frames.Error)
         self.assertEqual(error.code, "bad_request")
         self.assertEqual(self.node.registry.watched(), [7])
+
+    def test_too_many_of_all(self) -> None:
+        """
+        A watch that would have the sessions of this node watch more users together than
+        Message allows is refused, and the one before stays; a watch of users whom
+        others watch is not.
+        """
+        self.patch(self.node.registry, "watchers", Watchers(limit=4))
+        other = self.node.log_in(1002)
+        self.client.say(Watch((7, 8)))
+        other.say(Watch((7, 9, 10)), Watch((11, 12)))
+        (error,) = other.heard()
+        assert isinstance(error, frames.Error)
+        self.assertEqual(error.code, "overloaded")
+        self.assertEqual(self.node.registry.watched(), [7, 8, 9, 10])
+        self.client.say(Watch((8, 9, 10)))
+        self.assertEqual(self.client.heard(), [])
+        self.assertEqual(self.node.upstream.named("watch"), [([7, 8],), ([9, 10],)])
 
     def test_unavailable(self) -> None:
         """

@@ -249,6 +249,7 @@ class BoundsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.patch(users_module, "MOST_USERS", 10)
+        self.patch(users_module, "MOST_WATCHED", 10)
         self.it = Given()
 
     def presence(self, *kinds: Any, online: int = 4) -> None:
@@ -301,4 +302,17 @@ class BoundsTests(SynchronousTestCase):
             batch = rest_pb2.ConnectBatch(watch=watch)
             self.it.say(rest_pb2.MessageStreamRequest(batch=batch))
         self.assertIn("watches over 10", self.it.hung_up[0])
+        self.assertEqual(self.it.links.users._watchers.count("hostile"), 10)
+
+    def test_watching_others(self) -> None:
+        """
+        A Connect that watches as many users as it may can watch others in their place.
+        """
+        for watch in (
+            rest_pb2.WatchDelta(add=range(100, 110)),
+            rest_pb2.WatchDelta(add=range(110, 120), remove=range(100, 110)),
+        ):
+            batch = rest_pb2.ConnectBatch(watch=watch)
+            self.it.say(rest_pb2.MessageStreamRequest(batch=batch))
+        self.assertEqual(self.it.hung_up, [])
         self.assertEqual(self.it.links.users._watchers.count("hostile"), 10)

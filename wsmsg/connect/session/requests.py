@@ -21,7 +21,7 @@ from wsmsg.connect.session.sends import (
     submit_event,
 )
 from wsmsg.connect.upstream.interface import GroupView, HeadsView, PageView
-from wsmsg.errors import BadFrame, BadRequest, Internal, WsmsgError
+from wsmsg.errors import BadFrame, BadRequest, Internal, Overloaded, WsmsgError
 from wsmsg.events import KIND_OF_FRAME
 from wsmsg.model import group_conversation
 from wsmsg.protocol import frames
@@ -249,6 +249,9 @@ def watch(session: Session, frame: frames.Watch) -> None:
         return
     registry, upstream = session.context.registry, session.context.upstream
     watchers = registry.watchers
+    if not watchers.has_room(users):
+        refuse(session, Overloaded("the clients of this node watch too many users"))
+        return
     added, removed = watchers.replace(session, users)
     if added:
         upstream.watch(added)

@@ -4,8 +4,10 @@ Presence subscriptions: which sessions watch which users.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Generic, TypeVar
+
+from wsmsg.stream.contract import MOST_WATCHED
 
 S = TypeVar("S")
 
@@ -17,9 +19,12 @@ class Watchers(Generic[S]):
     A query for presence and the pushes of presence overtake each other.  A session
     that asks has the users recorded whose presence changes until the answer is there:
     for those, the push is newer than the answer.
+
+    @param limit: the most users that all sessions watch together.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MOST_WATCHED) -> None:
+        self._limit = limit
         self._sessions: dict[int, set[S]] = {}
         self._users: dict[S, tuple[int, ...]] = {}
         self._changed: dict[S, set[int]] = {}
@@ -35,6 +40,13 @@ class Watchers(Generic[S]):
         Return the sessions that watch a user.
         """
         return self._sessions.get(user, ())
+
+    def has_room(self, users: Collection[int]) -> bool:
+        """
+        Return whether a session may watch these users too.
+        """
+        room = self._limit - len(self._sessions)
+        return len(users) <= room or sum(u not in self._sessions for u in users) <= room
 
     def replace(self, session: S, users: Sequence[int]) -> tuple[list[int], list[int]]:
         """

@@ -15,10 +15,11 @@ from wsmsg.message.links.link import Link
 from wsmsg.message.links.routes import Routes
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.rpc import rest_pb2
+from wsmsg.stream.contract import MOST_WATCHED
 
 _SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
 
-#: The most users that one Connect may have, and the most that it may watch.
+#: The most users that one Connect may have.
 MOST_USERS = 1_000_000
 
 
@@ -125,14 +126,15 @@ class LinkUsers:
         Add and remove users whose presence Connect watches.  Report to Connect at once
         which of the added users are online here.
         """
-        if self._watchers.count(link.node) + len(delta.add) > MOST_USERS:
-            link.hang_up(f"Connect watches over {MOST_USERS} users")
+        # First: those that are added may take the places of those that are removed.
+        self._watchers.remove(link.node, delta.remove)
+        if self._watchers.count(link.node) + len(delta.add) > MOST_WATCHED:
+            link.hang_up(f"Connect watches over {MOST_WATCHED} users")
             return
         for user in delta.add:
             self._watchers.add(link.node, user)
             if self.routes.of(user):
                 link.presence(rest_pb2.Presence(user=user, online=True))
-        self._watchers.remove(link.node, delta.remove)
 
     def renew_leases(self) -> None:
         """

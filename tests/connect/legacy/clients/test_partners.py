@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.legacy.clients.legacy_node import LegacyNode, text
 from tests.connect.legacy.clients.legacy_store import NOW_MS
+from wsmsg.connect.session.watchers import Watchers
 from wsmsg.connect.upstream.interface import HeadsView
 from wsmsg.errors import Unavailable
 from wsmsg.model import ConversationHead, UserPresence
@@ -55,6 +56,18 @@ class PresenceTests(SynchronousTestCase):
         node.registry.presence(UserPresence(9, False))
         node.registry.presence(UserPresence(9, False))
         self.assertEqual(client.presence(), [(7, "online"), (9, "offline")])
+
+    def test_no_room(self) -> None:
+        """
+        A client whose partners are more than this node may watch is told nothing.
+        """
+        node = LegacyNode(legacy={"presence": True})
+        self.patch(node.registry, "watchers", Watchers(limit=1))
+        present_too = ConversationHead("u:8:9", 1, NOW_MS)
+        present(node, ConversationHead("u:7:8", 3, NOW_MS), present_too, online=(9,))
+        client = node.connect(8)
+        self.assertEqual(node.upstream.named("watch"), [])
+        self.assertEqual(client.presence(), [])
 
     def test_off(self) -> None:
         """

@@ -61,7 +61,8 @@ class Partners:
             # Presence pushed during the query is newer than its result.
             changed = watchers.record(session)
             self.add(partners)
-            found = await context.upstream.reads.presence(partners) if partners else []
+            users = [user for user in partners if user in self._watched]
+            found = await context.upstream.reads.presence(users) if users else []
             watchers.stop_recording(session, changed)
             for one in found:
                 if one.user not in changed:
@@ -85,10 +86,11 @@ class Partners:
         session = self._session
         room = max(0, session.limits.watch - len(self._watched))
         new = tuple(islice((u for u in users if u not in self._watched), room))
-        if session.closed or not new:
+        watchers = session.context.registry.watchers
+        if session.closed or not new or not watchers.has_room(new):
             return
         self._watched.update(new)
-        added = session.context.registry.watchers.add(session, new)
+        added = watchers.add(session, new)
         if added:
             session.context.upstream.watch(added)
 

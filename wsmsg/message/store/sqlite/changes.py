@@ -173,29 +173,35 @@ class Buckets:
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
-        self._next = 0
+        self._next: int | None = None
         self._bucket = -1
         self._there: set[str] = set()
 
-    def open(self) -> None:
+    def forget(self) -> None:
         """
-        Begin with what the file has.
+        Begin with what the file has: a batch was not stored as a whole.
         """
-        (self._next,) = self._file.row(
-            "SELECT coalesce((SELECT max(id) FROM messages), 0) + 1"
-        )
+        self._next = None
         self._there.clear()
 
     def outdated(self, names: Iterable[str], count: int) -> dict[str, int]:
         """
         Return the conversations that are not in their bucket once C{count} more
-        messages are stored, each with the bucket.
+        messages are stored, each with the bucket.  The caller moves them, and stores
+        the messages, or calls L{forget}.
         """
-        bucket = (self._next + count) >> STEP
+        if self._next is None:
+            (self._next,) = self._file.row(
+                "SELECT coalesce((SELECT max(id) FROM messages), 0) + 1"
+            )
+        self._next += count
+        bucket = self._next >> STEP
         if bucket != self._bucket:
             self._bucket = bucket
             self._there.clear()
-        return dict.fromkeys((n for n in names if n not in self._there), bucket)
+        outdated = dict.fromkeys((n for n in names if n not in self._there), bucket)
+        self._there.update(outdated)
+        return outdated
 
     def move(self, outdated: dict[str, int]) -> None:
         """
@@ -209,13 +215,6 @@ class Buckets:
         if members:
             write(self._file, _MOVE_MEMBERS, members)
             write(self._file, _MOVE, list(dict.fromkeys((m[0], m[2]) for m in members)))
-
-    def stored(self, outdated: Iterable[str], count: int) -> None:
-        """
-        Note that C{count} messages are stored, and these conversations were moved.
-        """
-        self._next += count
-        self._there.update(outdated)
 
 
 def of_two(name: str) -> tuple[int, ...]:

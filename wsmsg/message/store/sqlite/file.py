@@ -185,7 +185,7 @@ class StoreWriter(StoreReader):
 
     def open(self) -> None:
         super().open()
-        self._buckets.open()
+        self._buckets.forget()
 
     def insert(self, messages: Sequence[Message], stored_ms: int) -> list[Outcome]:
         rows = [(*_row(m), stored_ms) for m in messages]
@@ -193,18 +193,19 @@ class StoreWriter(StoreReader):
         moves = self._buckets.outdated((row[0] for row in rows), len(rows))
         try:
             self._insert_all(rows, events, moves)
-        except Unfit:
-            with self._file.transaction():
-                outcomes = self._insert_prefixes(rows, moves)
-                inserted = {
-                    m.identity
-                    for m, outcome in zip(messages, outcomes, strict=True)
-                    if outcome is Outcome.INSERTED
-                }
-                apply(self._file, [m for m in events if m.identity in inserted])
-        else:
-            outcomes = [Outcome.INSERTED] * len(rows)
-        self._buckets.stored(moves, outcomes.count(Outcome.INSERTED))
+            return [Outcome.INSERTED] * len(rows)
+        except BaseException as e:
+            self._buckets.forget()
+            if not isinstance(e, Unfit):
+                raise
+        with self._file.transaction():
+            outcomes = self._insert_prefixes(rows, moves)
+            inserted = {
+                m.identity
+                for m, outcome in zip(messages, outcomes, strict=True)
+                if outcome is Outcome.INSERTED
+            }
+            apply(self._file, [m for m in events if m.identity in inserted])
         return outcomes
 
     def apply(self, events: Sequence[Message]) -> None:

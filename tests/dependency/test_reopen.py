@@ -100,3 +100,33 @@ class ReopeningTests(SynchronousTestCase):
         self.assertFalse(dependency.up)
         clock.advance(1)
         self.assertEqual((len(opened), dependency.up), (2, True))
+
+    def test_waited(self) -> None:
+        """
+        An attempt that waited for its server is followed by the next one the earlier,
+        and one that failed at once after the whole delay.
+        """
+        attempts: list[Deferred[None]] = []
+
+        def open_() -> Deferred[None]:
+            attempts.append(Deferred())
+            return attempts[-1]
+
+        clock = Clock()
+        reopening = KeptOpen(open_, clock, lambda _: 2, Dependency("thing", clock))
+        reopening.start()
+        attempts[0].errback(Unavailable("refused"))
+        clock.advance(1.9)
+        self.assertEqual(len(attempts), 1)
+        clock.advance(0.1)
+        clock.advance(1.5)
+        attempts[1].errback(Unavailable("no answer"))
+        clock.advance(0.5)
+        self.assertEqual(len(attempts), 3)
+        clock.advance(9)
+        attempts[2].errback(Unavailable("no answer"))
+        clock.advance(0.1)
+        self.assertEqual(len(attempts), 4)
+        stopped = reopening.stop()
+        attempts[3].callback(None)
+        self.successResultOf(stopped)

@@ -20,6 +20,12 @@ from wsmsg.errors import Unavailable
 
 T = TypeVar("T")
 
+#: A server that has been silent for so long hangs, if it was asked meanwhile.  It is
+#: asked twice a second, so that this shows within 2 s; a pause of 1 s is none.
+STALL_S = 1.25
+# The least delay after an attempt.
+_AT_LEAST_S = 0.1
+
 
 class Broken(Unavailable):
     """
@@ -32,6 +38,8 @@ class KeptOpen:
     Opens one thing, and opens it again whenever it is lost, until L{stop}.
 
     @param open_: makes one attempt, which closes whatever an earlier one left open.
+    @param retry: the time from the start of an attempt that fails to the next one: an
+        attempt that waits for its server notices by itself when that serves again.
     @ivar up: whether the thing is open, and calls are made.
     """
 
@@ -52,6 +60,7 @@ class KeptOpen:
         self._stopping = False
         self.up = False
         self._stalled = False
+        self._tried_s = clock.seconds()
         self._attempt: Deferred[Any] = succeed(None)
         self._next: IDelayedCall | None = None
 
@@ -60,6 +69,7 @@ class KeptOpen:
         Make the first attempt.
         """
         self._next = None
+        self._tried_s = self._clock.seconds()
         self._dependency.attempting()
         self._attempt = self._open()
         self._attempt.addCallbacks(self._opened, self._failed)
@@ -114,6 +124,13 @@ class KeptOpen:
             self.up, self._stalled = True, False
             self._dependency.succeeded()
 
+    @property
+    def is_stalled(self) -> bool:
+        """
+        True while the thing does not answer, as L{stalled} reported.
+        """
+        return self._stalled
+
     def refusal(self) -> Unavailable:
         """
         Return the failure of calls that are made while the thing is not up.
@@ -145,9 +162,16 @@ class KeptOpen:
 
     def _wait(self, error: Unavailable) -> None:
         self._failures += 1
-        delay_s = None if isinstance(error, Broken) else self._retry(self._failures)
+        delay_s = None if isinstance(error, Broken) else self._delay_s()
         cause = error.cause if isinstance(error, KnownCause) else Cause.UNKNOWN
         self._dependency.failed(error.reason, delay_s, cause)
         # A listener of the dependency may have stopped this.
         if delay_s is not None and not self._stopping:
             self._next = self._clock.callLater(delay_s, self.start)
+
+    def _delay_s(self) -> float | None:
+        delay_s = self._retry(self._failures)
+        if delay_s is None:
+            return None
+        waited_s = self._clock.seconds() - self._tried_s
+        return max(delay_s - waited_s, min(delay_s, _AT_LEAST_S))

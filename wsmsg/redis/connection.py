@@ -3,9 +3,12 @@ One connection to a Redis, opened again whenever it is lost.
 
 Each attempt makes a new connection: it looks the host up again, whose address may have
 changed in a failover, logs in, loads the scripts, and checks that the server serves us.
-The check is repeated each second, so that a dead socket shows, and a server that begins
-to refuse writes.  Any error reply counts as a loss, with the reason; the connection is
-dialled again, perhaps to another server, until one serves.
+The check is repeated each second, so that a server shows which begins to refuse writes.
+Any error reply counts as a loss, with the reason; the connection is dialled again,
+perhaps to another server, until one serves.
+
+A server that sends nothing for L{STALL_S}, though it is asked twice a second, is lost:
+the socket is dead, or the server hangs.  A reply may take longer while others arrive.
 
 txredisapi's own reconnection is not used: it ends for good when a login fails, and
 calls that are made meanwhile wait for ever.
@@ -32,7 +35,7 @@ from twisted.python.failure import Failure
 from txredisapi import RedisProtocol, ResponseError
 
 from wsmsg.dependency.gather import gather
-from wsmsg.dependency.reopen import KeptOpen
+from wsmsg.dependency.reopen import STALL_S, KeptOpen
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.tls import trust_root
@@ -44,7 +47,10 @@ Execute = Callable[..., "Deferred[Any]"]
 #: Sends commands to see whether the server serves us; fails if it does not.
 Check = Callable[[Execute], "Deferred[Any]"]
 
-_BEAT_S = 1.0
+#: The beats of the time for which a server may be silent; of these, one in four makes
+#: the check, and another one pings.
+_BEATS = 5
+_CHECK_EVERY = 4
 
 #: Errors of the server, by their first word, in terms of an operator.
 _REFUSALS = {
@@ -85,7 +91,8 @@ class RedisConnection:
     @param check: run at each attempt, and each second while the connection is up.
     @param scripts: loaded at each attempt.
     @param protocol: makes the protocol of each connection.
-    @param timeout_s: the limit for an attempt, and for each reply.
+    @param timeout_s: the limit for each step of an attempt.
+    @param silence_s: for how long the server may be silent while it is up.
     """
 
     _log = Logger()
@@ -101,6 +108,7 @@ class RedisConnection:
         scripts: Sequence[RedisScript] = (),
         protocol: Callable[[], WatchedRedisProtocol] | None = None,
         timeout_s: float = 2.0,
+        silence_s: float = STALL_S,
     ) -> None:
         self.url = url
         self.dependency = dependency
@@ -109,10 +117,14 @@ class RedisConnection:
         self._scripts = scripts
         self._factory = _QuietFactory.forProtocol(protocol or WatchedRedisProtocol)
         self._timeout_s = timeout_s
+        self._silence_s = silence_s
+        self._beats = 0
+        self._heard = 0
+        self._silent = 0
         self._protocol: WatchedRedisProtocol | None = None
         self._attempt: Deferred[Any] = succeed(None)
         self._kept = KeptOpen(self._open, reactor, retry, dependency)
-        self._beat = LoopingCall(self._beats)
+        self._beat = LoopingCall(self._each_beat)
         self._beat.clock = reactor
 
     def start(self) -> None:
@@ -150,7 +162,7 @@ class RedisConnection:
         """
         if self._protocol is None:
             return fail(self._kept.refusal())
-        return self._sent(self._protocol, *words)
+        return self._asked(self._protocol, *words)
 
     def run(self, script: RedisScript, *args: object) -> Deferred[Any]:
         """
@@ -188,7 +200,8 @@ class RedisConnection:
             raise
         self._protocol = protocol
         protocol.on_loss(lambda: self._lost(protocol, self._at_place(protocol.problem)))
-        self._beat.start(_BEAT_S, now=False)
+        self._beats = self._heard = self._silent = 0
+        self._beat.start(self._silence_s / _BEATS, now=False)
 
     def _endpoint(self) -> IStreamClientEndpoint:
         host, port = self.url.address
@@ -207,9 +220,26 @@ class RedisConnection:
 
     # -- while it is up
 
-    def _beats(self) -> Deferred[Any]:
+    def _each_beat(self) -> None:
+        protocol = self._protocol
+        assert protocol is not None
+        # Beats count, not seconds: a process that stood still first reads what waits.
+        is_silent = protocol.waits and protocol.heard == self._heard
+        self._silent = self._silent + 1 if is_silent else 0
+        self._heard = protocol.heard
+        if self._silent >= _BEATS:
+            why = f"no answer within {self._silence_s:g} s"
+            self._lost(protocol, self._at_place(why))
+            return
+        self._beats += 1
+        if self._beats % _CHECK_EVERY == 0:
+            self._ask(self._check)
+        elif self._beats % _CHECK_EVERY == _CHECK_EVERY // 2:
+            self._ask(ping)
+
+    def _ask(self, check: Check) -> None:
         # LoopingCall makes no further call after a failure.
-        return maybeDeferred(self._check, self.execute).addErrback(self._not_checked)
+        maybeDeferred(check, self.execute).addErrback(self._not_checked)
 
     def _not_checked(self, failure: Failure) -> None:
         # Unavailable has been reported as a loss by then.
@@ -217,8 +247,15 @@ class RedisConnection:
             self._log.failure("{place} is not checked", failure, place=self.url.place)
 
     def _sent(self, protocol: WatchedRedisProtocol, *words: object) -> Deferred[Any]:
+        """
+        Send a command of an attempt.
+        """
         reply: Deferred[Any] = protocol.execute_command(*words)
         reply.addTimeout(self._timeout_s, self._reactor)
+        return reply.addErrback(self._refused, protocol)
+
+    def _asked(self, protocol: WatchedRedisProtocol, *words: object) -> Deferred[Any]:
+        reply: Deferred[Any] = protocol.execute_command(*words)
         return reply.addErrback(self._refused, protocol)
 
     def _refused(self, failure: Failure, protocol: WatchedRedisProtocol) -> Failure:
@@ -265,11 +302,13 @@ class WatchedRedisProtocol(RedisProtocol):  # type: ignore[misc]
     The protocol of one connection, which does not log in by itself.
 
     @ivar problem: the reason of the loss; empty while the connection is open.
+    @ivar heard: how often data arrived.
     """
 
     def __init__(self) -> None:
         super().__init__(convertNumbers=False)
         self.problem = ""
+        self.heard = 0
         self._on_loss: Callable[[], object] = lambda: None
         self._gone: Deferred[None] = Deferred()
 
@@ -280,6 +319,17 @@ class WatchedRedisProtocol(RedisProtocol):  # type: ignore[misc]
         self._on_loss = call
         if self.problem:
             call()
+
+    @property
+    def waits(self) -> bool:
+        """
+        True while a command has no reply yet.
+        """
+        return bool(self.replyQueue.waiting)
+
+    def dataReceived(self, data: bytes, unpause: bool = False) -> None:
+        self.heard += 1
+        super().dataReceived(data, unpause)
 
     def end(self) -> Deferred[None]:
         """

@@ -20,5 +20,6 @@ log             forwards the library's log
 owner           the callbacks of the consumer
 partitions      the positions of the assigned partitions; no I/O
 producer        one producer, and the thread of its acknowledgements
+pulse           finds out that the brokers hang
 topics          checks and creates the topics
 """

@@ -37,6 +37,7 @@ from wsmsg.message.journal.kafka.letter_writer import LetterWriter
 from wsmsg.message.journal.kafka.owner import Settled
 from wsmsg.message.journal.kafka.partitions import Partitions
 from wsmsg.message.journal.kafka.producer import KafkaProducer, Outgoing
+from wsmsg.message.journal.kafka.pulse import BrokerPulse
 from wsmsg.message.journal.kafka.topics import DurabilityWatch, KafkaTopics
 from wsmsg.message.journal.record import RecordSizes, encode
 from wsmsg.model import Message
@@ -47,7 +48,6 @@ _AGAIN_S = 1.0
 #: The consumer waits for further records behind a first one for this part of the time
 #: between two appends: the records of one append arrive within a millisecond or two.
 _GATHER = 5
-_AT_LEAST_S = 0.1
 #: With fewer records on hand than this the consumer is asked for more.
 _ON_HAND = 1000
 
@@ -90,10 +90,15 @@ class KafkaJournal:
             self._letters,
             self._call,
         )
-        self._retry = retry
-        self._tried_s = reactor.seconds()
-        self._kept = KeptOpen(self._open, reactor, self._delay_s, dependency)
+        self._kept = KeptOpen(self._open, reactor, retry, dependency)
         self._watch = DurabilityWatch(self._topics, self._kept_call, alarms, reactor)
+        self._pulse = BrokerPulse(
+            self._kept,
+            lambda: self._producer,
+            place,
+            Worker("wsmsg-kafka-pulse", reactor),
+            reactor,
+        )
         self._producer: KafkaProducer | None = None
         self._consumer: KafkaConsumer | None = None
         self._ending: list[Deferred[None]] = []
@@ -113,6 +118,7 @@ class KafkaJournal:
     def start(self) -> None:
         self._kept.start()
         self._watch.start()
+        self._pulse.start()
 
     def stop(self) -> Deferred[None]:
         return self._stopping()
@@ -213,16 +219,7 @@ class KafkaJournal:
     # Opening and closing
 
     def _open(self) -> Deferred[None]:
-        self._tried_s = self._reactor.seconds()
         return Deferred.fromCoroutine(self._opened())
-
-    def _delay_s(self, failures: int) -> float | None:
-        # An attempt waits for brokers itself, and succeeds when they appear.
-        delay_s = self._retry(failures)
-        if delay_s is None:
-            return None
-        waited_s = self._reactor.seconds() - self._tried_s
-        return max(delay_s - waited_s, min(delay_s, _AT_LEAST_S))
 
     async def _opened(self) -> None:
         try:
@@ -263,6 +260,7 @@ class KafkaJournal:
 
     async def _stop(self) -> None:
         self._watch.stop()
+        await self._pulse.stop()
         await self._kept.stop()
         if self._committing is not None:
             self._committing.cancel()

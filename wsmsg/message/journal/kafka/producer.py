@@ -75,6 +75,7 @@ class KafkaProducer:
     @param lost: called in the reactor with the reason, and whether this one is ruined.
     @param most_records: the limit of records in flight; more are refused.
     @param most_bytes: the same in bytes.
+    @ivar acknowledged: the number of appends that a broker acknowledged.
     """
 
     _log = Logger()
@@ -88,7 +89,7 @@ class KafkaProducer:
         most_records: int = 100_000,
         most_bytes: int = 64 * 2**20,
     ) -> None:
-        self.in_flight = 0
+        self.in_flight = self.acknowledged = 0
         self.ruined = False
         self._bytes = 0
         self._most = (most_records, most_bytes)
@@ -113,6 +114,16 @@ class KafkaProducer:
         self._thread.start()
         for topic in topics:
             self._client.list_topics(topic, _METADATA_S)
+
+    def asks(self, topic: str, timeout_s: float) -> bool:
+        """
+        Return whether a broker tells of a topic within this time.  Blocks.
+        """
+        try:
+            self._client.list_topics(topic, timeout_s)
+        except KafkaException:
+            return False
+        return True
 
     def send(self, topic: str, records: Sequence[Outgoing]) -> Deferred[None]:
         """
@@ -247,6 +258,7 @@ class KafkaProducer:
         self.in_flight -= append.count
         self._bytes -= append.size
         if error is None:
+            self.acknowledged += 1
             append.done.callback(None)
         else:
             append.done.errback(Failure(error))

@@ -46,9 +46,9 @@ _RIGHTS = frozenset({13, 18, 8000})
 _NO_SUCH_COLLECTION = 26
 _LOST = (AutoReconnect, ConnectionFailure, ConnectionClosed)
 # The interval of pings, and the share of the time of an operation that an answer may
-# take: with 5 s, a server that hangs shows after 1.5 s.
+# take: with 5 s, that is L{wsmsg.dependency.reopen.STALL_S}.
 _PING_S = 0.5
-_STALL_SHARE = 5
+_STALL_SHARE = 4
 # The longest time that a command waits for a new connection after it met a lost one.
 _RECONNECT_LIMIT_S = 1.0
 _ALL = 1_000_000

@@ -250,12 +250,14 @@ class PresenceDelta(_message.Message):
     def __init__(self, number: _Optional[int] = ..., online: _Optional[_Iterable[int]] = ..., offline: _Optional[_Iterable[int]] = ..., snapshot: _Optional[_Union[PresenceDelta.Snapshot, str]] = ..., logins: _Optional[_Iterable[_Union[Login, _Mapping]]] = ..., last_login: _Optional[int] = ...) -> None: ...
 
 class Login(_message.Message):
-    __slots__ = ("user", "device")
+    __slots__ = ("user", "device", "number")
     USER_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
     user: int
     device: str
-    def __init__(self, user: _Optional[int] = ..., device: _Optional[str] = ...) -> None: ...
+    number: int
+    def __init__(self, user: _Optional[int] = ..., device: _Optional[str] = ..., number: _Optional[int] = ...) -> None: ...
 
 class Typing(_message.Message):
     __slots__ = ("conversation", "user")
@@ -308,7 +310,7 @@ class LinkWelcome(_message.Message):
     def __init__(self, message_service_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., link_version: _Optional[int] = ..., resumed: _Optional[bool] = ..., heartbeat_ms: _Optional[int] = ..., content_bytes: _Optional[int] = ..., address: _Optional[str] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., unix_ms: _Optional[int] = ...) -> None: ...
 
 class PushBatch(_message.Message):
-    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks", "messages", "whole")
+    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks", "last_login", "messages", "whole")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     PUSHES_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -317,6 +319,7 @@ class PushBatch(_message.Message):
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_APPLIED_FIELD_NUMBER: _ClassVar[int]
     KICKS_FIELD_NUMBER: _ClassVar[int]
+    LAST_LOGIN_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     WHOLE_FIELD_NUMBER: _ClassVar[int]
     number: int
@@ -327,9 +330,10 @@ class PushBatch(_message.Message):
     presence: _containers.RepeatedCompositeFieldContainer[Presence]
     presence_applied: int
     kicks: _containers.RepeatedCompositeFieldContainer[Kick]
+    last_login: int
     messages: MessageList
     whole: int
-    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ..., kicks: _Optional[_Iterable[_Union[Kick, _Mapping]]] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., whole: _Optional[int] = ...) -> None: ...
+    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ..., kicks: _Optional[_Iterable[_Union[Kick, _Mapping]]] = ..., last_login: _Optional[int] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., whole: _Optional[int] = ...) -> None: ...
 
 class MessageList(_message.Message):
     __slots__ = ("addresses",)

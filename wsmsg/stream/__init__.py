@@ -17,6 +17,7 @@ both ends share.
     probe         unary calls that find out whether a peer is alive
     options       the channel and server options of gRPC
     errors        the errors of gRPC in plain words
+    logins        the numbers of logins, by which the newest of a device is known
     forward       streams that a Message passes on to another one
     server        the base of the daemons' gRPC servers
 """

@@ -107,7 +107,7 @@ class FakeUpstream:
         self.unnumbered = False
         self.reads = self
         self.calls: list[tuple[Any, ...]] = []
-        self.logins: list[Login | None] = []
+        self.logins: list[Login] = []
         self.sends: list[tuple[NewSend, OnAnswer]] = []
         self.fences: SendFences[SendKey] = SendFences()
         self.joined_d: Deferred[bool] | None = None
@@ -130,7 +130,9 @@ class FakeUpstream:
 
     def user_joined(self, user: int, login: Login | None = None) -> Deferred[bool]:
         self.calls.append(("user_joined", user))
-        self.logins.append(login)
+        if login is not None:
+            self.logins.append(login)
+            login.numbered(len(self.logins) + 1)
         return self.joined_d or succeed(self.up)
 
     def user_left(self, user: int) -> None:

@@ -80,21 +80,27 @@ class RegistrationTests(SynchronousTestCase):
     def test_replaced_elsewhere(self) -> None:
         """
         A session whose device has a newer one at another Connect ends with 4503; one
-        that began after the logins that were known there stays, as do other devices.
+        whose own login is newer stays, as does one whose login has no number yet, and
+        other devices.
         """
         node = FakeNode()
         phone, laptop = node.log_in(1001, "phone"), node.log_in(1001, "laptop")
         again = node.log_in(1001, "phone")
         self.assertEqual(phone.peer.code, Close.REPLACED)
-        logins = [login for login in node.upstream.logins if login is not None]
+        logins = node.upstream.logins
         self.assertEqual(
             [login.device for login in logins], ["phone", "laptop", "phone"]
         )
-        first, _, last = (login.number for login in logins)
-        node.registry.replaced(1001, "phone", first)
+        self.assertFalse(logins[0].numbered(2))
+        first, last = 2, 4
+        self.assertEqual(node.registry.replaced(1001, "phone", first), last)
         self.assertIsNone(again.peer.code)
-        node.registry.replaced(1002, "phone", last)
-        node.registry.replaced(1001, "phone", last)
+        self.assertEqual(node.registry.replaced(1002, "phone", last), 0)
+        self.assertTrue(logins[2].numbered(0))
+        self.assertEqual(node.registry.replaced(1001, "phone", last), 0)
+        self.assertIsNone(again.peer.code)
+        logins[2].numbered(last)
+        self.assertEqual(node.registry.replaced(1001, "phone", last), 0)
         self.assertEqual(again.peer.code, Close.REPLACED)
         self.assertIsNone(laptop.peer.code)
 

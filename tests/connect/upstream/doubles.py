@@ -34,10 +34,11 @@ Batch = rest_pb2.ConnectBatch
 @implementer(IEdge)
 class RecordingEdge:
     """
-    Sessions that record the calls to them.
+    Sessions that record the calls to them; each device has a C{newer} login.
     """
 
     def __init__(self) -> None:
+        self.newer = 0
         self.there: list[int] = []
         self.asked_for: list[int] = []
         self.calls: list[tuple[Any, ...]] = []
@@ -70,8 +71,9 @@ class RecordingEdge:
     def kick(self, user: int, device: str, reason: str) -> None:
         self.calls.append(("kick", user, device, reason))
 
-    def replaced(self, user: int, device: str, last_login: int) -> None:
+    def replaced(self, user: int, device: str, last_login: int) -> int:
         self.calls.append(("replaced", user, device, last_login))
+        return self.newer
 
     def resync(self, reason: str, opened_after_s: float) -> None:
         self.calls.append(("resync", reason, opened_after_s))
@@ -292,7 +294,7 @@ class MemoryDiscovery:
 
 class World:
     """
-    An L{Upstream} between a L{RecordingEdge} and L{MemoryMessage}s.
+    An L{Upstream} between C{edge}, a L{RecordingEdge}, and L{MemoryMessage}s.
 
     @ivar relayed: the attempts through another Message: its address, and that of the
         Message to reach.
@@ -300,7 +302,12 @@ class World:
     """
 
     def __init__(
-        self, addresses: str = "a:1", *, node: str = "connect-1", **settings: Any
+        self,
+        addresses: str = "a:1",
+        *,
+        node: str = "connect-1",
+        edge: IEdge | None = None,
+        **settings: Any,
     ) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
@@ -316,7 +323,7 @@ class World:
         self.upstream = Upstream(
             self.settings,
             self.clock,
-            self.edge,
+            edge or self.edge,
             node=node,
             incarnation="c1",
             give_up=self.gave_up.append,

@@ -14,6 +14,25 @@ from wsmsg.rpc import rest_pb2
 SNAPSHOT = rest_pb2.PresenceDelta
 
 
+class NumberedLogin:
+    """
+    The login of a session.
+
+    @ivar number: its number; 0: none yet.
+    """
+
+    def __init__(
+        self, world: World, user: int, device: str, *, lives: bool = True
+    ) -> None:
+        self.number = 0
+        self._lives = lives
+        world.upstream.user_joined(user, Login(device, self._numbered))
+
+    def _numbered(self, number: int) -> bool:
+        self.number = number
+        return self._lives
+
+
 class PresenceTests(SynchronousTestCase):
     """
     Snapshots, deltas, and the logins that wait for them.
@@ -58,28 +77,63 @@ class PresenceTests(SynchronousTestCase):
 
     def test_logins(self) -> None:
         """
-        A delta names the devices that logged in since the one before, and the last
-        login; a snapshot has the last login of those whom it lists.
+        A login gets a number when every Message has applied the delta with its user,
+        above what each of them says; then all are told of the device.  One that ended
+        before is not mentioned.
         """
-        world = World()
+        world = World("a:1,b:1")
         world.edge.there = [4]
         world.start()
-        world.upstream.user_joined(4, Login("early", 1))
-        world.message().refuses = ""
-        world.run(0.2)
+        early = NumberedLogin(world, 4, "early")
+        self.assertEqual(early.number, 2)
+        world.message("a:1").refuses = world.message("b:1").refuses = ""
+        world.run(1)
+        a, b = (world.message(name).stream for name in ("a:1", "b:1"))
+        self.assertEqual([f.presence.last_login for f in a.frames()], [2])
+        phone = NumberedLogin(world, 1, "phone")
+        NumberedLogin(world, 1, "gone", lives=False)
+        tab = NumberedLogin(world, 2, "tab")
+        a.say(presence_applied=a.take().presence.number, last_login=70)
+        self.assertEqual(phone.number, 0)
+        b.say(presence_applied=b.take().presence.number, last_login=50)
+        self.assertEqual((phone.number, tab.number), (71, 73))
+        for stream in (a, b):
+            delta = stream.take().presence
+            told = [(it.user, it.device, it.number) for it in delta.logins]
+            self.assertEqual(told, [(1, "phone", 71), (2, "tab", 73)])
+            self.assertEqual(delta.last_login, 73)
+
+    def test_login_beside_a_lost_stream(self) -> None:
+        """
+        A login is told to the Messages that are left, if a stream is lost before its
+        Message answers.
+        """
+        world = World("a:1,b:1")
+        world.start("a:1", "b:1")
+        a, b = (world.message(name).stream for name in ("a:1", "b:1"))
+        phone = NumberedLogin(world, 1, "phone")
+        b.lose()
+        self.assertEqual(phone.number, 0)
+        a.apply()
+        self.assertEqual([it.device for it in a.take().presence.logins], ["phone"])
+
+    def test_login_newer_than_another(self) -> None:
+        """
+        A Connect that is told of an older login elsewhere says its own one again, and
+        numbers later ones above both.
+        """
+        world = World()
+        world.start("a:1")
         stream = world.message().stream
-        self.assertEqual([f.presence.last_login for f in stream.frames()], [1])
-        world.upstream.user_joined(1, Login("phone", 2))
-        world.upstream.user_joined(1, Login("phone", 3))
-        world.upstream.user_joined(2, Login("tab", 4))
-        world.upstream.user_joined(2)
-        delta = stream.take().presence
-        named = [(login.user, login.device) for login in delta.logins]
-        self.assertEqual(named, [(1, "phone"), (2, "tab")])
-        self.assertEqual(delta.last_login, 4)
-        world.upstream.user_joined(3)
-        delta = stream.take().presence
-        self.assertEqual((list(delta.logins), delta.last_login), ([], 4))
+        world.edge.newer = 12
+        kick = rest_pb2.Kick(user=1, device="phone", last_login=9)
+        stream.say(kicks=[kick])
+        self.assertEqual(world.edge.calls, [("replaced", 1, "phone", 9)])
+        (login,) = stream.take().presence.logins
+        self.assertEqual((login.user, login.device, login.number), (1, "phone", 12))
+        phone = NumberedLogin(world, 2, "phone")
+        stream.apply()
+        self.assertGreater(phone.number, 10)
 
     def test_second_session_then_none(self) -> None:
         """

@@ -4,9 +4,13 @@ Tests of two users with several devices each.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from tests.integration.cases import IntegrationTestCase, with_daemons
+from tests.integration.device import Device
+from tests.integration.logins import rounds_of_logins
+from tests.integration.people.test_presence import TwoConnectsTestCase
 from wsmsg.errors import Close
 from wsmsg.model import conversation_of
 from wsmsg.rpc import client_pb2 as pb
@@ -170,3 +174,55 @@ class DeviceTests(IntegrationTestCase):
             (m.seq, m.message_id, getattr(m, "from"), m.content, m.time)
             for m in device.all("deliver")
         ]
+
+
+class LoginTests(TwoConnectsTestCase):
+    """
+    A device that logs in several times at the same moment.
+    """
+
+    @with_daemons
+    async def test_at_two_connects(self) -> None:
+        """
+        Exactly one of two logins at two Connects remains, in each of 50 rounds.
+        """
+        places = [self.installation, await self.other()]
+
+        async def dial(user: int, connect: int) -> Device:
+            at = places[connect]
+            return await Device.dial(at.url, at.token(user), user)
+
+        await rounds_of_logins(dial, connects=2, rounds=50)
+
+    @with_daemons
+    async def test_at_one_connect(self) -> None:
+        """
+        Exactly one of three logins at one Connect remains, in each of 20 rounds.
+        """
+
+        async def dial(user: int, _: int) -> Device:
+            return await self.dial(user)
+
+        await rounds_of_logins(dial, connects=3, rounds=20)
+
+    @with_daemons
+    async def test_limit(self) -> None:
+        """
+        If 20 devices of a user log in at the same moment, eight are welcomed, and the
+        others are refused and may come later: C{limits.connections_per_user}.
+        """
+        for _ in range(5):
+            user = self.user()
+            devices = await asyncio.gather(*(self.dial(user) for _ in range(20)))
+            await asyncio.gather(
+                *(
+                    device.send_frame(hello=pb.Hello(device=f"device-{n}"))
+                    for n, device in enumerate(devices)
+                )
+            )
+            await asyncio.gather(*(device.pong_or_end() for device in devices))
+            refused = [device for device in devices if device.over]
+            self.assertEqual(len(refused), 12)
+            for device in refused:
+                self.assertEqual(await device.closed(), Close.RATE_LIMITED)
+                self.assertEqual(device.all("error")[0].code, "overloaded")

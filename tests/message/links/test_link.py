@@ -103,11 +103,11 @@ class LinkTests(SynchronousTestCase):
         self.link.results(self.stream, [rest_pb2.SendResult(id=7, time_ms=1)])
         self.link.typing(rest_pb2.Typing(conversation="u:1:2", user=1), [2])
         self.link.presence(rest_pb2.Presence(user=3, online=True))
-        self.link.presence_applied(4)
+        self.link.presence_applied(4, 9)
         batch = self.next_batch()
         self.assertEqual(batch.number, 0)
         self.assertEqual(batch.results[0].id, 7)
-        self.assertEqual(batch.presence_applied, 4)
+        self.assertEqual((batch.presence_applied, batch.last_login), (4, 9))
         self.assertTrue(self.link.resumable(0))
 
     def test_answers_of_another_stream(self) -> None:
@@ -147,7 +147,7 @@ class LinkTests(SynchronousTestCase):
         self.link.typing(rest_pb2.Typing(conversation="u:1:2", user=1), [2])
         self.link.kick(rest_pb2.Kick(user=2))
         self.link.results(self.stream, [rest_pb2.SendResult(id=7, time_ms=1)])
-        self.link.presence_applied(3)
+        self.link.presence_applied(3, 1)
         first = self.next_batch()
         self.assertTrue(first.presence and first.typing and first.kicks)
         self.link.lost()

@@ -36,14 +36,23 @@ class LoginTests(SynchronousTestCase):
         link.opened(lambda: None, lambda reason: None)
         return link
 
-    def log_in(self, link: Link, user: int, device: str, number: int) -> None:
-        login = rest_pb2.Login(user=user, device=device)
+    def log_in(self, link: Link, device: str, number: int, last: int = 1) -> int:
+        """
+        Have a Connect report a login of user 7.
+
+        @param last: the highest number of a login that Connect knows.
+        @return: the number that Message answers.
+        """
         self.links.users.apply_presence(
             link,
             rest_pb2.PresenceDelta(
-                number=number, online=[user], logins=[login], last_login=number
+                number=1,
+                online=[7],
+                logins=[rest_pb2.Login(user=7, device=device, number=number)],
+                last_login=last,
             ),
         )
+        return self.links.users.last_login
 
     def replaced(self, link: Link) -> list[tuple[int, str, int]]:
         frame = link.next_frame()
@@ -52,23 +61,38 @@ class LoginTests(SynchronousTestCase):
 
     def test_login_at_another_connect(self) -> None:
         """
-        A login of a device ends the sessions that the device has at other Connects,
-        of all logins that were known before; whose clock is ahead does not matter.
+        Other Connects are told of a login of a device that their user has, with its
+        number: of equal numbers, the one at the Connect with the higher name is newer.
         """
         a, b, c = (self.subscribe(node) for node in "abc")
-        self.log_in(a, 7, "phone", 40)
-        self.log_in(c, 8, "phone", 5)
+        self.log_in(b, "tab", 40)
         self.assertEqual([self.replaced(link) for link in (a, b, c)], [[], [], []])
-        self.log_in(b, 7, "phone", 1)
-        self.assertEqual(self.replaced(a), [(7, "phone", 40)])
-        self.assertEqual([self.replaced(link) for link in (b, c)], [[], []])
-        self.log_in(a, 7, "phone", 41)
-        self.assertEqual(self.replaced(b), [(7, "phone", 1)])
-        self.assertEqual(self.replaced(a), [])
+        self.log_in(c, "phone", 30)
+        self.assertEqual(self.replaced(b), [(7, "phone", 30)])
+        self.log_in(b, "phone", 30)
+        self.assertEqual(self.replaced(c), [(7, "phone", 29)])
+        self.assertEqual([self.replaced(link) for link in (a, b)], [[], []])
+
+    def test_numbers(self) -> None:
+        """
+        Message answers each report with a number above all that it has heard or given.
+        """
+        a, b = (self.subscribe(node) for node in "ab")
+        given = [
+            self.log_in(a, "phone", 2),
+            self.log_in(b, "phone", 40, 40),
+            self.log_in(a, "phone", 3, 3),
+            self.log_in(a, "phone", 2**64 - 1, 2**64 - 1),
+        ]
+        self.assertEqual(given, [2, 41, 42, 43])
+        frame = a.next_frame()
+        assert frame is not None
+        self.assertEqual(frame.batch.last_login, 43)
 
     def test_login_beside_an_older_connect(self) -> None:
         """
-        A Connect of an older version, which numbers no logins, is told nothing.
+        A Connect of an older version, which numbers no logins, is told nothing; the
+        login of one that numbers them otherwise is the newest.
         """
         a, b = (self.subscribe(node) for node in "ab")
         self.links.users.apply_presence(
@@ -77,5 +101,7 @@ class LoginTests(SynchronousTestCase):
                 number=1, online=[7], snapshot=rest_pb2.PresenceDelta.WHOLE
             ),
         )
-        self.log_in(b, 7, "phone", 1)
+        self.log_in(b, "phone", 40, 40)
         self.assertEqual(self.replaced(a), [])
+        self.log_in(a, "phone", 0)
+        self.assertEqual(self.replaced(b), [(7, "phone", 41)])

@@ -77,7 +77,7 @@ async def make_welcome(session: Session, position: str) -> Welcome:
 def _login_of(session: Session) -> Login | None:
     if not session.names_device:
         return None
-    return Login(session.device, session.login)
+    return Login(session.device, session.numbered)
 
 
 def _welcome(session: Session, found: HeadsView, *, synced: bool) -> Welcome:

@@ -90,7 +90,6 @@ class Registry:
         self._on_added: list[OnSession] = []
         self._on_removed: list[OnSession] = []
         self._numbered = 0
-        self._logins = 0
         self._sessions: dict[
             int, RegisteredSession | tuple[RegisteredSession, ...]
         ] = {}
@@ -123,12 +122,11 @@ class Registry:
         self.timers.opening(session, self.settings.hello_timeout_s)
         return self._numbered
 
-    def add(self, session: RegisteredSession) -> int:
+    def add(self, session: RegisteredSession) -> None:
         """
         Add a session whose user and device are authenticated: it is pushed what comes
         for the user from now on.  An older session of the device is closed.
 
-        @return: a number that rises with each login of this node.
         @raise Overloaded: the user has as many devices on this node as the limit
             allows.
         """
@@ -143,8 +141,6 @@ class Registry:
             on_added(session)
         for s in older:
             s.close(Close.REPLACED, _REPLACED)
-        self._logins += 1
-        return self._logins
 
     def remove(self, session: RegisteredSession) -> bool:
         """
@@ -258,10 +254,15 @@ class Registry:
             if not device or session.device == device:
                 session.close(Close.KICKED, reason)
 
-    def replaced(self, user: int, device: str, last_login: int) -> None:
+    def replaced(self, user: int, device: str, last_login: int) -> int:
+        newer = 0
         for session in self.sessions_of(user):
-            if session.device == device and 0 < session.login <= last_login:
-                session.close(Close.REPLACED, _REPLACED)
+            if session.device == device and session.login:
+                if session.login > last_login:
+                    newer = session.login
+                else:
+                    session.close(Close.REPLACED, _REPLACED)
+        return newer
 
     def resync(self, reason: str, opened_after_s: float) -> None:
         self.timers.resync(

@@ -44,6 +44,7 @@ class Session(Input):
     The session of a user, or of a client that has yet to say who it is.
 
     @ivar device: the client's name for its device; empty until hello.
+    @ivar login: the number of its login; 0: none yet.
     @ivar opened_s: the time when the connection opened, from hello on that of hello.
     @ivar unanswered: sends without an answer.
     @ivar send_bucket: the user's rate of sends; L{None} before the first.
@@ -243,12 +244,21 @@ class Session(Input):
             identity = login.authenticate(context, hello, self._identity, self._claimed)
             self.user, self.device = identity.user, hello.device
             self.opened_s = context.clock.seconds()
-            self.login = registry.add(self)
+            registry.add(self)
         except WsmsgError as e:
             self.refuse(e)
             return
         self.inbox.block(CHECKING)
         Deferred.fromCoroutine(self._admit(hello.position)).addErrback(self._fail)
+
+    def numbered(self, number: int) -> bool:
+        """
+        Take the number of the login.
+
+        @return: whether the session lives.
+        """
+        self.login = number
+        return not self.closed
 
     async def _admit(self, position: str) -> None:
         self._lifecycle.admitted(await login.make_welcome(self, position))

@@ -19,7 +19,6 @@ from wsmsg.connect.upstream.endpoint import Hello
 from wsmsg.connect.upstream.interface import (
     IEdge,
     IUpstreamReads,
-    Login,
     NewSend,
     OnAnswer,
 )
@@ -31,6 +30,7 @@ from wsmsg.monitoring.counters import Counters
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.clocks import ClockOffsets
+from wsmsg.stream.logins import LoginNumbers
 
 _CURSORS = 100_000
 _TYPING = 1000
@@ -86,7 +86,12 @@ class Stream(SendStream, Hashable, Protocol):
         Make the Message the primary, or no longer the primary.
         """
 
-    def user_joined(self, user: int, login: Login | None = None) -> None: ...
+    def user_joined(self, user: int) -> None: ...
+
+    def logged_in(self, logins: Sequence[rest_pb2.Login]) -> None:
+        """
+        Tell the Message of logins, which end older ones of their devices elsewhere.
+        """
 
     def user_left(self, user: int) -> None: ...
 
@@ -287,7 +292,7 @@ class UpstreamContext:
     @ivar unix_s: returns the unix time.
     @ivar clocks: the Messages whose system clocks differ from ours.
     @ivar reach: the Messages that exist and that no stream reaches.
-    @ivar last_login: the number of the last login at this node.
+    @ivar logins: the numbers of the logins at this node.
     """
 
     edge: IEdge
@@ -301,7 +306,7 @@ class UpstreamContext:
     typing: TypingPool = attrs.Factory(lambda: TypingPool(_TYPING))
     counters: UpstreamCounters = attrs.Factory(UpstreamCounters)
     clocks: ClockOffsets = attrs.field()
-    last_login: int = 0
+    logins: LoginNumbers = attrs.Factory(LoginNumbers)
 
     def apply_settings(self, settings: ConnectSettings) -> None:
         """
@@ -317,13 +322,6 @@ class UpstreamContext:
     @reach.default
     def _reach_by_clock(self) -> MessageReach:
         return MessageReach(self.clock.seconds)
-
-    def logged_in(self, login: Login | None) -> None:
-        """
-        Note a login, if there is one.
-        """
-        if login is not None:
-            self.last_login = login.number
 
     def stats(self) -> dict[str, int]:
         """

@@ -11,6 +11,7 @@ from wsmsg.connect.upstream.presence import WatchedPresence
 from wsmsg.errors import from_code
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import cursor_of, presence_of
+from wsmsg.stream.logins import LoginNumbers
 
 _REASON_CHARACTERS = 500
 _LONGEST_HINT_MS = 3_600_000
@@ -38,8 +39,7 @@ def apply_ephemeral(
     stream: Hashable,
 ) -> None:
     """
-    Give the sessions the parts of a push batch that are not numbered: receipts, typing
-    signals, presence, and orders to end sessions.
+    Give the sessions receipts, typing signals and presence.
 
     @param stream: the stream that carried the batch.
     """
@@ -50,8 +50,25 @@ def apply_ephemeral(
         edge.typing(typing.conversation, typing.user, tuple(push.targets))
     for presence in batch.presence:
         watching.reported(stream, presence_of(presence))
+
+
+def apply_kicks(
+    batch: rest_pb2.PushBatch, edge: IEdge, logins: LoginNumbers
+) -> list[rest_pb2.Login]:
+    """
+    Give the sessions orders to end.
+
+    @return: the logins here that are newer than one elsewhere, which Message has to be
+        told of again.
+    """
+    newer = []
     for kick in batch.kicks:
-        if kick.last_login:
-            edge.replaced(kick.user, kick.device, kick.last_login)
+        user, device, last_login = kick.user, kick.device, kick.last_login
+        if last_login:
+            # Logins here that have no number yet get a higher one.
+            logins.heard(last_login + 1)
+            if number := edge.replaced(user, device, last_login):
+                newer.append(rest_pb2.Login(user=user, device=device, number=number))
         else:
-            edge.kick(kick.user, kick.device, kick.reason)
+            edge.kick(user, device, kick.reason)
+    return newer

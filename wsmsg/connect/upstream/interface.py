@@ -121,11 +121,12 @@ class Login:
     """
     The login of a session of a named device.
 
-    @ivar number: rises with each login at this node; from 1.
+    @ivar numbered: called once with the number of the login (L{wsmsg.stream.logins}),
+        when every Message knows the user; returns whether the session lives.
     """
 
     device: str
-    number: int
+    numbered: Callable[[int], bool]
 
 
 class IUpstream(Interface):
@@ -166,7 +167,7 @@ class IUpstream(Interface):
         Report that the user has one more session on this node.
 
         @param login: the login of a named device, which ends the device's older
-            sessions on other nodes.  The numbers of logins rise.
+            sessions on other nodes.
         @return: a Deferred that fires with L{True} once every Message whose stream is
             up knows the user: it pushes each message whose number is above a head
             that is read from now on.  It fires with L{False} when no stream is up or
@@ -330,11 +331,12 @@ class IEdge(Interface):
         empty, with a close code that tells the client not to reconnect.
         """
 
-    def replaced(user: int, device: str, last_login: int) -> None:
+    def replaced(user: int, device: str, last_login: int) -> int:
         """
         End the session of a device that has a newer one on another node.
 
         @param last_login: end only sessions of logins with numbers up to this one.
+        @return: the number of the newer login that the device has here; 0: it has none.
         """
 
     def resync(reason: str, opened_after_s: float) -> None:

@@ -13,9 +13,13 @@ them::
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import Deferred
+
+from wsmsg.connect.upstream.interface import Login
+
+UserLogin = tuple[int, Login]
 
 
 class JoinBarrier:
@@ -23,21 +27,29 @@ class JoinBarrier:
     The logins of users who joined at about the same time.
 
     @param streams: the number of streams that take part.
+    @param complete: called with the users and the logins of their named devices, once
+        each stream has answered or is lost.
     @ivar closed: whether a stream has written its delta: users who join from now on
         need another barrier.
     """
 
-    __slots__ = ("_missing", "_waiters", "closed")
+    __slots__ = ("_complete", "_logins", "_missing", "_waiters", "closed")
 
-    def __init__(self, streams: int) -> None:
+    def __init__(
+        self, streams: int, complete: Callable[[Iterable[UserLogin]], object]
+    ) -> None:
         self.closed = False
         self._missing = streams
+        self._complete = complete
+        self._logins: list[UserLogin] = []
         self._waiters: list[Deferred[bool]] = []
 
-    def wait(self) -> Deferred[bool]:
+    def wait(self, user: int, login: Login | None) -> Deferred[bool]:
         """
         @return: a Deferred that fires with whether every Message knows the users.
         """
+        if login is not None:
+            self._logins.append((user, login))
         waiter: Deferred[bool] = Deferred()
         self._waiters.append(waiter)
         return waiter
@@ -46,7 +58,7 @@ class JoinBarrier:
         """
         One more Message knows the users.
         """
-        self._missing -= 1
+        self._answered()
         if self._missing == 0:
             self._fire(True)
 
@@ -54,6 +66,7 @@ class JoinBarrier:
         """
         A stream was lost before its Message knew the users.
         """
+        self._answered()
         self._fire(False)
 
     def close(self) -> None:
@@ -61,6 +74,12 @@ class JoinBarrier:
         A stream has written its delta: let nobody wait here any more.
         """
         self.closed = True
+
+    def _answered(self) -> None:
+        self._missing -= 1
+        if self._missing == 0:
+            logins, self._logins = self._logins, []
+            self._complete(logins)
 
     def _fire(self, known: bool) -> None:
         self.close()

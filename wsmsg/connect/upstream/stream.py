@@ -27,8 +27,8 @@ from wsmsg.connect.upstream.context import (
     Transport,
     UpstreamContext,
 )
-from wsmsg.connect.upstream.convert import apply_ephemeral, rejection_of
-from wsmsg.connect.upstream.interface import Login, SendAnswer
+from wsmsg.connect.upstream.convert import apply_ephemeral, apply_kicks, rejection_of
+from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.connect.upstream.joins import JoinBarrier, PresenceAcks
 from wsmsg.connect.upstream.outgoing import NetChange, move_sends, snapshot_of
 from wsmsg.connect.upstream.pending_sends import PendingSend
@@ -80,17 +80,14 @@ class UpstreamStream:
         self._snapshot: deque[rest_pb2.PresenceDelta] = deque()
         self._users = NetChange()
         self._watched = NetChange()
-        self._logins: dict[tuple[int, str], None] = {}
+        self._logins: list[rest_pb2.Login] = []
         self._applied = PresenceAcks()
         self._unsent: deque[PendingSend] = deque()
-        self._acknowledge = False
-        self._probe = False
-        self._number = 0
-        self._heartbeat_s = 0.0
-        self._heard_s = 0.0
+        self._acknowledge = self._probe = False
+        self._number = self._snapshot_number = 0
+        self._heartbeat_s = self._heard_s = 0.0
         self._flush_soon: Callable[[], None] = _nothing
         self._flush_later: Callable[[], None] = _nothing
-        self._snapshot_number = 0
         self._lead: bool | None = None
         self._resync: tuple[str, float] | None = None
         self._unreached: Sequence[str] | None = None
@@ -113,11 +110,13 @@ class UpstreamStream:
     def send_finished(self) -> None:
         self.unanswered -= 1
 
-    def user_joined(self, user: int, login: Login | None = None) -> None:
+    def user_joined(self, user: int) -> None:
         self._users.add(user)
-        if login is not None:
-            self._logins[user, login.device] = None
         self._applied.users_changed(self._shared.clock.seconds())
+        self._flush_soon()
+
+    def logged_in(self, logins: Sequence[rest_pb2.Login]) -> None:
+        self._logins.extend(logins)
         self._flush_soon()
 
     def join(self, barrier: JoinBarrier) -> None:
@@ -248,6 +247,7 @@ class UpstreamStream:
             self._unsent
             or self._acknowledge
             or self._users.changes
+            or self._logins
             or self._probe
             or self._shared.cursors.cursors
             or self._watched.changes
@@ -271,7 +271,8 @@ class UpstreamStream:
 
     def _fill(self, batch: rest_pb2.ConnectBatch) -> None:
         self._fill_lead(batch)
-        if self._users.changes or self._applied.waiting or self._probe:
+        acks = self._applied.waiting or self._probe
+        if acks or self._users.changes or self._logins:
             self._fill_presence(batch.presence)
         if self._watched.changes:
             added, removed = self._watched.pop()
@@ -295,9 +296,8 @@ class UpstreamStream:
         added, removed = self._users.pop()
         delta.online.extend(added)
         delta.offline.extend(removed)
-        for user, device in self._logins:
-            delta.logins.add(user=user, device=device)
-        delta.last_login = self._shared.last_login
+        delta.logins.extend(self._logins)
+        delta.last_login = self._shared.logins.last
         self._logins.clear()
         delta.number = next(self._life.deltas)
         self._applied.delta_written(delta.number, self._shared.clock.seconds())
@@ -316,17 +316,15 @@ class UpstreamStream:
         edge, first = self._shared.edge, not life.incarnation
         users = edge.users()
         if welcome.resumed:
-            reason, since_s = (
-                "the stream to Message was interrupted",
-                life.unknown_since_s,
-            )
+            reason = "the stream to Message was interrupted"
+            since_s = life.unknown_since_s
         else:
             reason = "Message is new to this node" if first else "Message restarted"
             since_s = 0.0
             life.begin(welcome.incarnation)
         if users:
             self._resync = (reason, since_s)
-        last_login = self._shared.last_login
+        last_login = self._shared.logins.last
         self._snapshot.extend(snapshot_of(users, SNAPSHOT_USERS, last_login))
         self._heartbeat_s = min(_LONGEST_BEAT_S, welcome.heartbeat_ms / 1000)
         self._number = life.number
@@ -344,6 +342,7 @@ class UpstreamStream:
             self._protocol_error(f"push batch {number} came after {last}")
             return
         if batch.presence_applied:
+            self._shared.logins.heard(batch.last_login)
             self._presence_applied(batch.presence_applied)
         if batch.results:
             self._results(batch.results)
@@ -353,8 +352,10 @@ class UpstreamStream:
             self._shared.reach.listed(self, batch.messages.addresses)
         if batch.HasField("whole"):
             self._shared.reach.set_whole(batch.whole)
-        if batch.receipts or batch.typing or batch.presence or batch.kicks:
+        if batch.receipts or batch.typing or batch.presence:
             apply_ephemeral(batch, self._shared.edge, self._shared.watching, self)
+        if batch.kicks:
+            self.logged_in(apply_kicks(batch, self._shared.edge, self._shared.logins))
         if number:
             self._number = number
             self._acknowledge = True

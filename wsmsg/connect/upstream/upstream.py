@@ -16,7 +16,7 @@ sends (L{wsmsg.connect.upstream.context.UnnumberedMode}).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -49,7 +49,7 @@ from wsmsg.connect.upstream.interface import (
     NewSend,
     OnAnswer,
 )
-from wsmsg.connect.upstream.joins import JoinBarrier
+from wsmsg.connect.upstream.joins import JoinBarrier, UserLogin
 from wsmsg.connect.upstream.peer import MIXED
 from wsmsg.connect.upstream.peers import DiscoveryOf, Listener, Peers
 from wsmsg.connect.upstream.pending_sends import PendingSends
@@ -57,6 +57,7 @@ from wsmsg.connect.upstream.presence import PresenceRefresh, WatchedPresence
 from wsmsg.connect.upstream.reads import UpstreamReads
 from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.state import Dependency
+from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 
 _SWEEP_S = 0.25
@@ -238,21 +239,31 @@ class Upstream(Service):
     # -- IUpstream
 
     def user_joined(self, user: int, login: Login | None = None) -> Deferred[bool]:
-        self._shared.logged_in(login)
         if self._mode is not None:
             self._mode.user_joined(user)
-            return succeed(self.up)
-        if not self._choice.up:
-            return succeed(False)
+        streams = self._choice.up
+        if self._mode is not None or not streams:
+            self._logged_in([(user, login)] if login else ())
+            return succeed(self._mode is not None and self.up)
         barrier, opened = self._barrier, False
         if barrier is None or barrier.closed:
-            barrier, opened = JoinBarrier(len(self._choice.up)), True
+            barrier, opened = JoinBarrier(len(streams), self._logged_in), True
             self._barrier = barrier
-        for stream in self._choice.up:
-            stream.user_joined(user, login)
+        for stream in streams:
+            stream.user_joined(user)
             if opened:
                 stream.join(barrier)
-        return barrier.wait()
+        return barrier.wait(user, login)
+
+    def _logged_in(self, logins: Iterable[UserLogin]) -> None:
+        said = [
+            rest_pb2.Login(user=user, device=login.device, number=number)
+            for user, login in logins
+            if login.numbered(number := self._shared.logins.next())
+        ]
+        if said:
+            for stream in self._choice.up:
+                stream.logged_in(said)
 
     def user_left(self, user: int) -> None:
         if self._mode is not None:

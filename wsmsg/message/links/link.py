@@ -45,7 +45,8 @@ class Link:
     @ivar stream: the number of the current stream; one that no stream has while there
         is none.
     @ivar snapshot: the unfinished list of the users of Connect.
-    @ivar last_login: the number of the last login at Connect that is known here.
+    @ivar last_login: the highest number of a login that Connect knows; 0: it numbers
+        none.
     """
 
     def __init__(
@@ -225,7 +226,7 @@ class Link:
 
     def logged_in(self, number: int) -> None:
         """
-        Note the last login that Connect has said.
+        Note the highest number of a login that Connect knows.
         """
         self.last_login = max(self.last_login, number)
 
@@ -251,11 +252,13 @@ class Link:
         self._momentary.whole(connects)
         self._wake_stream()
 
-    def presence_applied(self, number: int) -> None:
+    def presence_applied(self, number: int, last_login: int) -> None:
         """
         Queue the confirmation that presence is applied up to this delta.
+
+        @param last_login: above the number of each login that was known before.
         """
-        self._momentary.presence_applied(number)
+        self._momentary.presence_applied(number, last_login)
         self._wake_stream()
 
     # -- what goes out

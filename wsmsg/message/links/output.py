@@ -35,6 +35,7 @@ MOMENTARY: Final = (
     "typing",
     "presence",
     "presence_applied",
+    "last_login",
     "kicks",
     "messages",
     "whole",
@@ -233,7 +234,7 @@ class MomentaryOutput:
         self._typing: list[rest_pb2.TypingPush] = []
         self._presence: dict[int, rest_pb2.Presence] = {}
         self._kicks: deque[rest_pb2.Kick] = deque(maxlen=_KICKS)
-        self._presence_applied = 0
+        self._presence_applied = self._last_login = 0
         self._listed: Sequence[str] | None = None
         self._whole: int | None = None
         self.has_output = False
@@ -289,11 +290,12 @@ class MomentaryOutput:
         self._whole = connects
         self.has_output = True
 
-    def presence_applied(self, number: int) -> None:
+    def presence_applied(self, number: int, last_login: int) -> None:
         """
-        Set the last presence delta that is applied.
+        Set the last presence delta that is applied, and a number above the logins that
+        were known before.
         """
-        self._presence_applied = number
+        self._presence_applied, self._last_login = number, last_login
         self.has_output = True
 
     def stream_lost(self) -> None:
@@ -324,7 +326,9 @@ class MomentaryOutput:
             self._listed = None
         if self._whole is not None:
             batch.whole, self._whole = self._whole, None
-        batch.presence_applied = self._presence_applied
+        if self._presence_applied:
+            batch.presence_applied = self._presence_applied
+            batch.last_login = self._last_login
         batch.kicks.extend(self._kicks)
         self._typing.clear()
         self._kicks.clear()

@@ -16,6 +16,7 @@ from wsmsg.message.links.routes import Routes
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.contract import MOST_WATCHED
+from wsmsg.stream.logins import LoginNumbers
 
 _SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
 
@@ -85,10 +86,18 @@ class LinkUsers:
         unix_s: Callable[[], float] = time.time,
     ) -> None:
         self.routes = Routes()
+        self._numbers = LoginNumbers()
         self._links = links
         self._unix_s = unix_s
         self._leases = Leases(presence, clock, self.routes.users)
         self._watchers = PresenceWatchers()
+
+    @property
+    def last_login(self) -> int:
+        """
+        The highest number of a login that this Message knows.
+        """
+        return self._numbers.last
 
     def apply_presence(self, link: Link, delta: rest_pb2.PresenceDelta) -> None:
         """
@@ -110,10 +119,12 @@ class LinkUsers:
             self._leases.users_replaced(link)
         self._users_joined(joined)
         self._users_left(left)
+        self._numbers.heard(delta.last_login)
+        number = self._numbers.next()
         link.logged_in(delta.last_login)
         for login in delta.logins:
-            self._replace(login, node)
-        link.presence_applied(delta.number)
+            self._replace(login, login.number or number, node)
+        link.presence_applied(delta.number, number)
 
     def set_primary(self, link: Link, primary: bool) -> None:
         """
@@ -170,18 +181,14 @@ class LinkUsers:
             link.hang_up(str(e))
             return None
 
-    def _replace(self, login: rest_pb2.Login, node: str) -> None:
-        # Each Connect numbers its own logins, so no clocks and no numbers of two
-        # Connects are compared: what this Message knew before this login is older.
+    def _replace(self, login: rest_pb2.Login, number: int, node: str) -> None:
         for other in self.routes.of(login.user):
             link = self._links.get(other) if other != node else None
+            # A Connect of an older version would take this for another kick.
             if link is not None and link.last_login:
+                last = max(1, number if node > other else number - 1)
                 link.kick(
-                    rest_pb2.Kick(
-                        user=login.user,
-                        device=login.device,
-                        last_login=link.last_login,
-                    )
+                    rest_pb2.Kick(user=login.user, device=login.device, last_login=last)
                 )
 
     def _users_joined(self, users: Iterable[int]) -> None:

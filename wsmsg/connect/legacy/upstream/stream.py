@@ -33,7 +33,7 @@ from wsmsg.connect.legacy.upstream.convert import (
     send_event,
 )
 from wsmsg.connect.upstream.context import StreamOwner, Transport, UpstreamContext
-from wsmsg.connect.upstream.interface import Login, SendAnswer
+from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.connect.upstream.joins import JoinBarrier
 from wsmsg.connect.upstream.pending_sends import PendingSend
 from wsmsg.errors import Unsupported
@@ -133,7 +133,10 @@ class LegacyUpstreamStream:
         Do nothing: the legacy protocol has no equivalent of this, nor of what follows.
         """
 
-    def user_joined(self, user: int, login: Login | None = None) -> None:
+    def user_joined(self, user: int) -> None:
+        pass
+
+    def logged_in(self, logins: Sequence[rest_pb2.Login]) -> None:
         pass
 
     def user_left(self, user: int) -> None:

@@ -20,7 +20,7 @@ from tests.integration.raw_client import RawClient
 from tests.proxies import Proxy
 from tests.stack.cluster import Cluster
 from tests.stack.servers import needs
-from tests.stalls import History
+from tests.stalls import History, Span
 
 #: Longer than a Connect waits before it says that a Message is out of its reach.
 _SAID_S = 30.0
@@ -182,6 +182,51 @@ class BrokenWayTests(WaysTestCase):
                 await proxy.close()
 
         return self.run_with(cluster, check, started=False)
+
+    def test_gone_before(self) -> Deferred[None]:
+        """
+        A Connect that starts while the way is gone has the stream through the other
+        Message within two seconds, and its users get what is sent to them.
+        """
+        cluster = Cluster()
+
+        async def check() -> None:
+            broken, far = cluster.connects[0], cluster.messages[1]
+            proxy = await Proxy.open(far.port("rpc_listen"))
+            try:
+                near = cluster.messages[0].port("rpc_listen")
+                places = f"127.0.0.1:{near},127.0.0.1:{proxy.port}"
+                broken.extra["discovery"] = f"static:{places}"
+                proxy.swallow()
+                others = [d for d in cluster.daemons if d is not broken]
+                for daemon in others:
+                    await daemon.start()
+                for daemon in others:
+                    await daemon.ready()
+                await broken.start()
+                await broken.ready()
+                span = Span()
+                await self.until_passed_on(cluster)
+                span.check(_LATE_S)
+                speakers = [self.person(cluster, user, 1) for user in range(11, 15)]
+                listeners = [self.person(cluster, user, 0) for user in range(21, 29)]
+                await self.talk(speakers, listeners, 4)
+            finally:
+                await proxy.close()
+
+        return self.run_with(cluster, check, started=False)
+
+    async def until_passed_on(self, cluster: Cluster) -> None:
+        """
+        Wait until the first Message passes on a stream.
+        """
+
+        async def passes_on() -> bool:
+            return bool(
+                await metric(cluster.messages[0], "wsmsg_message_streams_forwarded")
+            )
+
+        await eventually("a stream is passed on", passes_on, _SAID_S)
 
     async def talk_while(self, cluster: Cluster, proxy: Proxy) -> None:
         """

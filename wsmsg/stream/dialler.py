@@ -87,6 +87,7 @@ class StreamDialler(Factory):
         self._short_lives = 0
         self._failure = ""
         self._refusal = ""
+        self._attempt: Deferred[Any] | None = None
         self._up_since_s = 0.0
         self._stopping = self._leaving = self._elsewhere = self.engaged = False
         self._service = _QuietClientService(
@@ -117,6 +118,23 @@ class StreamDialler(Factory):
             return
         if is_lost:
             self._dependency.lost("the stream by another address is lost")
+        self._end_delay()
+
+    def hurry(self, reason: str) -> None:
+        """
+        Make the next attempt now, if there is no stream.
+
+        @param reason: why the attempt that is under way, if any, ends.
+        """
+        if self._stopping or self._leaving:
+            return
+        if self._attempt is not None:
+            self._refusal = reason
+            self._attempt.cancel()
+        elif not self.engaged:
+            self._end_delay()
+
+    def _end_delay(self) -> None:
         # ClientService has no other way to cut its delay short.
         self._service.stopService()
         self._service.startService()
@@ -139,13 +157,18 @@ class StreamDialler(Factory):
         if not self._elsewhere or not self._dependency.up:
             self._dependency.attempting()
         attempt: Deferred[Any] = self._peer.endpoint().connect(protocolFactory)
-        return attempt.addErrback(self._attempt_failed)
+        self._attempt = attempt
+        return attempt.addBoth(self._attempt_over).addErrback(self._attempt_failed)
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """
         Return the protocol of the stream; L{None} when no stream is wanted any more.
         """
         return None if self._stopping else self._peer.protocol(addr)
+
+    def _attempt_over(self, outcome: Any) -> Any:
+        self._attempt = None
+        return outcome
 
     def _attempt_failed(self, failure: Failure) -> Failure:
         refusal, self._refusal = self._refusal, ""

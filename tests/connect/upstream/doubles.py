@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.connect.upstream.recording_edge import RecordingEdge
 from wsmsg.connect.discovery.interface import Changed, IDiscovery
 from wsmsg.connect.legacy.upstream.plugin import LegacyUpstream
 from wsmsg.connect.upstream.interface import IEdge, IUpstream, NewSend, SendAnswer
@@ -22,7 +23,6 @@ from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
-from wsmsg.model import Cursor, Message, UserPresence
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.endpoint import StreamAddress
@@ -31,60 +31,13 @@ from wsmsg.stream.errors import AlreadyOpen, StreamFailed, StreamLost
 Batch = rest_pb2.ConnectBatch
 
 
-@implementer(IEdge)
-class RecordingEdge:
-    """
-    Sessions that record the calls to them; each device has a C{newer} login.
-    """
-
-    def __init__(self) -> None:
-        self.newer = 0
-        self.there: list[int] = []
-        self.asked_for: list[int] = []
-        self.calls: list[tuple[Any, ...]] = []
-
-    def users(self) -> Sequence[int]:
-        return self.there
-
-    def has_user(self, user: int) -> bool:
-        return user in self.there
-
-    def watched(self) -> Sequence[int]:
-        return self.asked_for
-
-    def push(self, message: Message, targets: Sequence[int]) -> int:
-        self.calls.append(("push", message, tuple(targets)))
-        return sum(target in self.there for target in targets)
-
-    def reconnect_all(self, reason: str) -> None:
-        self.calls.append(("reconnect_all", reason))
-
-    def receipt(self, cursor: Cursor, targets: Sequence[int]) -> None:
-        self.calls.append(("receipt", cursor, tuple(targets)))
-
-    def typing(self, conversation: str, user: int, targets: Sequence[int]) -> None:
-        self.calls.append(("typing", conversation, user, tuple(targets)))
-
-    def presence(self, presence: UserPresence) -> None:
-        self.calls.append(("presence", presence))
-
-    def kick(self, user: int, device: str, reason: str) -> None:
-        self.calls.append(("kick", user, device, reason))
-
-    def replaced(self, user: int, device: str, last_login: int) -> int:
-        self.calls.append(("replaced", user, device, last_login))
-        return self.newer
-
-    def resync(self, reason: str, opened_after_s: float) -> None:
-        self.calls.append(("resync", reason, opened_after_s))
-
-
 class MemoryStream:
     """
     One stream as Message sees it.
 
     @ivar hello: the subscribe.
     @ivar queries: the requests of all queries, with the Deferreds that answer them.
+    @ivar reaches: the questions if it reaches another Message, with their Deferreds.
     @ivar last: the frames that Connect still had when it closed the stream.
     @ivar echoes: the Deferreds that answer echoes.
     """
@@ -92,6 +45,7 @@ class MemoryStream:
     def __init__(self, clock: Clock, hello: rest_pb2.SubscribeRequest) -> None:
         self.hello = hello
         self.queries: list[tuple[Any, Deferred[Any]]] = []
+        self.reaches: list[tuple[rest_pb2.ReachRequest, Deferred[Any]]] = []
         self.echoes: list[Deferred[None]] = []
         self.last = Batch()
         self.dropped = ""
@@ -118,7 +72,8 @@ class MemoryStream:
         self, method: str, request: Any, answer: type[Any], timeout_s: float
     ) -> Deferred[Any]:
         asked: Deferred[Any] = Deferred()
-        self.queries.append((request, asked))
+        reaches = isinstance(request, rest_pb2.ReachRequest)
+        (self.reaches if reaches else self.queries).append((request, asked))
         return asked
 
     def echo(self, timeout_s: float) -> Deferred[None]:
@@ -189,6 +144,7 @@ class MemoryMessage:
     @ivar address: of this Message in the list of Messages.
     @ivar listed: all addresses in that list.
     @ivar other: the double of the same Message at another address, if there is one.
+    @ivar hangs: whether its own address swallows attempts.
     @ivar unnumbered: whether it sends no welcome.
     @ivar unix_ms: its system clock; 0: it tells no time.
     @ivar peers: for each attempt, the kind of Message that Connect expected, as a
@@ -197,7 +153,7 @@ class MemoryMessage:
 
     def __init__(self, clock: Clock) -> None:
         self.attempts = 0
-        self.unnumbered = False
+        self.unnumbered = self.hangs = False
         self.other: MemoryMessage | None = None
         self.peers: list[str] = []
         self.refuses = "connection refused"
@@ -259,11 +215,16 @@ class MemoryEndpoint:
     The endpoint of a L{MemoryMessage}.
     """
 
-    def __init__(self, message: MemoryMessage, hello: Any) -> None:
+    def __init__(
+        self, message: MemoryMessage, hello: Any, *, hangs: bool = False
+    ) -> None:
         self._message = message
         self._hello = hello
+        self._hangs = hangs
 
     def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        if self._hangs:
+            return Deferred()
         attempt: Deferred[Any] = succeed(None)
         return attempt.addCallback(
             lambda _: self._message.connect(self._hello(), protocolFactory)
@@ -352,7 +313,8 @@ class World:
         if peer == "legacy":
             hello = unnumbered()._hello
         self.message(address).peers.append(peer)
-        return MemoryEndpoint(self.message(address), hello)
+        message = self.message(address)
+        return MemoryEndpoint(message, hello, hangs=message.hangs)
 
     def _relayed(
         self, through: str, address: str, hello: Any, settings: Any
@@ -362,7 +324,8 @@ class World:
         return MemoryEndpoint(found[0] if found else self.message(address), hello)
 
     def _answers(self, address: str, limit_s: float) -> Deferred[bool]:
-        return succeed(not self.message(address).refuses)
+        message = self.message(address)
+        return succeed(not message.refuses and not message.hangs)
 
     def message(self, address: str = "a:1") -> MemoryMessage:
         if address not in self.messages:

@@ -13,7 +13,7 @@ import grpc.aio
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from tests.connect.upstream.doubles import RecordingEdge
+from tests.connect.upstream.recording_edge import RecordingEdge
 from tests.ports import KeptPort
 from tests.proxies import Proxy
 from tests.stalls import Span

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.upstream.doubles import MemoryMessage, World
@@ -48,10 +49,8 @@ class WaysTests(SynchronousTestCase):
         """
         Take the questions to a whether it reaches another Message.
         """
-        queries, others = self.a.stream.queries, []
-        found = [q for q in queries if isinstance(q[0], rest_pb2.ReachRequest)]
-        others = [q for q in queries if q not in found]
-        self.a.stream.queries[:] = others
+        found = list(self.a.stream.reaches)
+        self.a.stream.reaches.clear()
         return found
 
     def break_way(self) -> None:
@@ -123,17 +122,53 @@ class WaysTests(SynchronousTestCase):
         self.live(60, self.a, self.b)
         self.assertEqual(self.b.stream.dropped, "")
 
-    def test_by_turns(self) -> None:
+    def test_down(self) -> None:
         """
-        While b refuses attempts, one in four goes through a.
+        While b refuses attempts and a does not reach it, no attempt goes through a,
+        which is asked more and more seldom.
         """
         self.b.refuses = "connection refused"
         self.b.stream.lose()
+        times: list[float] = []
+        for _ in range(600):
+            self.live(0.1, self.a)
+            for _, answer in self.asked():
+                times.append(self.world.clock.seconds())
+                answer.callback(rest_pb2.ReachResponse(reached=False))
+        self.assertEqual(self.world.relayed, [])
+        self.assertLess(len(times), 12)
+        self.assertGreaterEqual(times[-1] - times[-2], 10)
+
+    def test_refused(self) -> None:
+        """
+        If a reaches b while b refuses this Connect, the way around is taken within two
+        seconds, after one more attempt at b's own address.
+        """
+        began_s = self.world.clock.seconds()
+        self.b.refuses = "no route to host"
+        self.b.stream.lose()
+        self.live(1.2, self.a)
+        [(_, answer)] = self.asked()
         attempts = self.b.attempts
-        self.live(10, self.a)
-        made = self.b.attempts - attempts
-        self.assertGreater(made, 4)
-        self.assertLessEqual(abs(made - 4 * len(self.world.relayed)), 3)
+        answer.callback(rest_pb2.ReachResponse(reached=True))
+        self.live(0.1, self.a)
+        self.assertLess(self.world.clock.seconds() - began_s, MOST_S)
+        self.assertEqual(self.world.relayed, [("a:1", "10.0.0.2:1")])
+        self.assertEqual(self.b.attempts - attempts, 2)
+
+    def test_starting(self) -> None:
+        """
+        A b that was only starting is reached at its own address.
+        """
+        self.b.refuses = "connection refused"
+        self.b.stream.lose()
+        self.live(1.2, self.a)
+        [(_, answer)] = self.asked()
+        self.b.refuses = ""
+        answer.callback(rest_pb2.ReachResponse(reached=True))
+        self.live(3, self.a, self.b)
+        self.assertEqual(self.world.relayed, [])
+        self.assertTrue(all(d.up for d in self.world.upstream.dependencies()))
 
     def test_said(self) -> None:
         """
@@ -177,3 +212,73 @@ class WaysTests(SynchronousTestCase):
 
     def moves(self) -> int:
         return sum(call[0] == "reconnect_all" for call in self.world.edge.calls)
+
+
+class GoneBeforeTests(SynchronousTestCase):
+    """
+    A Connect that starts while its way to b is gone.
+    """
+
+    def setUp(self) -> None:
+        self.world = World("a:1,b:1")
+        self.a, self.b = (self.world.message(name) for name in ("a:1", "b:1"))
+        self.a.heartbeat_ms = 1500
+        self.b.refuses = ""
+        self.b.hangs = True
+
+    def ask(self, *listed: str) -> tuple[str, Deferred[Any]]:
+        """
+        Start, and wait until a is asked whether it reaches b.
+
+        @param listed: the list of Messages that a has; a is 10.0.0.1:1 there.
+        """
+        self.a.listed, self.a.address = listed, "10.0.0.1:1" if listed else ""
+        self.world.start("a:1")
+        for _ in range(24):
+            self.world.clock.advance(0.05)
+            self.a.stream.apply()
+        [(request, answer)] = self.a.stream.reaches
+        return request.address, answer
+
+    def test_around(self) -> None:
+        """
+        The Connect has the stream to b through a within two seconds, though the attempt
+        at b's own address would wait for longer.
+        """
+        began_s = self.world.clock.seconds()
+        address, answer = self.ask()
+        self.assertEqual((address, self.b.streams), ("b:1", []))
+        answer.callback(rest_pb2.ReachResponse(reached=True))
+        self.world.clock.advance(0)
+        self.assertLess(self.world.clock.seconds() - began_s, MOST_S)
+        self.assertEqual(self.world.relayed, [("a:1", "b:1")])
+        self.b.stream.apply()
+        self.assertTrue(all(d.up for d in self.world.upstream.dependencies()))
+
+    def test_another_name(self) -> None:
+        """
+        If discovery has another name for b than the list of Messages, b is the one in
+        the list that has no stream.
+        """
+        address, answer = self.ask("10.0.0.1:1", "10.0.0.2:1")
+        self.assertEqual(address, "10.0.0.2:1")
+        answer.callback(rest_pb2.ReachResponse(reached=True))
+        self.world.clock.advance(0)
+        self.assertEqual(self.world.relayed, [("a:1", "10.0.0.2:1")])
+
+    def test_not_clear(self) -> None:
+        """
+        If several in the list have no stream, b keeps the name that discovery has.
+        """
+        address, _ = self.ask("10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1")
+        self.assertEqual(address, "b:1")
+
+    def test_down(self) -> None:
+        """
+        If a does not reach b either, the attempt goes on.
+        """
+        _, answer = self.ask()
+        answer.callback(rest_pb2.ReachResponse(reached=False))
+        self.world.run(0.3)
+        self.assertEqual(self.world.relayed, [])
+        self.assertEqual(self.world.upstream.dependencies()[1].snapshot().attempts, 1)

@@ -55,6 +55,20 @@ class MessageReach:
         """
         self._whole = connects
 
+    def address_of(self, address: str) -> str:
+        """
+        Return the address in the list of a Message without a stream.
+
+        @param address: that which discovery found.  If it is not in the list, while one
+            Message there has no stream, it is that one's other name.
+        """
+        listed = frozenset().union(*self._lists.values())
+        missing = listed.difference(self._addresses.values())
+        if address in listed or len(missing) != 1:
+            return address
+        (only,) = missing
+        return only
+
     def look(self, indirect: Iterable[str] = ()) -> tuple[str, ...]:
         """
         Return the addresses that have been in the list, or known otherwise, for a

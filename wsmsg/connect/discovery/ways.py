@@ -7,10 +7,11 @@ it; one of them passes the stream on::
     direct --silent, and another Message reaches it--> through another
     through another --its own address answers again--> direct
 
-An attempt at the Message's own address that ends by a time limit is followed by one
-through another, and so is every third that ends at once.  A Message that refuses
-connections is mostly starting; a Connect that reaches it through another one would lose
-both with that one.
+So does an attempt that has no welcome after a second, and one that is refused: Connect
+asks another Message if it reaches this one, first soon and then more and more seldom,
+as a Message that is down answers nobody.  A Message that refuses connections is mostly
+starting, and when another one reaches it, its own address is tried once more: a Connect
+that reaches it through another one would lose both with that one.
 """
 
 from __future__ import annotations
@@ -26,10 +27,8 @@ _ASK_S = 0.5
 DIRECT_S: Final = 10.0
 #: The time of the first such try, after the stream came up.
 FIRST_DIRECT_S: Final = 1.0
-#: Attempts at the Message's own address that end at once, before one through another.
-STRAIGHT: Final = 3
-#: An attempt that is followed by the next one so soon ended at once.
-_AT_ONCE_S = 3.0
+#: The longest time between two questions about a Message without a stream.
+SELDOM_S: Final = 10.0
 
 
 class MessageWay:
@@ -44,9 +43,16 @@ class MessageWay:
     def __init__(self, seconds: Callable[[], float]) -> None:
         self.through = ""
         self._seconds = seconds
-        self._around = False
-        self._straight = 0
-        self._asked_s = self._chosen_s = 0.0
+        self._around = self._around_next = False
+        self._asked_s = self._chosen_s = self._missing_s = seconds()
+        self._wait_s = _ASK_S
+
+    @property
+    def goes_around(self) -> bool:
+        """
+        True if the next attempt should go through another Message.
+        """
+        return self._around
 
     def choose(self, others: list[str]) -> str:
         """
@@ -55,29 +61,42 @@ class MessageWay:
         @param others: the addresses of Messages that may pass the stream on.
         @return: C{through}.
         """
-        now_s = self._seconds()
-        timed_out = self._straight and now_s - self._chosen_s >= _AT_ONCE_S
-        around = bool(others) and (self._around or bool(timed_out))
+        around = bool(others) and self._around
         self.through = others[0] if around else ""
-        self._straight = 0 if around else self._straight + 1
-        self._around = self._straight >= STRAIGHT
-        self._chosen_s = now_s
+        self._around, self._around_next = self._around_next, False
+        self._chosen_s = self._seconds()
         return self.through
 
     def stream_up(self) -> None:
         """
         The stream is up; after its loss the same way is tried first.
         """
-        self._around = bool(self.through)
-        self._straight = 0
+        self._around, self._around_next = bool(self.through), False
         first_s = DIRECT_S - FIRST_DIRECT_S if self.through else 0.0
         self._asked_s = self._seconds() - first_s
+
+    def stream_lost(self) -> None:
+        """
+        The stream is lost.
+        """
+        self._missing_s, self._wait_s = self._seconds(), _ASK_S
 
     def go_around(self) -> None:
         """
         Make the next attempt through another Message.
         """
         self._around = True
+
+    def reached(self) -> bool:
+        """
+        Another Message reaches this one, which has no stream.
+
+        @return: whether the present attempt hangs, and should end; if not, an attempt
+            at the Message's own address is next, or is under way.
+        """
+        hangs = self._seconds() - self._chosen_s >= DOUBT_S
+        self._around, self._around_next = hangs, not hangs
+        return hangs
 
     def go_straight(self) -> None:
         """
@@ -91,6 +110,16 @@ class MessageWay:
         been silent for so long.
         """
         return not self.through and silence_s >= DOUBT_S and self._ask(_ASK_S)
+
+    def is_missing(self) -> bool:
+        """
+        Return whether to ask now if another Message reaches this one, which has had no
+        stream for a while.
+        """
+        if self._seconds() - self._missing_s < DOUBT_S or not self._ask(self._wait_s):
+            return False
+        self._wait_s = min(2 * self._wait_s, SELDOM_S)
+        return True
 
     def is_direct_due(self) -> bool:
         """

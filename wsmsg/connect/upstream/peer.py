@@ -38,6 +38,13 @@ MIXED = (
 )
 
 
+def _at_once(failures: int) -> float:
+    """
+    Make the next attempt without a delay.
+    """
+    return 0.0
+
+
 class PeerDialling(Protocol):
     """
     The way to dial Messages, the same for all of them.
@@ -158,6 +165,15 @@ class UpstreamPeer:
         """
         self._dialler.redial(is_lost=is_lost)
 
+    def reached(self) -> None:
+        """
+        Note that another Message reaches this one, which has no stream: make the next
+        attempt now.
+        """
+        hangs = self.way.reached()
+        if hangs or not self.engaged:
+            self._dialler.hurry("no answer, and another Message reaches it")
+
     @property
     def engaged(self) -> bool:
         """
@@ -180,7 +196,7 @@ class UpstreamPeer:
     # -- called by the dialler
 
     def retry_policy(self) -> RetryPolicy:
-        return self._dialling.retry_policy()
+        return _at_once if self.way.goes_around else self._dialling.retry_policy()
 
     def endpoint(self) -> IStreamClientEndpoint:
         self.number = 0
@@ -206,7 +222,7 @@ class UpstreamPeer:
         """
         The address at which other Messages reach this one.
         """
-        return self._life.address or self.address
+        return self._life.address or self._shared.reach.address_of(self.address)
 
     def beyond_limit(self, reason: str) -> float | None:
         if self._owner.up:
@@ -250,6 +266,7 @@ class UpstreamPeer:
             self._dialler.stream_lost(reason, was_up=False)
             return
         self.stream = None
+        self.way.stream_lost()
         if stream.silence_s(self._shared.clock.seconds()) >= DOUBT_S:
             self.way.go_around()  # the way may be at fault
         self._dialler.stream_lost(reason, was_up=True)

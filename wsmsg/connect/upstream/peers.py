@@ -215,27 +215,41 @@ class Peers:
         """
         for peer in self._peers.values():
             stream = peer.stream
-            if stream is None or stream.unnumbered:
+            if peer.unnumbered:
                 continue
-            if peer.way.is_direct_due():
+            if stream is None:
+                if not peer.dependency.up and peer.way.is_missing():
+                    self._ask_another(peer, stream, now_s)
+            elif peer.way.is_direct_due():
                 answered = self._answers(peer.address, _ANSWER_S)
                 answered.addCallback(self._straight, peer, stream)
             elif peer.way.is_doubtful(stream.silence_s(now_s)):
-                for other in self._peers.values():
-                    if other is not peer and _passes_on(other, now_s):
-                        assert other.stream is not None
-                        asked = other.stream.reaches(peer.listed_address)
-                        asked.addCallback(self._around, peer, stream)
-                        break
+                self._ask_another(peer, stream, now_s)
+
+    def _ask_another(
+        self, peer: UpstreamPeer, stream: Stream | None, now_s: float
+    ) -> None:
+        for other in self._peers.values():
+            if other is not peer and _passes_on(other, now_s):
+                assert other.stream is not None
+                asked = other.stream.reaches(peer.listed_address)
+                asked.addCallback(self._around, peer, stream)
+                return
 
     def _straight(self, answers: bool, peer: UpstreamPeer, stream: Stream) -> None:
         if answers and peer.stream is stream:
             peer.way.go_straight()
             stream.drop("the direct way to the Message is there again")
 
-    def _around(self, reached: bool, peer: UpstreamPeer, stream: Stream) -> None:
+    def _around(self, reached: bool, peer: UpstreamPeer, stream: Stream | None) -> None:
+        if not reached or peer.stream is not stream:
+            return
+        if stream is None:
+            if not peer.dependency.up:
+                peer.reached()
+            return
         silence_s = stream.silence_s(self._clock.seconds())
-        if reached and peer.stream is stream and silence_s >= DOUBT_S:
+        if silence_s >= DOUBT_S:
             peer.way.go_around()
             stream.drop(
                 f"the Message was silent for {silence_s:.1f} s, and answers another one"

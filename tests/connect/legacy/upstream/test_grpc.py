@@ -13,7 +13,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.conformance.contract import MessageStreamResponse, WSMessage
 from tests.conformance.peer_message import ScriptedMessage
-from tests.connect.upstream.doubles import RecordingEdge
+from tests.connect.upstream.recording_edge import RecordingEdge
 from tests.connect.upstream.test_grpc import SmallMessage, soon
 from wsmsg.connect.legacy.upstream.plugin import LegacyUpstream
 from wsmsg.connect.upstream.interface import NewSend, SendAnswer

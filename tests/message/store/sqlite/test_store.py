@@ -7,6 +7,7 @@ from __future__ import annotations
 from itertools import count
 
 import attrs
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
@@ -21,7 +22,7 @@ from tests.message.store.inserts import insert_into
 from wsmsg.dependency.state import Dependency, State
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.interface import Outcome
-from wsmsg.message.store.sqlite import marks
+from wsmsg.message.store.sqlite import unread
 from wsmsg.message.store.sqlite.file import STORE
 from wsmsg.message.store.sqlite.store import SqliteStore
 from wsmsg.model import Mark, Message
@@ -197,7 +198,7 @@ class OlderTests(Worked):
         """
         Many unread messages are counted in pieces, between which others use the file.
         """
-        self.patch(marks, "PIECE", 3)
+        self.patch(unread, "PIECE", 3)
         self.store.start()
         self.work()
         self.insert([said(i) for i in range(1, 9)])
@@ -211,6 +212,35 @@ class OlderTests(Worked):
         counts = {"u:1:2": 6, "u:2:3": 4, "u:2:4": 0}
         self.assertEqual(self.successResultOf(counting), counts)
         self.assertEqual(self.successResultOf(heads), {"u:1:2": 8})
+
+    def test_listed_in_pieces(self) -> None:
+        """
+        Many unread messages, and many conversations, are looked at in pieces when they
+        are listed or sought, between which others use the file.
+        """
+        self.patch(unread, "PIECE", 3)
+        self.patch(unread, "CONVERSATIONS", 2)
+        self.store.start()
+        self.work()
+        self.insert([said(i) for i in range(1, 9)])
+        for n in (104, 3, 110, 7, 2**60):
+            other = said(1, conversation=f"u:2:{n}", sender=n)
+            self.insert([msgspec.structs.replace(other, message_id=n)])
+        listing = self.store.unread(2, 0, 4)
+        search = self.store.located(2, [3, 103, 10**15])
+        between = 0
+        while not (listing.called and search.called):
+            between += 1
+            heads = self.store.heads(["u:1:2"])
+            for _ in range(3 - listing.called - search.called):
+                self.reading.step()
+            self.assertEqual(self.successResultOf(heads), {"u:1:2": 8})
+        self.assertGreater(between, 3)
+        messages, total = self.successResultOf(listing)
+        self.assertEqual(total, 13)
+        self.assertEqual([m.message_id for m in messages], [2**60, 3, 7, 101])
+        places = {3: ("u:2:3", 1), 103: ("u:1:2", 3)}
+        self.assertEqual(self.successResultOf(search), places)
 
 
 class Numbers:

@@ -8,7 +8,8 @@ cursors  raises cursors, by cursors and by marks
 events   applies events, one function for each kind
 file     the tables, and the reader and the writer of messages
 groups   the rows of groups and members
-marks    the read ranges above cursors, and unread messages
+marks    the read ranges above cursors
 pages    pages of conversations, bounded in bytes
 store    IMessageStore: one thread that reads, one that writes
+unread   the unread messages of a user, looked at in pieces
 """

@@ -26,6 +26,7 @@ from wsmsg.message.store.sqlite.events import APPLY, apply
 from wsmsg.message.store.sqlite.groups import GROUPS, PAST, GroupRows
 from wsmsg.message.store.sqlite.marks import SEEN, SeenRows
 from wsmsg.message.store.sqlite.pages import PageRows
+from wsmsg.message.store.sqlite.unread import UnreadRows
 from wsmsg.model import (
     Cursor,
     Mark,
@@ -129,6 +130,7 @@ class StoreReader:
         self.groups = GroupRows(self._file)
         self.pages = PageRows(self._file)
         self.seen = SeenRows(self._file)
+        self.unread = UnreadRows(self._file)
         self.lists = ConversationLists(self._file)
 
     def open(self) -> None:

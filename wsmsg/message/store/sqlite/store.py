@@ -7,7 +7,8 @@ all that was committed before it was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
@@ -27,7 +28,15 @@ from wsmsg.message.store.interface import (
     PageSpan,
 )
 from wsmsg.message.store.sqlite.file import StoreReader, StoreWriter
+from wsmsg.message.store.sqlite.unread import (
+    UnreadCounting,
+    UnreadListing,
+    UnreadLook,
+    UnreadSearch,
+)
 from wsmsg.model import Cursor, Mark, Message, MessageIdentity
+
+L = TypeVar("L", bound=UnreadLook)
 
 
 @implementer(IMessageStore)
@@ -163,28 +172,43 @@ class SqliteStore:
     def unread(
         self, user: int, after_id: int, limit: int
     ) -> Deferred[tuple[list[Message], int]]:
-        seen = self._reader.seen
-        return self._kept.run(self._reading, seen.unread, user, after_id, limit)
+        return Deferred.fromCoroutine(self._list_unread(user, after_id, limit))
+
+    async def _list_unread(
+        self, user: int, after_id: int, limit: int
+    ) -> tuple[list[Message], int]:
+        listing = UnreadListing(user, after_id, limit)
+        await self._look(self._reader.unread.list_on, listing)
+        return listing.messages, listing.total
 
     def unread_counts(
         self, user: int, conversations: Sequence[str]
     ) -> Deferred[dict[str, int]]:
-        return Deferred.fromCoroutine(self._count(user, conversations))
+        return Deferred.fromCoroutine(self._count_unread(user, conversations))
 
-    async def _count(self, user: int, conversations: Sequence[str]) -> dict[str, int]:
-        seen = self._reader.seen
-        counting = await self._kept.run(
-            self._reading, seen.counting, user, conversations
-        )
-        while counting:
-            await self._kept.run(self._reading, seen.count_on, counting)
+    async def _count_unread(
+        self, user: int, conversations: Sequence[str]
+    ) -> dict[str, int]:
+        counting = UnreadCounting(user, conversations)
+        await self._look(self._reader.unread.count_on, counting)
         return counting.counts
 
     def located(
         self, user: int, message_ids: Sequence[int]
     ) -> Deferred[dict[int, tuple[str, int]]]:
-        seen = self._reader.seen
-        return self._kept.run(self._reading, seen.located, user, message_ids)
+        return Deferred.fromCoroutine(self._locate(user, message_ids))
+
+    async def _locate(
+        self, user: int, message_ids: Sequence[int]
+    ) -> dict[int, tuple[str, int]]:
+        search = UnreadSearch(user, message_ids)
+        await self._look(self._reader.unread.search_on, search)
+        return search.places
+
+    async def _look(self, step: Callable[[L], None], look: L) -> None:
+        # A piece at a time: others use the thread in between.
+        while look:
+            await self._kept.run(self._reading, step, look)
 
     async def _open(self) -> None:
         # The reader opens last and closes first: the writer creates the file.

@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit integration faults bench lint format types \
-	protos docs package tox clean stack-install stack-up stack-down test-stack
+	protos docs package tox clean soak stack-install stack-up stack-down test-stack
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ unit: $(READY) ## run only the quick tests
 
 integration: $(READY) ## run only the tests with real daemons
 	$(BIN)/python tests/run.py integration
+
+soak: $(READY) ## put load with churn on both daemons for MINUTES (60); their memory must stay flat
+	WSMSG_SOAK=$(MINUTES) $(BIN)/python tests/run.py soak
 
 faults: $(READY) ## inject faults under load, for MINUTES (60), half on each backend
 	WSMSG_FAULTS=$$(($(MINUTES) / 2)) $(BIN)/python tests/run.py faults stack-faults

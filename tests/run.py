@@ -42,6 +42,8 @@ _QUIET = {
 
 #: Further seconds for the stages of faults, where they run for longer.
 _FAULTS_S = 60 * float(os.environ.get("WSMSG_FAULTS") or 0) * 1.5
+# The seconds that the load of the stage of soaks lasts.
+_SOAK_S = 60 * float(os.environ.get("WSMSG_SOAK") or 1)
 
 #: Stages that are one tool each.
 TOOLS = {
@@ -73,6 +75,7 @@ SUITES = {
     "integration": Suite(
         ("integration", "conformance/daemons"), processes=2, limit_s=900
     ),
+    "soak": Suite(("soak",), limit_s=900 + 1.2 * _SOAK_S),
     "faults": Suite(("faults",), processes=2, limit_s=900 + _FAULTS_S),
     "stack-faults": Suite(("stack/faults",), limit_s=900 + _FAULTS_S, servers=True),
     "stack": Suite(("stack",), limit_s=2400, servers=True),

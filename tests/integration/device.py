@@ -200,6 +200,13 @@ class Device:
         """
         return [frame for heard, frame, _ in self.received if heard == name]
 
+    def forget_received(self) -> None:
+        """
+        Forget every frame so far.
+        """
+        self.received.clear()
+        self._taken.clear()
+
     async def pong(self) -> None:
         """
         Wait for the answer to a ping, so that all earlier frames have been received.

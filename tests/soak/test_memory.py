@@ -5,64 +5,77 @@ The memory of both daemons under load that goes on: it stays flat.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
+import sys
 import time
 from typing import ClassVar
 
 from tests.integration.cases import IntegrationTestCase, with_daemons
-from tests.integration.device import Device
-from wsmsg.rpc import client_pb2 as pb
+from tests.soak.guests import Guests
 
-#: How long the load lasts once the daemons are warm, in seconds.
-SOAK_S = float(os.environ.get("WSMSG_SOAK_S") or 15)
-# Rounds that fill what is filled once: the page caches of SQLite, 16 MB each, code, the
-# pools of the allocator.
-_WARM_ROUNDS = 35
-_LEAST_ROUNDS = 40
+#: How long the load lasts once the daemons are warm, in minutes.
+MINUTES = float(os.environ.get("WSMSG_SOAK") or 1)
+#: Conversations with a message each: they fill what is filled once, the caches in the
+#: table of bounds, the page caches of SQLite, the pools of the allocator.
+_FILL = 110_000
+_WARM_S = 10.0
+_FILLING = 4
 _PAIRS = 10
 _MESSAGES = 4
-_CONTENT = "x" * 12_000
+_CONTENT = "x" * 6_000
+_LAPS = 6
 # The allocator and the garbage collector move within this.
-_SLACK_BYTES = 6 * 2**20
-# The caches in the table of bounds grow by so much for each message, for as many
-# messages as they have.
-_CACHED_BYTES = 1024
-_CACHED = 100_000
+_SLACK_BYTES = 8 * 2**20
+# Message without Redis remembers when each user was last online, up to a million; and
+# groups that were created or changed a moment ago, for a minute.
+_USER_BYTES = 200
 
 
 class MemoryTests(IntegrationTestCase):
     """
-    Users who come, write, read and leave, none of them twice.
+    Users, devices, groups, Connects and callers that come and go, none of them twice.
     """
 
-    timeout = 600 + int(SOAK_S)
+    timeout = 900 + int(MINUTES * 60 * 1.2)
     message: ClassVar = {"heads_cached": 500, "members_cached": 1000}
+    connect: ClassVar = {
+        "limits.sends_per_s": 100_000,
+        "limits.frames_per_s": 100_000,
+        "limits.handshakes_per_s": 10_000,
+    }
 
     @with_daemons
     async def test_flat(self) -> None:
         """
-        After a while, the daemons do not grow with the messages, conversations, groups
-        and sessions that they have served: a leak of contents or of sessions would be
-        several times the bound.
+        Once their caches are full, the daemons do not grow with the messages,
+        conversations, groups, sessions, Connects and callers that they have served.
         """
-        numbers = itertools.count(1)
-        for _ in range(_WARM_ROUNDS):
-            await self.round(next(numbers))
-        before = self.sizes()
-        rounds = 0
-        end_s = time.monotonic() + SOAK_S
-        while rounds < _LEAST_ROUNDS or time.monotonic() < end_s:
-            await self.round(next(numbers))
-            rounds += 1
-        sent = rounds * _PAIRS * (_MESSAGES + 2)
-        bound = _SLACK_BYTES + _CACHED_BYTES * min(sent, _CACHED)
-        self.assertGreater(sent * len(_CONTENT), 1.5 * bound)
+        self.guests = guests = Guests(self.installation, self.user)
+        await asyncio.gather(*(guests.fill(_FILL // _FILLING) for _ in range(_FILLING)))
+        await self.load(_WARM_S)
+        users, sent, before = guests.users, guests.sent, self.sizes()
+        self.tell("warm", before)
+        for lap in range(_LAPS):
+            await self.load(MINUTES * 60 / _LAPS)
+            self.tell(f"lap {lap + 1}", self.sizes())
+        users, sent = guests.users - users, guests.sent - sent
+        # A leak of a content or of a session would be several times the bound.
+        bound = _SLACK_BYTES + _USER_BYTES * users
+        self.assertGreater(sent * len(_CONTENT), 3 * bound)
         for name, size in self.sizes().items():
             grown = size - before[name]
-            self.assertLess(
-                grown, bound, f"{name} grew by {grown} bytes with {sent} messages"
-            )
+            told = f"{name} grew by {grown} bytes with {sent} messages of {users} users"
+            self.assertLess(grown, bound, told)
+
+    async def load(self, seconds: float) -> None:
+        """
+        Let guests come and go for so long.
+        """
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            guests = self.guests
+            pairs = (guests.pair(_CONTENT, _MESSAGES) for _ in range(_PAIRS))
+            await asyncio.gather(*pairs, guests.connect(), guests.caller())
 
     def sizes(self) -> dict[str, int]:
         """
@@ -71,50 +84,14 @@ class MemoryTests(IntegrationTestCase):
         daemons = (self.installation.message, self.installation.connect)
         return {daemon.name: daemon.rss_bytes() for daemon in daemons}
 
-    async def round(self, number: int) -> None:
+    def tell(self, when: str, sizes: dict[str, int]) -> None:
         """
-        Let pairs of new users log in, talk, and leave.
+        Print a line, for whoever watches a long soak.
         """
-        await asyncio.gather(*(self.pair(number) for _ in range(_PAIRS)))
-
-    async def pair(self, number: int) -> None:
-        """
-        Let two new users exchange messages, also in a group, and leave.
-        """
-        one, two = await asyncio.gather(self.come(number), self.come(number))
-        try:
-            for n in range(_MESSAGES):
-                await one.send_until_accepted(two.user, f"m{n}", _CONTENT)
-            await one.send_frame(
-                create_group=pb.CreateGroup(
-                    client_id="g", name="soak", members=[two.user]
-                )
-            )
-            made = await one.answer("g")
-            await two.send_frame(watch=pb.Watch(users=[one.user]))
-            talk = f"u:{one.user}:{two.user}"
-            await two.expect("deliver", conversation=talk, seq=_MESSAGES)
-            await two.send_frame(read=pb.Read(conversation=talk, seq=_MESSAGES))
-            await two.expect("deliver", conversation=made.conversation, seq=1)
-            await two.send_frame(
-                send=pb.Send(
-                    client_id="t",
-                    group=int(made.conversation.removeprefix("g:")),
-                    content=_CONTENT,
-                )
-            )
-            await two.answer("t")
-            await two.send_frame(sync=pb.Sync(id="s", conversation=talk))
-            await two.expect("page", id="s")
-        finally:
-            await asyncio.gather(one.close(), two.close())
-
-    async def come(self, number: int) -> Device:
-        """
-        Return a device of a user who was never there.
-        """
-        user = self.user()
-        installation = self.installation
-        device = await Device.dial(installation.url, installation.token(user), user)
-        await device.greet(f"phone-{number}")
-        return device
+        told = ", ".join(
+            f"{name} {size / 2**20:.1f} MB" for name, size in sizes.items()
+        )
+        line = (
+            f"{when}: {told}; {self.guests.sent} messages of {self.guests.users} users"
+        )
+        print(line, file=sys.__stderr__, flush=True)

@@ -1,0 +1,3 @@
+"""
+Load for a long time on real daemons, whose memory must not grow.
+"""

@@ -221,3 +221,14 @@ class DependencyTests(TestCase):
         [line] = self.lines(3, "no such topic")
         self.assertTrue(line.endswith(": no such topic"), line)
         self.assertEqual(self.lines(20), [])
+
+    def test_ever_new_reasons(self) -> None:
+        """
+        A dependency that fails with another reason each time has a line every ten
+        seconds for a quarter of an hour, and one each minute from then on: the reasons
+        that are remembered are bounded.
+        """
+        for n in range(100):
+            self.assertLessEqual(len(self.lines(10, f"refused from port {n}")), 1)
+        later = [self.lines(10, f"refused from port {n}") for n in range(100, 160)]
+        self.assertLessEqual(sum(map(len, later)), 10)

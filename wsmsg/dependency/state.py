@@ -30,6 +30,8 @@ from wsmsg.dependency.cause import Cause
 REMINDER_S = 60.0
 #: The least time between a line and that of a new reason.
 NEW_REASON_S = 10.0
+# Above so many reasons in one outage, a further one has no line of its own.
+_MOST_REASONS = 100
 
 
 class State(StrEnum):
@@ -108,7 +110,8 @@ class OutageLog:
             self.begin(reason, now_s)
             return True
         waited_s = now_s - self._last_s
-        new = reason not in self._reasons and waited_s >= NEW_REASON_S
+        known = reason in self._reasons or len(self._reasons) >= _MOST_REASONS
+        new = not known and waited_s >= NEW_REASON_S
         if not new and waited_s < REMINDER_S:
             return False
         self._last_s = now_s

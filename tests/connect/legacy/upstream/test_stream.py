@@ -4,6 +4,7 @@ Tests of what Connect keeps for a legacy Message, without any network.
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -228,6 +229,19 @@ class RepeatsTests(SynchronousTestCase):
         self.assertEqual(len(self.sent), 1)
         codes = [(answer.time_ms, answer.code) for answer in self.answers]
         self.assertEqual(codes, [(7, ""), (7, ""), (0, "conflict")])
+
+    def test_memory(self) -> None:
+        """
+        Accepted sends are remembered without their contents.
+        """
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        for n in range(200):
+            new = NewSend(1, f"c{n}", "u:1:2", "x" * 10_000 + str(n), 1)
+            self.repeats.send(new, lambda answer: None)
+            self.sent.pop()[1](SendAnswer(7))
+        n_bytes, _ = tracemalloc.get_traced_memory()
+        self.assertLess(n_bytes, 400_000)
 
     def test_rejected(self) -> None:
         """

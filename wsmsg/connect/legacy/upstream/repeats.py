@@ -23,7 +23,7 @@ _Key = tuple[str, int, str]
 
 @attrs.define(slots=True)
 class _FirstSend:
-    content: str
+    digest: int
     time_ms: int = 0
     waiting: list[OnAnswer] = attrs.Factory(list)
 
@@ -58,11 +58,11 @@ class RepeatFilter:
         key = new.conversation, new.sender, new.client_id
         first = self._accepted.get(key) or self._waiting.get(key)
         if first is None:
-            self._waiting[key] = _FirstSend(new.content, 0, [on_answer])
+            self._waiting[key] = _FirstSend(hash(new.content), 0, [on_answer])
             self._send(new, partial(self._answered, key))
             return
         self.repeated += 1
-        if first.content != new.content:
+        if first.digest != hash(new.content):
             reason = "the client id was used for another message"
             on_answer(SendAnswer(code="conflict", reason=reason))
         elif first.time_ms:

@@ -35,6 +35,7 @@ class GrpcServer(ABC):
         self.health = health_aio.HealthServicer()
         self.address = ""
         self._server: grpc.aio.Server | None = None
+        self._starting: asyncio.Task[None] | None = None
 
     @abstractmethod
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -68,17 +69,21 @@ class GrpcServer(ABC):
         except RuntimeError as e:
             raise OSError(f"cannot listen on {listen} (rpc_listen): {e}") from e
         self.address = f"{listen.rpartition(':')[0]}:{port}"
-        await server.start()
         self._server = server
+        # A daemon that is stopped meanwhile cancels this.  The start of grpc.aio must
+        # not be cancelled: it raises InvalidStateError then, and nobody stops it.
+        self._starting = asyncio.ensure_future(server.start())
+        await asyncio.shield(self._starting)
 
     async def stop(self, grace_s: float) -> None:
         """
-        Refuse new calls, and let running calls finish.
+        Refuse new calls, and let running calls finish; also if L{start} was cancelled.
 
         @param grace_s: how long they may take.
         """
         server, self._server = self._server, None
-        if server is not None:
+        if server is not None and self._starting is not None:
+            await asyncio.wait({self._starting})
             await server.stop(grace_s)
 
 

@@ -163,3 +163,32 @@ class StoppingTests(IntegrationTestCase):
             )
         finally:
             connect.extra["goaway_spread_s"] = 0.5
+
+
+class EarlyStopTests(IntegrationTestCase):
+    """
+    P10: daemons that are stopped while they start.
+    """
+
+    alone = True
+
+    @with_daemons
+    async def test_early_stop(self) -> None:
+        """
+        P10: SIGTERM at any time after the first line of the log ends a daemon with
+        status 0 and no error in its log, while its peers dial it.
+        """
+        for stopped, peer in (
+            (self.installation.message, self.installation.connect),
+            (self.installation.connect, self.installation.message),
+        ):
+            await peer.start()
+            for delay_s in (0, 0.02, 0.05, 0.1, 0.3):
+                stopped.log.unlink(missing_ok=True)
+                await stopped.start()
+                await stopped.until_logged(": node ")
+                await asyncio.sleep(delay_s)  # the time of the signal is the subject
+                self.assertEqual(await stopped.terminate(), 0, stopped.tail())
+                wrong = [x for x in stopped.lines() if "#error]" in x or "#crit" in x]
+                self.assertEqual(wrong, [])
+            await peer.terminate()

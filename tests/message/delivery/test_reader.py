@@ -152,6 +152,33 @@ class ReaderTests(ReaderTestCase):
         self.assertEqual(len(self.store.messages), 2)
         self.assertEqual(self.journal.commits, [{0: 3}])
 
+    def test_one_conflict(self) -> None:
+        """
+        A client id that was used for another message is one line of the log, which
+        names the sender and the conversation, however often the store has to be asked.
+        """
+        insert, is_away = self.store.insert, [False, True, True, True]
+
+        def away(*given: Any) -> Deferred[Any]:
+            if is_away.pop():
+                return fail(Unavailable("away"))
+            self.store.insert = insert  # type: ignore[method-assign]
+            return insert(*given)
+
+        self.store.insert = away  # type: ignore[method-assign,assignment]
+        with capturedLogs() as logs:
+            self.journal.give(message(1), message(1, content="other"))
+            self.clock.pump([1] * 20)
+        told = [formatEvent(e) for e in logs if "c1" in formatEvent(e)]
+        self.assertEqual(
+            told,
+            [
+                "record 1 of partition 0 is in the dead letters: conflict: the sender "
+                "used this client id for another message (client id c1 of 1 in u:1:2)"
+            ],
+        )
+        self.assertEqual(len(self.journal.letters), 1)
+
     def test_a_bug(self) -> None:
         """
         An unexpected exception is logged and the batch is repeated; the loop goes on.

@@ -20,7 +20,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
 import attrs
-from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
 from wsmsg.events import EVENT_KINDS
@@ -128,8 +127,6 @@ class Numbering:
     @ivar events: events that were applied.
     @param members_cached: the most members of groups that are cached.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -259,13 +256,6 @@ class Numbering:
     ) -> None:
         self.repeats += 1
         if not message.same_body(first):
-            self._log.warn(
-                "client id {client_id} of {sender} in {conversation} used twice for"
-                " different messages; the second is in the dead letters",
-                client_id=message.client_id,
-                sender=message.sender,
-                conversation=message.conversation,
-            )
             run.dead_letters.append((entry, CONFLICT_REASON))
 
 

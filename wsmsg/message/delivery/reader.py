@@ -288,10 +288,11 @@ class JournalReader:
         for entry, reason in letters:
             self._log.warn(
                 "record {offset} of partition {partition} is in the dead letters:"
-                " {reason}",
+                " {reason}{identity}",
                 partition=entry.partition,
                 offset=entry.offset,
                 reason=reason,
+                identity=_in_words(entry.message),
             )
 
     def _commit(self, positions: Mapping[int, int]) -> None:
@@ -353,3 +354,12 @@ class JournalReader:
 
 def _positions(entries: Sequence[JournalEntry]) -> dict[int, int]:
     return {e.partition: e.offset + 1 for e in entries}
+
+
+def _in_words(message: Message | None) -> str:
+    if message is None:
+        return ""
+    return (
+        f" (client id {message.client_id} of {message.sender} in "
+        f"{message.conversation})"
+    )

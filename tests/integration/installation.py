@@ -71,6 +71,7 @@ class DaemonProcess:
     @param name: C{message} or C{connect}, or one of several: C{message-2}.
     @param extra: further settings, as for C{--set}.
     @ivar arguments: further command-line options, such as C{--config}.
+    @ivar twistd: further options of twistd itself, such as C{--logfile}.
     @ivar before_exec: called in the child process before it executes the daemon.
     @ivar passed: further file descriptors that the daemon inherits.
     """
@@ -89,6 +90,7 @@ class DaemonProcess:
         self._ports = ports
         self.extra = dict(extra or {})
         self.arguments: list[str] = []
+        self.twistd: tuple[str, ...] = ()
         self.before_exec: Callable[[], object] | None = None
         self.passed: tuple[int, ...] = ()
         self._process: asyncio.subprocess.Process | None = None
@@ -117,7 +119,7 @@ class DaemonProcess:
         if "upstream" in self._ports and self.kind == "connect":
             settings["discovery"] = f"static:127.0.0.1:{self._ports['upstream']}"
         command = [str(Path(sys.executable).parent / "twistd"), "-n", "--pidfile="]
-        command += [self.kind, "--data-dir", str(self._folder / "data")]
+        command += [*self.twistd, self.kind, "--data-dir", str(self._folder / "data")]
         for key, value in {**settings, **self.extra}.items():
             command += ["--set", f"{key}={value}"]
         return command + self.arguments

@@ -7,9 +7,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import IO
 from urllib.parse import urlsplit
 
 import click
@@ -183,7 +182,7 @@ def _address(
 @click.option(
     "--json",
     "json_file",
-    type=click.File("wb"),
+    type=click.Path(dir_okay=False, allow_dash=True),
     help="Write all figures to a file (- for stdout).",
 )
 def bench(
@@ -206,7 +205,7 @@ def bench(
     first_user: int,
     settings: dict[str, str],
     profile: str | None,
-    json_file: IO[bytes] | None,
+    json_file: str | None,
 ) -> None:
     """
     Measure throughput, latency, CPU and memory, and compare them with a bare echo
@@ -229,6 +228,9 @@ def bench(
         raise click.UsageError("--profile needs daemons that it starts itself")
     if url and key_file is None and not debug_token:
         raise click.UsageError("--url needs --key-file or --debug-token")
+    if json_file and json_file != "-":
+        # Before some minutes of work for it.
+        _write(json_file, None)
     urls = {"journal": journal, "store": store, "presence": presence}
     if url and (stack or any(urls.values())):
         raise click.UsageError("--stack and backend URLs exclude --url")
@@ -267,10 +269,12 @@ def bench(
         text = as_text(report)
         for name, path in written.items():
             text += "\n" + profiles.as_text(name, profiles.rows(path))
-    if json_file is not None:
-        json_file.write(as_json(report) + b"\n")
     # With --json - the table must not be in the way of who reads the JSON.
-    click.echo(text, err=json_file is not None and json_file.name == "<stdout>")
+    click.echo(text, err=json_file == "-")
+    if json_file == "-":
+        click.echo(as_json(report))
+    elif json_file:
+        _write(json_file, as_json(report) + b"\n")
 
 
 def _profiled(only: tuple[str, ...]) -> tuple[str, ...]:
@@ -297,6 +301,34 @@ def _running(
         secret=secret,
         debug_token=debug_token,
     )
+
+
+def _write(name: str, data: bytes | None) -> None:
+    """
+    Replace a file by a whole one.
+
+    @param data: L{None}: only find out whether that is possible.
+    """
+    try:
+        if os.path.exists(name) and not os.path.isfile(name):
+            # A device, such as /dev/stdout, cannot be replaced.
+            Path(name).write_bytes(data or b"")
+        else:
+            _replace(name, data)
+    except OSError as e:
+        raise click.ClickException(f"{name} cannot be written: {e.strerror}") from None
+
+
+def _replace(name: str, data: bytes | None) -> None:
+    temporary = f"{name}.new"
+    try:
+        with open(temporary, "wb") as out:
+            out.write(data or b"{}")
+        if data is not None:
+            os.replace(temporary, name)
+    finally:
+        with suppress(OSError):
+            os.unlink(temporary)
 
 
 def _tell(text: str) -> None:

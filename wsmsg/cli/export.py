@@ -120,7 +120,9 @@ def _file(name: str, resume: bool) -> Iterator[BinaryIO]:
             os.fsync(out.fileno())
         os.rename(part, name)
     except OSError as e:
-        fail(f"{e.filename or part} cannot be written: {e.strerror}")
+        kept = os.path.exists(part) and os.path.getsize(part)
+        hint = "; once that is mended, --resume continues it" if kept else ""
+        fail(f"{e.filename or part} cannot be written: {e.strerror}{hint}")
     finally:
         if os.path.exists(part) and not os.path.getsize(part):
             os.unlink(part)

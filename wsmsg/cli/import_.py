@@ -62,27 +62,27 @@ def import_(
     settings = settings_of(config, store, data_dir)
     known = (Unavailable, BadFile, CannotImport, OSError)
     with _file(file) as stream:
-        if verify:
-            _verify(settings, stream, known, as_json)
-        else:
-            _import(settings, stream, known, as_json)
+        summary, text = (_verify if verify else _import)(settings, stream, known)
+    show(summary, text, as_json=as_json, err=False)
+    if not summary.get("same", True):
+        raise SystemExit(1)
 
 
 @contextmanager
 def _file(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        yield sys.stdin.buffer
-        return
     try:
+        if name == "-":
+            yield sys.stdin.buffer
+            return
         with Path(name).open("rb") as stream:
             yield stream
     except OSError as e:
-        fail(f"{name} cannot be read: {e.strerror}")
+        fail(f"{e.filename or name} cannot be read: {e.strerror}")
 
 
 def _import(
-    settings: MessageSettings, stream: BinaryIO, known: tuple[Any, ...], as_json: bool
-) -> None:
+    settings: MessageSettings, stream: BinaryIO, known: tuple[Any, ...]
+) -> tuple[dict[str, Any], str]:
     progress = ProgressLine("imported")
     reader, importer = run(lambda r: _keep(settings, r, stream, progress), known)
     counts = reader.counts
@@ -99,7 +99,7 @@ def _import(
         f"{counts.groups} groups, {counts.cursors} cursors\n"
         f"sha256 {reader.sha256}"
     )
-    show(summary, text, as_json=as_json, err=False)
+    return summary, text
 
 
 async def _keep(
@@ -131,8 +131,8 @@ async def _keep(
 
 
 def _verify(
-    settings: MessageSettings, stream: BinaryIO, known: tuple[Any, ...], as_json: bool
-) -> None:
+    settings: MessageSettings, stream: BinaryIO, known: tuple[Any, ...]
+) -> tuple[dict[str, Any], str]:
     progress = ProgressLine("compared")
     reader, difference = run(lambda r: _compare(settings, r, stream), known)
     counts = reader.counts
@@ -153,9 +153,7 @@ def _verify(
         f"{difference.different} differ there; the store has "
         f"{difference.more} more"
     )
-    show(summary, "\n".join(lines), as_json=as_json, err=False)
-    if not summary["same"]:
-        raise SystemExit(1)
+    return summary, "\n".join(lines)
 
 
 async def _compare(settings: MessageSettings, reactor: Any, stream: BinaryIO) -> Any:

@@ -73,8 +73,8 @@ class LazyGroup(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """
-        Run a command.  If its output cannot be written, end with a line that says so;
-        silently, if nobody reads it any more.
+        Run a command.  If a file or its output cannot be written, end with a line that
+        says so; silently, if nobody reads the output any more.
         """
         try:
             try:
@@ -83,8 +83,11 @@ class LazyGroup(click.Group):
                 if sys.stdout is not None:
                     sys.stdout.flush()
         except OSError as e:
-            if e.errno not in _NOT_WRITTEN or e.filename is not None:
+            if e.errno not in _NOT_WRITTEN:
                 raise
+            if e.filename is not None:
+                click.echo(f"Error: {e.filename}: {e.strerror}", err=True)
+                sys.exit(1)
             _end_without_output(e)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -124,6 +124,7 @@ def run(work: Callable[[Any], Coroutine[Any, Any, T]], known: tuple[Any, ...]) -
     known exception.
 
     @param known: the exceptions whose text is for the operator.
+    @raise OSError: one of C{known}: the caller knows which file it was.
     """
     from twisted.internet.defer import Deferred
     from twisted.internet.task import react
@@ -146,6 +147,8 @@ def run(work: Callable[[Any], Coroutine[Any, Any, T]], known: tuple[Any, ...]) -
     except SystemExit as e:
         if e.code:
             raise
+    if failed and isinstance(failed[0], OSError):
+        raise failed[0]
     if failed:
         fail(str(failed[0]))
     if not done:

@@ -60,7 +60,8 @@ class Client(GroupRequests):
     @param device: the name of the device; a newer login of the same user and device
         ends the older one.
     @param position_file: the file that keeps the program's position and its unsent
-        messages across restarts; L{None}: they are not kept.
+        messages across restarts; L{None}: they are not kept.  If it cannot be written,
+        an error is logged, the old file stays, and the client works on and tries again.
     @param start: the point from which a conversation that is not in that file is read:
         from its first message, after the last message that the user has on any device,
         or from now on.

@@ -113,7 +113,7 @@ class Upkeep:
             await asyncio.gather(self._running, return_exceptions=True)
         if not isinstance(self.state, Closed):
             self._end(Closed("closed"))
-        self._saving.now(self._exchange)
+        self._saving.last(self._exchange)
 
     async def _run(self) -> None:
         url = self._reconnect.url

@@ -87,9 +87,7 @@ def _try_pid(path: Path, *, daemon: str, ours: bool) -> None:
             raise ValueError("it is not a regular file")
         path.open("r+b").close()
         remove_stale(path, daemon, ours=ours)
-    else:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+    _write_file(path.parent)
 
 
 def _listeners(settings: Common) -> Iterator[str]:
@@ -133,7 +131,11 @@ def _reason(error: OSError, address: Address, key: str) -> str:
 
 def _write(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as trial:
+    _write_file(folder)
+
+
+def _write_file(folder: Path) -> None:
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as trial:
         trial.write(b"wsmsg")
         os.fsync(trial.fileno())
 

@@ -9,7 +9,8 @@ admin         the admin listener: health, metrics and status over HTTP
 counters      the base of records of counters
 grpc_health   the standard gRPC health service
 health        the readiness of the daemon
-log_writer    the thread that writes a log whose reader may stop
+log_file      the file of a log, which starts anew when it is large
+log_writer    writers that drop and count what the destination of a log does not take
 logs          observers that write log events as text or JSON
 metrics       counters and gauges for Prometheus
 stdlib_logs   forwards records of the standard library's logging to Twisted's log

@@ -1,10 +1,10 @@
 """
-A thread that writes the log where the destination may stop taking lines: a pipe, a
-terminal, the socket of a log collector.
+The writers of the log, which drop and count the lines that the destination does not
+take, and write the number once it takes lines again.
 
-The thread waits for the destination; nobody waits for the thread.  Lines that do not
-fit into its queue are dropped and counted, and the number is written once the
-destination takes lines again.
+A file takes lines at once, unless its disk is full.  A pipe, a terminal or the socket
+of a log collector may stop taking lines; there a thread waits for the destination, and
+nobody waits for the thread.  Lines that do not fit into its queue are dropped.
 """
 
 from __future__ import annotations
@@ -27,12 +27,65 @@ class Out(Protocol):
     def flush(self) -> object: ...
 
 
+class ILogWriter(Protocol):
+    """
+    A writer of lines.
+
+    @ivar dropped: lines that were dropped because the destination took no more, or
+        failed.
+    """
+
+    dropped: int
+
+    def write(self, line: str, /) -> None:
+        """
+        Write a line, or drop it; never fails.
+        """
+
+    def flush(self, timeout_s: float, /) -> bool:
+        """
+        Wait until all lines are written, but no longer than C{timeout_s}.
+
+        @return: whether they are.
+        """
+
+
+class FileLogWriter:
+    """
+    Writes each line at once, in the thread that logs it.
+
+    @ivar dropped: as of L{ILogWriter}.
+    @param note: returns the line that tells of so many dropped ones.
+    """
+
+    def __init__(self, out: Out, note: Callable[[int], str]) -> None:
+        self.dropped = 0
+        self._out = out
+        self._note = note
+        self._untold = 0
+        self._lock = threading.Lock()
+
+    def write(self, line: str) -> None:
+        with self._lock:
+            try:
+                if self._untold:
+                    self._out.write(self._note(self._untold))
+                    self._untold = 0
+                self._out.write(line)
+                self._out.flush()
+            except Exception:  # noqa: BLE001 - there is no other place to log it
+                self.dropped += 1
+                self._untold += 1
+
+    def flush(self, timeout_s: float) -> bool:
+        return True
+
+
 class LogWriter:
     """
     A queue of lines, and the thread that writes them.
 
-    @ivar dropped: lines that were dropped because the destination took no more, or
-        failed.
+    @ivar dropped: as of L{ILogWriter}.
     @param note: returns the line that tells of so many dropped ones.
     """
 
@@ -49,9 +102,6 @@ class LogWriter:
         thread.start()
 
     def write(self, line: str) -> None:
-        """
-        Queue a line, or drop it; never waits for the destination.
-        """
         with self._changed:
             if self._queued + len(line) > QUEUE_CHARACTERS:
                 self._drop(1)
@@ -61,11 +111,6 @@ class LogWriter:
             self._changed.notify_all()
 
     def flush(self, timeout_s: float) -> bool:
-        """
-        Wait until all lines are written, but no longer than C{timeout_s}.
-
-        @return: whether they are.
-        """
         with self._changed:
             return self._changed.wait_for(
                 lambda: not self._lines and not self._writing, timeout_s

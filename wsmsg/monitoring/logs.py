@@ -15,7 +15,6 @@ import os
 import stat
 import sys
 import syslog
-import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -28,10 +27,10 @@ from twisted.logger import (
     formatEvent,
     formatEventAsClassicLogText,
 )
-from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
-from wsmsg.monitoring.log_writer import LogWriter, Out
+from wsmsg.monitoring.log_file import DescriptorOutput, LogFile
+from wsmsg.monitoring.log_writer import FileLogWriter, ILogWriter, LogWriter, Out
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import LogSettings
 
@@ -52,7 +51,7 @@ class Logs:
     """
     An observer that writes events; it may be called from any thread.
 
-    @param rotate: starts a new file.
+    @ivar rotate: starts a new file, if the destination is a file.
     @param may_block: whether the destination may take no more lines for a while, so
         that a thread has to write them from L{start} on.
     """
@@ -67,9 +66,8 @@ class Logs:
     ) -> None:
         self._out = out
         self._may_block = may_block
-        self._writer: LogWriter | None = None
-        self._lock = threading.Lock()
-        self._rotate = rotate
+        self._writer: ILogWriter = FileLogWriter(out, self._dropped_line)
+        self.rotate = rotate
         self.apply_settings(settings)
 
     def apply_settings(self, settings: LogSettings) -> None:
@@ -84,18 +82,15 @@ class Logs:
         if level is not None and _ORDER[level] < self._minimum:
             return
         line = self._format(event)
-        if line and self._writer is not None:
+        if line:
             self._writer.write(line)
-        elif line:
-            with self._lock:
-                self._out.write(line)
-                self._out.flush()
 
     def start(self) -> None:
         """
         Never block any more.  The process must not fork after this.
         """
-        if self._may_block and self._writer is None:
+        if self._may_block:
+            self._may_block = False
             self._writer = LogWriter(self._out, self._dropped_line)
             atexit.register(self.flush)
 
@@ -103,8 +98,7 @@ class Logs:
         """
         Wait, for a second at most, until all lines are written.
         """
-        if self._writer is not None:
-            self._writer.flush(_FLUSH_S)
+        self._writer.flush(_FLUSH_S)
 
     def register_metrics(self, metrics: Metrics) -> None:
         """
@@ -113,7 +107,7 @@ class Logs:
         metrics.counter(
             "wsmsg_log_dropped",
             "Lines of the log that were dropped because the output took no more",
-            lambda: 0 if self._writer is None else self._writer.dropped,
+            lambda: self._writer.dropped,
         )
 
     def _dropped_line(self, dropped: int) -> str:
@@ -127,13 +121,6 @@ class Logs:
                 "dropped": dropped,
             }
         )
-
-    def rotate(self) -> None:
-        """
-        Start a new file, if the destination is a file.
-        """
-        with self._lock:
-            self._rotate()
 
 
 def twistd_logs(options: Mapping[str, Any], settings: LogSettings) -> Logs:
@@ -169,15 +156,12 @@ def _to_stdout(stream: TextIO | None, settings: LogSettings) -> Logs:
         is_file = stat.S_ISREG(os.fstat(number).st_mode)
     except (OSError, ValueError):
         return Logs(stream, settings)  # in memory, or closed
-    if is_file:
-        return Logs(stream, settings)
-    return Logs(_Descriptor(number), settings, may_block=True)
+    return Logs(DescriptorOutput(number), settings, may_block=not is_file)
 
 
 def _log_file(name: str) -> LogFile:
     try:
-        file: LogFile = LogFile.fromFullPath(name)
-        return file
+        return LogFile(name)
     except OSError as e:
         print(f"wsmsg: cannot write the log {name}: {e.strerror or e}", file=sys.stderr)
         raise SystemExit(1) from None
@@ -189,17 +173,6 @@ class _Nowhere:
 
     def flush(self) -> None:
         pass
-
-
-class _Descriptor(_Nowhere):
-    # Not a stream: at its end Python waits for the lock of one that a thread writes to.
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def write(self, text: str, /) -> None:
-        left = memoryview(text.encode("utf-8", "backslashreplace"))
-        while left:
-            left = left[os.write(self._number, left) :]
 
 
 class _Syslog(_Nowhere):

@@ -5,12 +5,7 @@ Message on a disk that becomes full.
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
-import shutil
-import subprocess
-import tempfile
-from pathlib import Path
 from typing import Any, ClassVar
 
 from tests.integration.cases import (
@@ -20,25 +15,12 @@ from tests.integration.cases import (
     with_daemons,
 )
 from tests.integration.device import Device
+from tests.integration.small_disk import SmallDisk
 from wsmsg.rpc import client_pb2 as pb
 
 MIB = 2**20
 #: Long contents fill the disk with few messages.
 _CONTENT = "x" * 3_000
-
-
-def small_disk() -> Path | None:
-    """
-    Mount a disk of 48 MiB in memory; L{None} where that is not allowed.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="wsmsg-disk-"))
-    command = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        folder.rmdir()
-        return None
-    return folder
 
 
 class FullDisk(IntegrationTestCase):
@@ -107,21 +89,19 @@ class ReserveTests(FullDisk):
         Message refuses messages before the disk is full, says so in its readiness and
         metrics, and goes on by itself once there is room; nothing accepted is lost.
         """
-        disk = small_disk()
+        disk = SmallDisk.mount("48m")
         if disk is None:
             self.skipTest("no disk can be mounted")
 
         async def unmount() -> None:
             await self.installation.message.kill()
-            subprocess.run(["umount", "-l", str(disk)], check=True)
-            shutil.rmtree(disk)
+            disk.unmount()
 
         self.at_end(unmount)
         message = self.installation.message
-        message.extra["journal"] = f"sqlite://{disk}/journal.db"
-        message.extra["store"] = f"sqlite://{disk}/store.db"
-        ballast = disk / "ballast"
-        ballast.write_bytes(b"\0" * (8 * MIB))
+        message.extra["journal"] = f"sqlite://{disk.folder}/journal.db"
+        message.extra["store"] = f"sqlite://{disk.folder}/store.db"
+        disk.occupy(8 * MIB)
         await self.installation.start()
         one, two = self.user(), self.user()
         device = await self.device(one)
@@ -133,9 +113,8 @@ class ReserveTests(FullDisk):
         self.assertGreater(
             await metric(message, 'wsmsg_message_gate_refused_total{alarm="disk"}'), 0
         )
-        free = os.statvfs(disk)
-        self.assertGreater(free.f_bavail, 0)
-        ballast.unlink()
+        self.assertGreater(disk.free, 0)
+        disk.empty()
         await self.accepts_again(device, two)
         _, told = await message.get("/readyz")
         self.assertEqual((told["degraded"], told["alarms"]), (False, []))

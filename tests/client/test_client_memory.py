@@ -114,6 +114,21 @@ class MemoryTests(ClientCase):
         self.assertEqual(await link.next(frames.Send), mine)
         link.give(frames.Accepted(mine.client_id, 9))
 
+    async def test_checked(self) -> None:
+        """
+        The program can ask when the server last made sure that nothing is missing.
+        """
+        client = self.client()
+        client.start()
+        link = await self.server.connection(welcome())
+        events = client.events()
+        cases = ((0, -1, -1), (5000, 5, 60), (0, -1, -1))
+        for seq, (checked_ms, least, most) in enumerate(cases, 1):
+            link.give(frames.Pong("h", checked_ms), message(seq))
+            await self.next(events, MessageReceived)
+            seconds = client.checked_s
+            self.assertTrue(least <= (-1 if seconds is None else seconds) <= most)
+
     async def test_goes_on_after_a_crash(self) -> None:
         """
         After a crash of the program its messages are sent with their ids, and it gets

@@ -73,7 +73,7 @@ frames = st.one_of(
     st.builds(f.Presence, int64s, st.booleans(), int64s),
     st.builds(f.Typing, texts, int64s),
     st.builds(f.Resync, texts),
-    st.builds(f.Pong, texts),
+    st.builds(f.Pong, texts, int64s),
 )
 
 

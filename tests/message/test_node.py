@@ -33,12 +33,13 @@ class EachSecondTests(SynchronousTestCase):
             reach=SimpleNamespace(unreached=str),
         )
         parts: dict[str, Any] = dict.fromkeys(
-            ("settings", "journal", "store", "marks", "queries"), None
+            ("settings", "journal", "store", "marks"), None
         )
         self.node = MessageNode(
             **parts,
             clock=self.clock,
             alarms=Alarms(),
+            queries=SimpleNamespace(history=SimpleNamespace(reason=str)),  # type: ignore[arg-type]
             reading=SimpleNamespace(stalled=self.stalled),  # type: ignore[arg-type]
             core=SimpleNamespace(links=links, clocks=SimpleNamespace(reason=str)),  # type: ignore[arg-type]
             streams=None,  # type: ignore[arg-type]

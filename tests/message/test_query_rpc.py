@@ -208,6 +208,17 @@ class QueryAdapterTests(SynchronousTestCase):
         response = rest_pb2.QueryResponse(answers=answers)
         self.assertLess(response.ByteSize(), MESSAGE_BYTES)
 
+    def test_compare(self) -> None:
+        """
+        Pushed numbers are compared with the heads, and a Connect is told the epoch.
+        """
+        query = rest_pb2.CompareQuery(epoch="e1")
+        query.pushed.add(user=1, conversation="u:1:2", seq=3)
+        query.pushed.add(user=2, conversation="u:2:3", seq=0)
+        [answer] = self.ask(rest_pb2.QueryItem(compare=query))
+        self.assertEqual(list(answer.compare.heads), [5, 0])
+        self.assertEqual(answer.compare.epoch, "e1")
+
     def test_cancelled(self) -> None:
         """
         A call whose caller is gone logs nothing.

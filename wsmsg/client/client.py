@@ -146,6 +146,15 @@ class Client(GroupRequests):
         """
         return len(self._exchange.outbound)
 
+    @property
+    def checked_s(self) -> float | None:
+        """
+        The seconds since the server last made sure that this client was pushed all
+        that it has for the user, or was told to sync; it does so about once a minute.
+        L{None}: the server has not said so yet.
+        """
+        return self._exchange.history.checked_s(asyncio.get_running_loop().time())
+
     async def __aenter__(self) -> Self:
         await self.connect()
         return self

@@ -94,7 +94,7 @@ class Saving:
             self._file.save(
                 user=exchange.user,
                 position=exchange.position,
-                epoch=exchange.epoch,
+                epoch=exchange.history.epoch,
                 positions=exchange.inbound.positions(),
                 unsent=exchange.outbound,
             )

@@ -21,6 +21,7 @@ from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import HeartbeatSweep
 from wsmsg.connect.edge.rpc import ConnectRpc
 from wsmsg.connect.plugins import Plugins
+from wsmsg.connect.session.head_check import HeadCheck
 from wsmsg.connect.session.registry import Registry
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.connect.websocket.factory import WebSocketConnections
@@ -52,24 +53,27 @@ class ConnectNode:
     site: QuietSite
     rpc: ConnectRpc
     plugins: Plugins
+    head_check: HeadCheck
     _sweeping: LoopingCall | None = None
 
     # ------------------------------------------------------------ start and stop
 
     def start_sweeps(self) -> None:
         """
-        Start the two timers that all connections share: heartbeat and sweep.
+        Start the timers that all connections share: heartbeat, head check and sweep.
         """
         self.heartbeat.start()
+        self.head_check.start()
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = self.clock
         self._sweeping.start(_SWEEP_S, now=False)
 
     def stop_sweeps(self) -> None:
         """
-        Stop both timers.
+        Stop these timers.
         """
         self.heartbeat.stop()
+        self.head_check.stop()
         if self._sweeping is not None and self._sweeping.running:
             self._sweeping.stop()
 

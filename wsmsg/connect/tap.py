@@ -116,6 +116,7 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
     from wsmsg.connect.edge.rpc import ConnectRpc
     from wsmsg.connect.node import ConnectNode
     from wsmsg.connect.plugins import Plugins
+    from wsmsg.connect.session.head_check import HeadCheck
     from wsmsg.connect.session.registry import Registry
 
     settings: ConnectSettings = daemon.settings
@@ -144,6 +145,7 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
         site=_site(context, daemon.health, admission, online, callers),
         rpc=ConnectRpc(online),
         plugins=plugins,
+        head_check=HeadCheck(registry, upstream, reactor, daemon.health.alarms),
     )
 
 

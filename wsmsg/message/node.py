@@ -133,6 +133,7 @@ class MessageNode:
 
     def _check_progress(self) -> None:
         self.alarms.set("delivery_stalled", self.reading.stalled())
+        self.alarms.set("store_behind", self.queries.history.reason())
 
     def stop_leases(self) -> None:
         """

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from wsmsg.dependency.gather import gather
 from wsmsg.errors import Internal, NotFound, WsmsgError
-from wsmsg.message.queries.interface import IQueries
+from wsmsg.message.queries.interface import IQueries, PushedNumber
 from wsmsg.message.store.interface import PAGE_BYTES
 from wsmsg.model import ConversationHead, Mark
 from wsmsg.rpc import rest_pb2
@@ -66,6 +66,8 @@ class QueryAdapter:
                     return await self._heads(item.heads)
                 case "group":
                     return await self._group(item.group)
+                case "compare":
+                    return await self._compare(item.compare)
                 case "presence":
                     return await self._presence(item.presence)
                 case "unread":
@@ -103,6 +105,12 @@ class QueryAdapter:
         for head in page.heads:
             _write_head(answer.heads.heads.add(), head)
         return answer
+
+    async def _compare(self, query: rest_pb2.CompareQuery) -> rest_pb2.QueryAnswer:
+        pushed = [PushedNumber(p.user, p.conversation, p.seq) for p in query.pushed]
+        found = await self._queries.compare(query.epoch, pushed)
+        answer = rest_pb2.CompareAnswer(heads=found.heads, epoch=found.epoch)
+        return rest_pb2.QueryAnswer(compare=answer)
 
     async def _group(self, query: rest_pb2.GroupQuery) -> rest_pb2.QueryAnswer:
         page = await self._queries.group(

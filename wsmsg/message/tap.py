@@ -304,14 +304,18 @@ class Assembly:
 
     @cached_property
     def _queries(self) -> Queries:
+        from wsmsg.message.backends import store_backend
+        from wsmsg.message.queries.history import HistoryWatch
         from wsmsg.message.queries.queries import Queries
 
+        shared = store_backend(self._settings).SHARED
         return Queries(
             self._store,
             self._presence,
             self._links.routes,
             page=self._settings.page,
             mark=self._marks.mark,
+            history=HistoryWatch(self._store, self._reactor.seconds, shared=shared),
         )
 
     @cached_property

@@ -319,7 +319,13 @@ class Error(Frame, frozen=True):
 
 
 class Pong(Frame, frozen=True):
+    """
+    C{checked_ms} is the time since the server last compared what it pushed to the
+    session with the heads; 0: it has not yet.
+    """
+
     nonce: str = ""
+    checked_ms: Int64 = 0
 
 
 ClientFrame = (

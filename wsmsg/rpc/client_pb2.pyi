@@ -380,10 +380,12 @@ class Error(_message.Message):
     def __init__(self, code: _Optional[str] = ..., reason: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class Pong(_message.Message):
-    __slots__ = ("nonce",)
+    __slots__ = ("nonce", "checked_ms")
     NONCE_FIELD_NUMBER: _ClassVar[int]
+    CHECKED_MS_FIELD_NUMBER: _ClassVar[int]
     nonce: str
-    def __init__(self, nonce: _Optional[str] = ...) -> None: ...
+    checked_ms: int
+    def __init__(self, nonce: _Optional[str] = ..., checked_ms: _Optional[int] = ...) -> None: ...
 
 class Group(_message.Message):
     __slots__ = ("id", "group", "name", "owner", "history", "count", "members", "more")

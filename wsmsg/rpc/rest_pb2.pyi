@@ -440,20 +440,22 @@ class QueryRequest(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[QueryItem, _Mapping]]] = ...) -> None: ...
 
 class QueryItem(_message.Message):
-    __slots__ = ("page", "heads", "presence", "group", "unread", "mark")
+    __slots__ = ("page", "heads", "presence", "group", "unread", "mark", "compare")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
     UNREAD_FIELD_NUMBER: _ClassVar[int]
     MARK_FIELD_NUMBER: _ClassVar[int]
+    COMPARE_FIELD_NUMBER: _ClassVar[int]
     page: PageQuery
     heads: HeadsQuery
     presence: PresenceQuery
     group: GroupQuery
     unread: UnreadQuery
     mark: MarkQuery
-    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ..., group: _Optional[_Union[GroupQuery, _Mapping]] = ..., unread: _Optional[_Union[UnreadQuery, _Mapping]] = ..., mark: _Optional[_Union[MarkQuery, _Mapping]] = ...) -> None: ...
+    compare: CompareQuery
+    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ..., group: _Optional[_Union[GroupQuery, _Mapping]] = ..., unread: _Optional[_Union[UnreadQuery, _Mapping]] = ..., mark: _Optional[_Union[MarkQuery, _Mapping]] = ..., compare: _Optional[_Union[CompareQuery, _Mapping]] = ...) -> None: ...
 
 class PageQuery(_message.Message):
     __slots__ = ("user", "conversation", "after", "limit")
@@ -525,6 +527,24 @@ class Mark(_message.Message):
     seq: int
     def __init__(self, message_id: _Optional[int] = ..., conversation: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
 
+class CompareQuery(_message.Message):
+    __slots__ = ("pushed", "epoch")
+    PUSHED_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    pushed: _containers.RepeatedCompositeFieldContainer[PushedNumber]
+    epoch: str
+    def __init__(self, pushed: _Optional[_Iterable[_Union[PushedNumber, _Mapping]]] = ..., epoch: _Optional[str] = ...) -> None: ...
+
+class PushedNumber(_message.Message):
+    __slots__ = ("user", "conversation", "seq")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    conversation: str
+    seq: int
+    def __init__(self, user: _Optional[int] = ..., conversation: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
+
 class QueryResponse(_message.Message):
     __slots__ = ("answers",)
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
@@ -532,7 +552,7 @@ class QueryResponse(_message.Message):
     def __init__(self, answers: _Optional[_Iterable[_Union[QueryAnswer, _Mapping]]] = ...) -> None: ...
 
 class QueryAnswer(_message.Message):
-    __slots__ = ("page", "heads", "presence", "error", "group", "unread", "mark")
+    __slots__ = ("page", "heads", "presence", "error", "group", "unread", "mark", "compare")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
@@ -540,6 +560,7 @@ class QueryAnswer(_message.Message):
     GROUP_FIELD_NUMBER: _ClassVar[int]
     UNREAD_FIELD_NUMBER: _ClassVar[int]
     MARK_FIELD_NUMBER: _ClassVar[int]
+    COMPARE_FIELD_NUMBER: _ClassVar[int]
     page: PageAnswer
     heads: HeadsAnswer
     presence: PresenceAnswer
@@ -547,7 +568,8 @@ class QueryAnswer(_message.Message):
     group: GroupAnswer
     unread: UnreadAnswer
     mark: MarkAnswer
-    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ..., group: _Optional[_Union[GroupAnswer, _Mapping]] = ..., unread: _Optional[_Union[UnreadAnswer, _Mapping]] = ..., mark: _Optional[_Union[MarkAnswer, _Mapping]] = ...) -> None: ...
+    compare: CompareAnswer
+    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ..., group: _Optional[_Union[GroupAnswer, _Mapping]] = ..., unread: _Optional[_Union[UnreadAnswer, _Mapping]] = ..., mark: _Optional[_Union[MarkAnswer, _Mapping]] = ..., compare: _Optional[_Union[CompareAnswer, _Mapping]] = ...) -> None: ...
 
 class PageAnswer(_message.Message):
     __slots__ = ("messages", "head", "more", "epoch")
@@ -636,6 +658,14 @@ class MarkAnswer(_message.Message):
     KNOWN_FIELD_NUMBER: _ClassVar[int]
     known: _containers.RepeatedScalarFieldContainer[bool]
     def __init__(self, known: _Optional[_Iterable[bool]] = ...) -> None: ...
+
+class CompareAnswer(_message.Message):
+    __slots__ = ("heads", "epoch")
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    heads: _containers.RepeatedScalarFieldContainer[int]
+    epoch: str
+    def __init__(self, heads: _Optional[_Iterable[int]] = ..., epoch: _Optional[str] = ...) -> None: ...
 
 class QueryError(_message.Message):
     __slots__ = ("code", "reason", "retry_after_ms")

@@ -18,6 +18,7 @@ from wsmsg.connect.session.interface import ISession, ISessionPeer
 from wsmsg.connect.session.registry import Registry
 from wsmsg.connect.session.session import Session
 from wsmsg.connect.upstream.interface import (
+    ComparedHeads,
     GroupView,
     HeadsView,
     IUpstream,
@@ -105,6 +106,7 @@ class FakeUpstream:
     def __init__(self) -> None:
         self.up = True
         self.unnumbered = False
+        self.changed_s = 0.0
         self.reads = self
         self.calls: list[tuple[Any, ...]] = []
         self.logins: list[Login] = []
@@ -163,6 +165,11 @@ class FakeUpstream:
             return self.heads_d
         return succeed(HeadsView((), False, "p1", "e1"))
 
+    def compare(
+        self, pushed: Sequence[tuple[int, str, int]]
+    ) -> Deferred[ComparedHeads]:
+        return self._ask("compare", tuple(pushed))
+
     def group(
         self, user: int, conversation: str, after: int, limit: int
     ) -> Deferred[GroupView]:
@@ -206,12 +213,12 @@ class FakeNode:
     A node with sessions.
     """
 
-    def __init__(self, **limits: Any) -> None:
+    def __init__(self, upstream: FakeUpstream | None = None, **limits: Any) -> None:
         self.clock = Clock()
         self.clock.advance(NOW_S)
         self.settings = ConnectSettings(limits=LimitSettings(**limits))
         self.registry = Registry(self.settings, self.clock, lambda low, high: high)
-        self.upstream = FakeUpstream()
+        self.upstream = upstream or FakeUpstream()
         verifyObject(IUpstream, self.upstream)
         self.context = SessionContext(
             name="here",

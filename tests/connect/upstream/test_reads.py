@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.upstream.doubles import World
-from wsmsg.connect.upstream.interface import HeadsView, PageView
+from wsmsg.connect.upstream.interface import ComparedHeads, HeadsView, PageView
 from wsmsg.errors import BadRequest, Overloaded, Unavailable
 from wsmsg.model import ConversationHead, Cursor, Mark
 from wsmsg.rpc import rest_pb2
@@ -101,6 +101,28 @@ class QueryTests(SynchronousTestCase):
         messages, total, more = self.successResultOf(asked)
         self.assertEqual([m.seq for m in messages], [3])
         self.assertEqual((total, more), (5, True))
+
+    def test_compare(self) -> None:
+        """
+        A comparison says in which epoch the numbers were pushed; another epoch in the
+        answer has the clients reconnect.
+        """
+        world = World()
+        world.start("a:1")
+        for before, now in (("", "e1"), ("e1", "e2")):
+            asked = world.upstream.reads.compare([(1, "u:1:2", 3), (2, "g:5", 7)])
+            request, answered = world.message().stream.queries[-1]
+            query = request.items[0].compare
+            given = [(p.user, p.conversation, p.seq) for p in query.pushed]
+            self.assertEqual(given, [(1, "u:1:2", 3), (2, "g:5", 7)])
+            self.assertEqual(query.epoch, before)
+            self.assertEqual(world.edge.calls, [])
+            told = rest_pb2.CompareAnswer(heads=[4, 0], epoch=now)
+            answer = rest_pb2.QueryAnswer(compare=told)
+            answered.callback(rest_pb2.QueryResponse(answers=[answer]))
+            self.assertEqual(self.successResultOf(asked), ComparedHeads([4, 0], now))
+        (call,) = world.edge.calls
+        self.assertEqual(call[0], "reconnect_all")
 
     def test_nobody_there(self) -> None:
         """

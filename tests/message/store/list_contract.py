@@ -97,6 +97,7 @@ class ListTests(CursorTests):
         self.assertNotIn(second, ("", first))
         self.assertEqual(await self.store.renew_epoch(first), second)
         self.assertEqual(self.store.epoch, second)
+        self.assertEqual(await self.store.read_epoch(), second)
         names, after = await changed_conversations(self.store, 1, position)
         self.assertEqual(names, ["u:1:2"])
         self.assertEqual(decode_position(after).epoch, second)

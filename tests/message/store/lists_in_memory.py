@@ -23,6 +23,9 @@ class EpochInMemory:
     def forget_shards(self) -> None:
         self.forgotten += 1
 
+    def read_epoch(self) -> Deferred[str]:
+        return succeed(self.epoch)
+
     def renew_epoch(self, known: str) -> Deferred[str]:
         if self.epoch == known:
             self.epoch = f"{known}+"

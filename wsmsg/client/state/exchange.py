@@ -58,6 +58,7 @@ class Exchange:
     @param on_answer: called once for each query, with its id and the answer.
     @ivar events: the queue of events for the program.
     @ivar tracer: finds the frame that the server cannot decode.
+    @ivar history: of the server.
     @ivar connected: L{None}: there is no connection.
     """
 
@@ -95,7 +96,7 @@ class Exchange:
         self._typing: dict[str, None] = {}
         self._watched: tuple[int, ...] = ()
         self._watch_due = False
-        self._history = ServerHistory(saved.epoch)
+        self.history = ServerHistory(saved.epoch)
         self.connected: Connected | None = None
         for name, position in saved.positions.items():
             self._cursors.resume(name, position.seq)
@@ -124,10 +125,6 @@ class Exchange:
     @property
     def position(self) -> str:
         return self._listing.position
-
-    @property
-    def epoch(self) -> str:
-        return self._history.epoch
 
     def hello(self) -> frames.Hello:
         """
@@ -273,7 +270,7 @@ class Exchange:
             case frames.Rejected():
                 self.outbound.rejected(frame, now)
             case frames.Page():
-                if self._history.is_replaced_in(frame):
+                if self.history.is_replaced_in(frame):
                     self._begin_anew(frame.epoch, now)
                 elif not self.inbound.page(frame, now):
                     self._queries.answered(frame.id, frame)
@@ -296,8 +293,9 @@ class Exchange:
                 self._error(frame, now)
             case frames.Welcome():
                 self._welcomed(frame, now)
-            case frames.Pong(nonce):
+            case frames.Pong(nonce, checked_ms):
                 self.tracer.answered(nonce)
+                self.history.checked(checked_ms, now)
             case frames.Goaway():
                 pass
 
@@ -310,11 +308,11 @@ class Exchange:
         self.events.put(self.connected)
         if not self.numbers:
             return
-        if self._history.is_replaced(frame.epoch):
+        if self.history.is_replaced(frame.epoch):
             self._begin_anew(frame.epoch, now)
         else:
             self._check_history(now)
-        self._history.note(frame.epoch)
+        self.history.note(frame.epoch)
         if frame.synced:
             self._listed(frame, now)
         else:
@@ -322,14 +320,14 @@ class Exchange:
 
     def _heads(self, frame: frames.Heads, now: float) -> None:
         if self._listing.is_open(frame.id):
-            if self._history.is_replaced(frame.epoch):
+            if self.history.is_replaced(frame.epoch):
                 self._begin_anew(frame.epoch, now)
             self._listed(frame, now)
         else:
             self._queries.answered(frame.id, frame)
 
     def _check_history(self, now: float) -> None:
-        if query := self._history.check(self.inbound.newest()):
+        if query := self.history.check(self.inbound.newest()):
             self._queries.add(query, now)
 
     def _begin_anew(self, epoch: str, now: float) -> None:
@@ -337,7 +335,7 @@ class Exchange:
         Forget what belongs to an earlier history of the server.
         """
         _log.warning("the server has another history, %s: the client syncs anew", epoch)
-        self._history.note(epoch)
+        self.history.note(epoch)
         self._queries.forget(NEWEST)
         self._listing.restart(now)
         self.inbound.begin_anew()

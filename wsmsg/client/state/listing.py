@@ -110,6 +110,7 @@ class ServerHistory:
 
     def __init__(self, epoch: str) -> None:
         self.epoch = epoch
+        self._checked_at: float | None = None
         self._newest: tuple[str, Position] | None = None
 
     def note(self, epoch: str) -> None:
@@ -117,6 +118,19 @@ class ServerHistory:
         Take the epoch of a frame; empty: the frame has none.
         """
         self.epoch = epoch or self.epoch
+
+    def checked(self, checked_ms: int, now: float) -> None:
+        """
+        Take from a C{pong} when the server last compared what it pushed; 0: it has not.
+        """
+        self._checked_at = now - checked_ms / 1000 if checked_ms else None
+
+    def checked_s(self, now: float) -> float | None:
+        """
+        Return the seconds since the server last compared what it pushed to this client
+        with what it has; L{None}: nothing is known.
+        """
+        return None if self._checked_at is None else now - self._checked_at
 
     def is_replaced(self, epoch: str) -> bool:
         """

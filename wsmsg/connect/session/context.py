@@ -33,6 +33,8 @@ _METRICS = (
     ("shed", "Ephemeral frames dropped for slow clients"),
     ("demoted", "Clients that became too slow for pushes"),
     ("resyncs", "Clients told to sync"),
+    ("compared", "Conversations of sessions compared with their heads"),
+    ("pushes_missed", "Conversations in which a session was not pushed a message"),
     ("limited", "Times that a client was over its frame rate and not read"),
     ("welcomed", "Sessions welcomed"),
 )
@@ -54,6 +56,9 @@ class SessionCounters(Counters):
     @ivar shed: ephemeral frames (typing, presence) dropped for slow clients.
     @ivar demoted: times that a client became too slow for pushes.
     @ivar resyncs: times that a client was told to sync.
+    @ivar compared: conversations of sessions that were compared with their heads.
+    @ivar pushes_missed: conversations in which a session was found not to have been
+        pushed what the store has.
     @ivar limited: times that a client was over its frame rate and not read.
     @ivar welcomed: sessions welcomed.
     @ivar closes: connections that Connect closed, by name of the close code.
@@ -70,6 +75,8 @@ class SessionCounters(Counters):
     shed: int = 0
     demoted: int = 0
     resyncs: int = 0
+    compared: int = 0
+    pushes_missed: int = 0
     limited: int = 0
     welcomed: int = 0
     closes: Counter[str] = attrs.Factory(Counter)

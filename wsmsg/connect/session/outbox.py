@@ -156,3 +156,38 @@ class Outbox:
     def stopProducing(self) -> None:
         self.finish(flush=False)
         self._owner.abandoned()
+
+
+class PreWelcomeBuffer:
+    """
+    Frames that were pushed between hello and welcome.
+
+    @ivar is_incomplete: whether a frame did not fit or was lost before.
+    """
+
+    __slots__ = ("_size", "frames", "is_incomplete")
+
+    def __init__(self) -> None:
+        self._size = 0
+        self.frames: list[bytes] = []
+        self.is_incomplete = False
+
+    def put(self, data: bytes, limit: int) -> bool:
+        """
+        Keep a frame for the time after the welcome.
+
+        @param limit: the maximum size of the buffer in bytes.
+        @return: whether the frame was kept.
+        """
+        if self._size + len(data) > limit:
+            self.is_incomplete = True
+            return False
+        self._size += len(data)
+        self.frames.append(data)
+        return True
+
+    def mark_incomplete(self) -> None:
+        """
+        Note that pushes were lost.
+        """
+        self.is_incomplete = True

@@ -5,18 +5,23 @@ Output of a session: replies, and pushes: none twice, and none before the welcom
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
+from itertools import chain, islice
 
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.interface import ISessionPeer
-from wsmsg.connect.session.outbox import Outbox
+from wsmsg.connect.session.outbox import Outbox, PreWelcomeBuffer
 from wsmsg.errors import Close
 from wsmsg.protocol.codec import ICodec
-from wsmsg.protocol.frames import Resync, ServerFrame, Welcome
+from wsmsg.protocol.frames import Head, Resync, ServerFrame, Welcome
 from wsmsg.settings.values import LimitSettings
 
 #: Conversations for which a session remembers the highest delivered seq.
 SEEN = 1000
+
+#: Conversations without a push whose head a session remembers that it told the client.
+TOLD = 32
 
 #: Messages without a seq that a session remembers.
 SEEN_DATA = 1000
@@ -24,17 +29,27 @@ SEEN_DATA = 1000
 
 class DeliveredSeqs:
     """
-    The highest seq delivered to a session, per conversation (bounded, LRU).
+    The highest seq delivered to a session, per conversation (bounded, LRU), and the
+    heads that the client was told.
 
     A message without a seq is recognized by a digest of its bytes, because a Message
     that assigns no seqs does not assign unique ids either.
     """
 
-    __slots__ = ("_data", "_last")
+    __slots__ = ("_before", "_data", "_last", "_told")
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        before: dict[str, int] | None = None,
+        data: dict[bytes, None] | None = None,
+    ) -> None:
+        """
+        @param before: seqs that recognise repeats, and say nothing of what is missing.
+        """
         self._last: dict[str, int] = {}
-        self._data: dict[bytes, None] | None = None
+        self._told: dict[str, int] = {}
+        self._before = before
+        self._data = data
 
     def __len__(self) -> int:
         return len(self._last)
@@ -43,7 +58,9 @@ class DeliveredSeqs:
         """
         Return whether this seq or a higher one was delivered.
         """
-        return seq <= self._last.get(conversation, 0)
+        if seq <= self._last.get(conversation, 0):
+            return True
+        return self._before is not None and seq <= self._before.get(conversation, 0)
 
     def note(self, conversation: str, seq: int) -> None:
         """
@@ -53,7 +70,47 @@ class DeliveredSeqs:
         self._last.pop(conversation, None)
         self._last[conversation] = seq
         if len(self._last) > SEEN:
-            del self._last[next(iter(self._last))]
+            oldest = next(iter(self._last))
+            del self._last[oldest]
+            self._told.pop(oldest, None)
+
+    def tell(self, heads: Iterable[tuple[str, int]]) -> None:
+        """
+        Note that the client was told these heads.
+        """
+        for conversation, head in heads:
+            self._told.pop(conversation, None)
+            self._told[conversation] = head
+        while len(self._told) > TOLD:
+            del self._told[next(iter(self._told))]
+
+    def after_resync(self) -> DeliveredSeqs:
+        """
+        Return what a session knows that has told its client to sync: it still
+        recognises repeats, and expects nothing of the pushes until then.
+        """
+        before = {**(self._before or {}), **self._last}
+        return DeliveredSeqs(dict(list(before.items())[-SEEN:]), self._data)
+
+    def known(self, most: int) -> list[tuple[str, int]]:
+        """
+        Return the conversations that were pushed in last, each with the highest seq
+        that the client was pushed or told.
+        """
+        before = self._before or {}
+        names = islice(chain(reversed(self._last), self._told, reversed(before)), most)
+        return [
+            (name, max(self.up_to(name), before.get(name, 0)))
+            for name in dict.fromkeys(names)
+        ]
+
+    def up_to(self, conversation: str) -> int:
+        """
+        Return the seq up to which the client has the messages of a conversation, or
+        knows them to exist; 0: there is nothing to expect.
+        """
+        last, told = self._last.get(conversation, 0), self._told.get(conversation, 0)
+        return max(last, told)
 
     def has_data(self, data: bytes) -> bool:
         """
@@ -72,41 +129,6 @@ class DeliveredSeqs:
             del self._data[next(iter(self._data))]
 
 
-class PreWelcomeBuffer:
-    """
-    Frames that were pushed between hello and welcome.
-
-    @ivar is_incomplete: whether a frame did not fit or was lost before.
-    """
-
-    __slots__ = ("_size", "frames", "is_incomplete")
-
-    def __init__(self) -> None:
-        self._size = 0
-        self.frames: list[bytes] = []
-        self.is_incomplete = False
-
-    def put(self, data: bytes, limit: int) -> bool:
-        """
-        Keep a frame for the time after the welcome.
-
-        @param limit: the maximum size of the buffer in bytes.
-        @return: whether the frame was kept.
-        """
-        if self._size + len(data) > limit:
-            self.is_incomplete = True
-            return False
-        self._size += len(data)
-        self.frames.append(data)
-        return True
-
-    def mark_incomplete(self) -> None:
-        """
-        Note that pushes were lost.
-        """
-        self.is_incomplete = True
-
-
 class Output(ABC):
     """
     The half of a session that writes.  The other half is
@@ -117,6 +139,7 @@ class Output(ABC):
     """
 
     __slots__ = (
+        "_compared_s",
         "_early",
         "_seen",
         "closed",
@@ -138,6 +161,7 @@ class Output(ABC):
         self.closed = False
         self._early: PreWelcomeBuffer | None = None
         self._seen: DeliveredSeqs | None = None
+        self._compared_s = -1.0
 
     @abstractmethod
     def close(self, code: Close, reason: str) -> None:
@@ -223,12 +247,67 @@ class Output(ABC):
             return  # The client is told when its outbox has drained.
         self.context.registry.counters.resyncs += 1
         self.reply(Resync(reason))
+        if self._seen is not None:
+            self._seen = self._seen.after_resync()
+
+    # ------------------------------------------------- the comparison with the heads
+
+    def note_heads(self) -> Callable[[Iterable[Head]], None]:
+        """
+        Prepare to note the heads that the client is told.
+
+        @return: takes the heads; it has no effect once the client was told to sync
+            meanwhile.
+        """
+        if self._seen is None:
+            self._seen = DeliveredSeqs()
+        seen = self._seen
+        return lambda heads: seen.tell((h.conversation, h.head) for h in heads)
+
+    def pushed_up_to(self, most: int) -> list[tuple[str, int]] | None:
+        """
+        Return the numbers to compare with the heads, those of at most C{most}
+        conversations; L{None} while the client is not pushed messages.
+        """
+        if not self.welcomed or self.outbox.is_demoted:
+            return None
+        return self._seen.known(most) if self._seen is not None else []
+
+    def lacks(self, conversation: str, head: int) -> bool:
+        """
+        Return whether the client was neither pushed the message with this number, nor
+        told of it, nor told to sync.
+        """
+        if self._seen is None or not self.welcomed or self.outbox.is_demoted:
+            return False
+        return 0 < self._seen.up_to(conversation) < head
+
+    def compared(self, at_s: float) -> None:
+        """
+        Note that what was pushed until then is complete, or that the client is told.
+        """
+        self._compared_s = at_s
+
+    @property
+    def checked_ms(self) -> int:
+        """
+        The milliseconds since the session was compared with the heads, at least 1; 0:
+        it was not yet.
+        """
+        if self._compared_s < 0:
+            return 0
+        since_s = self.context.clock.seconds() - self._compared_s
+        return max(1, int(since_s * 1000))
+
+    # ------------------------------------------------------------- start and stop
 
     def start_output(self, welcome: Welcome) -> None:
         """
         Send the welcome, then the pushes that were held back for it.
         """
         self.reply(welcome)
+        if welcome.heads:
+            self.note_heads()(welcome.heads)
         self.welcomed = not self.closed
         early, self._early = self._early, None
         if early is None:

@@ -53,6 +53,15 @@ class RegisteredSession(TimedSession, Protocol):
     def notify(self, data: bytes, shed: bool) -> bool:
         """Send a frame that the client did not request."""
 
+    def pushed_up_to(self, most: int) -> list[tuple[str, int]] | None:
+        """Return the numbers to compare with the heads, by conversation."""
+
+    def lacks(self, conversation: str, head: int) -> bool:
+        """Return whether the client does not know of the message with this number."""
+
+    def compared(self, at_s: float) -> None:
+        """Note that what was pushed until then is complete, or the client told."""
+
 
 _REPLACED = "a newer login of this device took its place"
 

@@ -125,9 +125,11 @@ def conversations(session: Session, frame: frames.Conversations) -> None:
     """
     most = session.limits.page
     limit = min(frame.limit or most, most)
+    note_heads = session.note_heads()
 
     def answer(found: HeadsView) -> None:
         heads = to_heads(found.heads)
+        note_heads(heads)
         session.reply(
             frames.Heads(frame.id, heads, found.more, found.position, found.epoch)
         )
@@ -284,7 +286,7 @@ def ping(session: Session, frame: frames.Ping) -> None:
     """
     Answer a ping.
     """
-    session.reply(frames.Pong(frame.nonce))
+    session.reply(frames.Pong(frame.nonce, session.checked_ms))
 
 
 def hello(session: Session, frame: frames.Hello) -> None:

@@ -35,6 +35,9 @@ class Deadlines(Generic[T]):
     def __len__(self) -> int:
         return len(self._due)
 
+    def __contains__(self, item: object) -> bool:
+        return item in self._due
+
     def add(self, item: T, due: float) -> None:
         """
         Add an item, or move it to a later time.
@@ -77,6 +80,9 @@ class PacedQueue(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._due)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._due
 
     def add(self, items: Iterable[T], now: float, over_s: float) -> None:
         """
@@ -221,6 +227,18 @@ class SessionTimers:
         """
         self._resync_reason = reason
         self._resyncing.add(sessions, self._clock.seconds(), over_s)
+
+    def will_resync(self, session: TimedSession) -> bool:
+        """
+        Return whether the session waits to tell its client to sync.
+        """
+        return session in self._resyncing or session in self._unsynced
+
+    def will_move(self, session: TimedSession) -> bool:
+        """
+        Return whether the session waits to ask its client to move.
+        """
+        return session in self._moving
 
     def move(
         self,

@@ -20,6 +20,9 @@ from zope.interface import Attribute, Interface
 
 from wsmsg.model import ConversationHead, Cursor, Mark, Message, UserPresence
 
+#: The most numbers in a comparison with the heads.
+MOST_COMPARED = 1000
+
 #: The sends that keep their order: of a conversation, a sender and a session.
 SendKey = tuple[str, int, int]
 
@@ -75,6 +78,20 @@ class HeadsView:
     heads: Sequence[ConversationHead]
     more: bool
     position: str
+    epoch: str
+
+
+@attrs.frozen
+class ComparedHeads:
+    """
+    The heads of conversations that a session was pushed in.
+
+    @ivar heads: one for each number that was given; 0: the user may not read the
+        conversation.
+    @ivar epoch: of the history that the heads belong to.
+    """
+
+    heads: Sequence[int]
     epoch: str
 
 
@@ -139,6 +156,9 @@ class IUpstream(Interface):
     fences = Attribute(
         "The L{wsmsg.flow.send_fence.SendFences} of the sends of each L{SendKey}; "
         "who refuses one for now, before it is sent, raises its fence here."
+    )
+    changed_s = Attribute(
+        "When a stream came up or was lost last, in seconds of the clock."
     )
     unnumbered = Attribute(
         "Whether the Message that was met last numbers no messages; most reads then "
@@ -228,6 +248,15 @@ class IUpstreamReads(Interface):
         @param continued: continue the list of the position where that answer ended,
             rather than begin a list.
         @return: a Deferred that fires with a L{HeadsView}.
+        """
+
+    def compare(pushed: Sequence[tuple[int, str, int]]) -> Deferred[ComparedHeads]:
+        """
+        Read the heads of conversations that sessions were pushed in.
+
+        @param pushed: at most L{MOST_COMPARED} triples of the user, the conversation
+            and the last number that was pushed.
+        @return: a Deferred that fires with L{ComparedHeads}.
         """
 
     def group(

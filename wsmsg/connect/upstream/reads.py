@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from wsmsg.connect.upstream.convert import group_view_of
 from wsmsg.connect.upstream.interface import (
+    ComparedHeads,
     GroupView,
     HeadsView,
     IUpstreamReads,
@@ -91,6 +92,18 @@ class UpstreamReads:
             user=user, position=position, limit=limit, continued=continued
         )
         return self._enqueue(rest_pb2.QueryItem(heads=query))
+
+    def compare(
+        self, pushed: Sequence[tuple[int, str, int]]
+    ) -> Deferred[ComparedHeads]:
+        query = rest_pb2.CompareQuery(
+            pushed=[
+                rest_pb2.PushedNumber(user=user, conversation=name, seq=seq)
+                for user, name, seq in pushed
+            ],
+            epoch=self._epoch,
+        )
+        return self._enqueue(rest_pb2.QueryItem(compare=query))
 
     def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
         found = self.query_presence(users)
@@ -177,7 +190,7 @@ class UpstreamReads:
             self._in_flight -= 1
         for waiting, result in zip(batch, results, strict=False):
             self.failed += isinstance(result, Failure)
-            if isinstance(result, HeadsView):
+            if isinstance(result, HeadsView | ComparedHeads):
                 self._note_epoch(result.epoch)
             waiting.answered.callback(result)
         self._call_message()
@@ -210,6 +223,8 @@ def _result(answer: rest_pb2.QueryAnswer) -> Any:
             part = answer.heads
             heads = [head_of(h) for h in part.heads]
             return HeadsView(heads, part.more, part.position, part.epoch)
+        case "compare":
+            return ComparedHeads(list(answer.compare.heads), answer.compare.epoch)
         case "presence":
             return [presence_of(p) for p in answer.presence.presence]
         case "group":

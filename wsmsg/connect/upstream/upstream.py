@@ -127,6 +127,7 @@ class Upstream(Service):
         self._mode_of = unnumbered_mode
         self._loaded_mode: UnnumberedMode | None = None
         self.unnumbered = False
+        self.changed_s = clock.seconds()
         if unnumbered_mode and settings.upstream.peer not in ("auto", "wsmsg"):
             self._set_mode(self._load_mode())
         self._peers = Peers(
@@ -301,6 +302,7 @@ class Upstream(Service):
     def stream_up(self, stream: Stream) -> None:
         self._switch_mode(stream)
         self._choice.added(stream)
+        self.changed_s = self._clock.seconds()
         self._barrier = None  # users who join now wait for this stream as well
         watched = self._shared.edge.watched()
         self._watching.watch(watched)
@@ -339,6 +341,7 @@ class Upstream(Service):
 
     def stream_lost(self, stream: Stream, reason: str) -> None:
         self._choice.removed(stream)
+        self.changed_s = self._clock.seconds()
         self._shared.reach.lost(stream)
         self._shared.clocks.forget(stream)
         self._barrier = None

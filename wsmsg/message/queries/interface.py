@@ -5,7 +5,7 @@ Reads and marks as the other packages of Message use them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -24,6 +24,29 @@ from wsmsg.model import (
 #: Marks messages as read by a user.  The Deferred fires with one bool for each mark:
 #: whether there is such a message to the user.
 Marking = Callable[[int, Sequence[Mark]], Deferred[list[bool]]]
+
+
+class PushedNumber(NamedTuple):
+    """
+    The last number that a Connect pushed to a session in a conversation.
+    """
+
+    user: int
+    conversation: str
+    seq: int
+
+
+@attrs.frozen
+class ComparedNumbers:
+    """
+    The heads of the conversations of pushed numbers.
+
+    @ivar heads: in their order; 0 where the user may not read the conversation.
+    @ivar epoch: of the history.
+    """
+
+    heads: Sequence[int]
+    epoch: str
 
 
 @attrs.frozen
@@ -112,6 +135,16 @@ class IQueries(Protocol):
         @param position: of an earlier page; empty: from the beginning.
         @param continued: continue the list of the position where that page ended.  A
             list for a connection that was opened since begins anew instead.
+        """
+
+    async def compare(
+        self, epoch: str, pushed: Sequence[PushedNumber]
+    ) -> ComparedNumbers:
+        """
+        Look up the heads of the conversations that a Connect pushed, which may prove
+        that the store is an older copy of itself.
+
+        @param epoch: of the history in which the numbers were pushed.
         """
 
     async def group(

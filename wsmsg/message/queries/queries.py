@@ -5,6 +5,7 @@ unread messages.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 import attrs
@@ -13,10 +14,13 @@ from wsmsg.dependency.gather import both
 from wsmsg.errors import Forbidden, NotFound, Unavailable
 from wsmsg.message.links.interface import IRoutes
 from wsmsg.message.presence.interface import IPresence
+from wsmsg.message.queries.history import HistoryWatch
 from wsmsg.message.queries.interface import (
+    ComparedNumbers,
     ConversationPage,
     HeadsPage,
     Marking,
+    PushedNumber,
     UnreadPage,
     check_group,
 )
@@ -38,6 +42,8 @@ from wsmsg.model import (
 )
 from wsmsg.settings.values import MessageSettings
 
+#: The most numbers in one comparison.
+MOST_COMPARED = 1000
 #: The most marks in one query.
 MOST_MARKS = 1000
 #: The most users in one query for presence.
@@ -53,6 +59,7 @@ class Queries:
     @param page: the most messages or heads in one answer.
     @param mark: marks messages as read; L{wsmsg.message.queries.marks.Marks.mark}.
         Without it, marks are refused.
+    @ivar history: what readers have that the store lacks.
     @ivar asked: the number of queries so far.
     """
 
@@ -64,6 +71,7 @@ class Queries:
         *,
         page: int,
         mark: Marking | None = None,
+        history: HistoryWatch | None = None,
     ) -> None:
         self.asked = 0
         self.page_limit = page
@@ -71,6 +79,7 @@ class Queries:
         self._presence = presence
         self._routes = routes
         self._marking = mark
+        self.history = history or HistoryWatch(store, time.monotonic, shared=True)
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
@@ -102,6 +111,8 @@ class Queries:
             before=max(before, 0),
             reader=user,
         )
+        if after > page[1]:
+            self.history.claimed(user, conversation, after, page[1])
         return ConversationPage(*page, self._store.epoch)
 
     async def heads(
@@ -129,6 +140,29 @@ class Queries:
             found.position,
             self._store.epoch,
         )
+
+    async def compare(
+        self, epoch: str, pushed: Sequence[PushedNumber]
+    ) -> ComparedNumbers:
+        """
+        Look up the heads of the conversations that a Connect pushed.
+        """
+        self.asked += 1
+        if len(pushed) > MOST_COMPARED:
+            raise NotFound(f"{len(pushed)} numbers, the limit is {MOST_COMPARED}")
+        now = await self._store.read_epoch()
+        heads = await self._store.heads(list({p.conversation for p in pushed}))
+        # Judged after the read: who was removed before it expects nothing.
+        groups = [(p.conversation, p.user) for p in pushed if is_group(p.conversation)]
+        readers = await self._store.readable_from(groups) if groups else {}
+        await self.history.pushed(epoch, pushed, heads)
+        found = [
+            0
+            if is_group(p.conversation) and (p.conversation, p.user) not in readers
+            else heads[p.conversation]
+            for p in pushed
+        ]
+        return ComparedNumbers(found, now)
 
     async def group(
         self, user: int, conversation: str, after: int, limit: int

@@ -19,6 +19,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from wsmsg.message.store.history import IHistory as IHistory  # noqa: PLC0414
 from wsmsg.message.store.page_span import PAGE_BYTES as PAGE_BYTES  # noqa: PLC0414
 from wsmsg.message.store.page_span import PageSpan as PageSpan  # noqa: PLC0414
 from wsmsg.message.store.position import NOW as NOW  # noqa: PLC0414
@@ -134,24 +135,10 @@ class IStoreRole(Interface):
     )
 
 
-class IMessages(IStoreRole):
+class IMessages(IStoreRole, IHistory):
     """
     Messages by conversation and number, and the conversations of each user.
     """
-
-    epoch: str = Attribute(
-        "The random name of this history of the store, as it was read last: in another "
-        "one, numbers may be given a second time.  Empty before it was read."
-    )
-
-    def renew_epoch(known: str) -> Deferred[str]:
-        """
-        Begin another epoch, unless that is done: because the store was replaced with an
-        older copy, so that messages that readers have are not in it.
-
-        @param known: the epoch to end.
-        @return: a Deferred that fires with the epoch of the store.
-        """
 
     def insert(
         messages: Sequence[Message], stored_ms: int, shards: Sequence[int]

@@ -220,6 +220,12 @@ class LegacySession(Session):
         self.feed.resync()
         self._look()
 
+    def pushed_up_to(self, most: int) -> list[tuple[str, int]] | None:
+        """
+        Return L{None}: the feed reads what is missing.
+        """
+        return None
+
     def _look(self) -> None:
         self.feed.resume()
         Deferred.fromCoroutine(self.partners.look()).addErrback(self._fail)

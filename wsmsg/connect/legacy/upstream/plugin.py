@@ -57,6 +57,9 @@ class LegacyReads:
     ) -> Deferred[Any]:
         return fail(_unsupported())
 
+    def compare(self, pushed: Sequence[tuple[int, str, int]]) -> Deferred[Any]:
+        return fail(_unsupported())
+
     def group(
         self, user: int, conversation: str, after: int, limit: int
     ) -> Deferred[Any]:

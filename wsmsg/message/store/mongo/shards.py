@@ -164,9 +164,16 @@ class MongoShards:
                 self.epoch = document["epoch"]
         return ShardNumbers(self.epoch, changes)
 
+    async def read_epoch(self) -> str:
+        """
+        Read the epoch.
+        """
+        self.opened(await self._connection.run(epoch_query()))
+        return self.epoch
+
     async def renew_epoch(self, known: str) -> str:
         """
-        As L{wsmsg.message.store.interface.IMessages.renew_epoch}.
+        As L{wsmsg.message.store.history.IHistory.renew_epoch}.
         """
         renewed = change(
             {"_id": _EPOCH, "epoch": known}, {"$set": {"epoch": new_epoch()}}

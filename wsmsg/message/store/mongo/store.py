@@ -151,6 +151,9 @@ class MongoStore:
             lambda: self._lists.conversations_of(user, position, limit)
         )
 
+    def read_epoch(self) -> Deferred[str]:
+        return self._connection.do(self._shards.read_epoch)
+
     def renew_epoch(self, known: str) -> Deferred[str]:
         return self._connection.do(lambda: self._shards.renew_epoch(known))
 

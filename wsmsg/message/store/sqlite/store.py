@@ -122,6 +122,9 @@ class SqliteStore:
             self._reading, lists.conversations_of, user, position, limit
         )
 
+    def read_epoch(self) -> Deferred[str]:
+        return self._kept.run(self._reading, self._reader.lists.epoch)
+
     def renew_epoch(self, known: str) -> Deferred[str]:
         def renewed(epoch: str) -> str:
             self.epoch = epoch

@@ -59,12 +59,17 @@ class QueryAdapterTests(SynchronousTestCase):
 
     def test_unread(self) -> None:
         """
-        Unread messages have their total; without any, the answer is still one.
+        A page of unread messages has a position where the next one begins; without any
+        messages, the answer is still one.
         """
-        query = rest_pb2.UnreadQuery(user=2, after=4)
+        query = rest_pb2.UnreadQuery(user=2)
         [answer] = self.ask(rest_pb2.QueryItem(unread=query))
-        self.assertEqual([m.seq for m in answer.unread.messages], [5])
-        self.assertEqual((answer.unread.total, answer.unread.more), (5, False))
+        self.assertEqual([m.seq for m in answer.unread.messages], [1, 2, 3])
+        self.assertTrue(answer.unread.more)
+        query = rest_pb2.UnreadQuery(user=2, position=answer.unread.position)
+        [answer] = self.ask(rest_pb2.QueryItem(unread=query))
+        self.assertEqual([m.seq for m in answer.unread.messages], [4, 5])
+        self.assertFalse(answer.unread.more)
         [answer] = self.ask(rest_pb2.QueryItem(unread=rest_pb2.UnreadQuery(user=1)))
         self.assertEqual(answer.WhichOneof("answer"), "unread")
 

@@ -128,8 +128,10 @@ class QueryAdapter:
         return rest_pb2.QueryAnswer(group=answer)
 
     async def _unread(self, query: rest_pb2.UnreadQuery) -> rest_pb2.QueryAnswer:
-        page = await self._queries.unread(query.user, query.after, query.limit)
-        found = rest_pb2.UnreadAnswer(total=page.total, more=page.more)
+        page = await self._queries.unread(
+            query.user, query.position, query.limit, after=query.after
+        )
+        found = rest_pb2.UnreadAnswer(more=page.more, position=page.position)
         answer = rest_pb2.QueryAnswer(unread=found)
         for message in page.messages:
             write_message(answer.unread.messages.add(), message)

@@ -379,7 +379,9 @@ class Assembly:
 
         @cache
         def load() -> Sequence[Route]:
-            return self._legacy.http_routes(submit, lambda: daemon.current.http.unread)
+            return self._legacy.http_routes(
+                submit, self._queries, lambda: daemon.current.http.unread
+            )
 
         return load
 

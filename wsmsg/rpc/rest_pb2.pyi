@@ -500,14 +500,16 @@ class GroupQuery(_message.Message):
     def __init__(self, user: _Optional[int] = ..., conversation: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class UnreadQuery(_message.Message):
-    __slots__ = ("user", "after", "limit")
+    __slots__ = ("user", "after", "limit", "position")
     USER_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     user: int
     after: int
     limit: int
-    def __init__(self, user: _Optional[int] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+    position: str
+    def __init__(self, user: _Optional[int] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ..., position: _Optional[str] = ...) -> None: ...
 
 class MarkQuery(_message.Message):
     __slots__ = ("user", "marks")
@@ -644,14 +646,16 @@ class GroupAnswer(_message.Message):
     def __init__(self, name: _Optional[str] = ..., owner: _Optional[int] = ..., history: _Optional[bool] = ..., count: _Optional[int] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
 
 class UnreadAnswer(_message.Message):
-    __slots__ = ("messages", "total", "more")
+    __slots__ = ("messages", "total", "more", "position")
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[ChatMessage]
     total: int
     more: bool
-    def __init__(self, messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., total: _Optional[int] = ..., more: _Optional[bool] = ...) -> None: ...
+    position: str
+    def __init__(self, messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., total: _Optional[int] = ..., more: _Optional[bool] = ..., position: _Optional[str] = ...) -> None: ...
 
 class MarkAnswer(_message.Message):
     __slots__ = ("known",)

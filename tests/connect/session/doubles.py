@@ -29,6 +29,7 @@ from wsmsg.connect.upstream.interface import (
     PageView,
     SendAnswer,
     SendKey,
+    UnreadView,
 )
 from wsmsg.errors import Close, Unauthenticated
 from wsmsg.flow.send_fence import SendFences
@@ -181,10 +182,8 @@ class FakeUpstream:
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
         return self._ask("mark", user, tuple(marks))
 
-    def unread(
-        self, user: int, after: int, limit: int
-    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
-        return self._ask("unread", user, after, limit)
+    def unread(self, user: int, position: str, limit: int) -> Deferred[UnreadView]:
+        return self._ask("unread", user, position, limit)
 
     def _ask(self, *call: Any) -> Deferred[Any]:
         self.calls.append(call)

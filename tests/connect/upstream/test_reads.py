@@ -85,22 +85,23 @@ class QueryTests(SynchronousTestCase):
 
     def test_unread(self) -> None:
         """
-        Unread messages come with their total number and whether more follow.
+        Unread messages come with the place where they continue, and whether more may
+        follow.
         """
         world = World()
         world.start("a:1")
-        asked = world.upstream.reads.unread(2, 7, 10)
+        asked = world.upstream.reads.unread(2, "7/", 10)
         ((request, answered),) = world.message().stream.queries
         query = request.items[0].unread
-        self.assertEqual((query.user, query.after, query.limit), (2, 7, 10))
-        unread = rest_pb2.UnreadAnswer(total=5, more=True)
+        self.assertEqual((query.user, query.position, query.limit), (2, "7/", 10))
+        unread = rest_pb2.UnreadAnswer(position="8/", more=True)
         unread.messages.add(conversation="u:1:2", seq=3, message_id=9, sender=1)
         answered.callback(
             rest_pb2.QueryResponse(answers=[rest_pb2.QueryAnswer(unread=unread)])
         )
-        messages, total, more = self.successResultOf(asked)
-        self.assertEqual([m.seq for m in messages], [3])
-        self.assertEqual((total, more), (5, True))
+        found = self.successResultOf(asked)
+        self.assertEqual([m.seq for m in found.messages], [3])
+        self.assertEqual((found.position, found.more), ("8/", True))
 
     def test_compare(self) -> None:
         """

@@ -86,6 +86,7 @@ class ApiCase(HttpCase):
         )
         legacy = LegacyHttpCalls(
             self.store,
+            self.behind.queries,
             self.behind.submit,
             History(self.store, depth=100),
             self.marks.mark,

@@ -65,22 +65,38 @@ class QueriesTests(SynchronousTestCase):
             asking = Deferred.fromCoroutine(self.queries.page(user, name, 0, 0))
             self.failureResultOf(asking, error)
 
-    def unread(self, user: int = 2, after: int = 0, limit: int = 0) -> UnreadPage:
-        return self.answer(self.queries.unread(user, after, limit))
+    def unread(
+        self, user: int = 2, position: str = "", limit: int = 0, after: int = 0
+    ) -> UnreadPage:
+        return self.answer(self.queries.unread(user, position, limit, after=after))
 
     def test_unread(self) -> None:
         """
-        Unread messages come page by page, with the number of all of them.
+        Unread messages come page by page, and are counted apart from that.
         """
         first = self.unread()
         self.assertEqual([m.seq for m in first.messages], [1, 2, 3])
-        self.assertEqual((first.total, first.more), (5, True))
+        self.assertTrue(first.more)
+        last = self.unread(position=first.position)
+        self.assertEqual([m.seq for m in last.messages], [4, 5])
+        self.assertFalse(last.more)
+        self.assertEqual(len(self.unread(limit=2).messages), 2)
+        self.assertEqual(len(self.unread(user=1).messages), 0)
+        for user, total in ((2, 5), (1, 0)):
+            self.assertEqual(self.answer(self.queries.unread_total(user)), total)
+
+    def test_unread_behind_an_id(self) -> None:
+        """
+        A Connect that knows no positions names the last message that it had; if that
+        was read meanwhile, the list begins again.
+        """
         last = self.unread(after=3)
         self.assertEqual([m.seq for m in last.messages], [4, 5])
-        self.assertEqual((last.total, last.more), (5, False))
-        self.assertEqual(len(self.unread(limit=2).messages), 2)
-        nothing = self.unread(user=1)
-        self.assertEqual((len(nothing.messages), nothing.total), (0, 0))
+        self.assertFalse(last.more)
+        middle = self.unread(after=2, limit=2)
+        self.assertEqual([m.seq for m in middle.messages], [3, 4])
+        again = self.unread(after=77)
+        self.assertEqual([m.seq for m in again.messages], [1, 2, 3])
 
     def test_mark(self) -> None:
         """

@@ -12,8 +12,8 @@ from twisted.internet.task import Clock
 from tests.message.store.read_ranges_in_memory import SeenInMemory
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
-from wsmsg.message.store.interface import Marked
-from wsmsg.model import Cursor, Mark, Message
+from wsmsg.message.store.interface import Marked, UnreadList
+from wsmsg.model import Cursor, Mark
 
 #: By message id, a conversation and a seq.
 _Places = dict[int, tuple[str, int]]
@@ -81,16 +81,25 @@ class MemoryReadMarks:
         return Deferred.fromCoroutine(self._mark(marks))
 
     async def _unread(
-        self, user: int, after_id: int, limit: int
-    ) -> tuple[list[Message], int]:
+        self, user: int, places: Sequence[tuple[str, int]], limit: int
+    ) -> UnreadList:
         self._check()
-        found = self._seen.unread(user)
-        return [m for m in found if m.message_id > after_id][:limit], len(found)
+        unread = self._seen.unread(user)
+        found = [
+            m
+            for name, after in places
+            for m in sorted(unread, key=lambda m: m.seq)
+            if m.conversation == name and m.seq > after
+        ]
+        if len(found) <= limit:
+            return UnreadList(found)
+        last = found[limit - 1]
+        return UnreadList(found[:limit], (last.conversation, last.seq))
 
     def unread(
-        self, user: int, after_id: int, limit: int
-    ) -> Deferred[tuple[list[Message], int]]:
-        return Deferred.fromCoroutine(self._unread(user, after_id, limit))
+        self, user: int, places: Sequence[tuple[str, int]], limit: int
+    ) -> Deferred[UnreadList]:
+        return Deferred.fromCoroutine(self._unread(user, places, limit))
 
     async def _counts(self, user: int, names: Sequence[str]) -> dict[str, int]:
         self._check()

@@ -31,11 +31,13 @@ class RoundTripTests(TestCase):
     async def setUp(self) -> None:  # type: ignore[override]
         self.store = await mongo_store(self).open()
         self.asked: list[str] = []
+        self.filters: list[Any] = []
         say = MongoConnection._send
 
         async def counted(way: Any, pool: Any, command: Any, *more: Any) -> Any:
             if "ping" not in command:
                 self.asked.append(next(iter(command)))
+                self.filters.append(command.get("filter", {}))
             return await say(way, pool, command, *more)
 
         self.patch(MongoConnection, "_send", counted)
@@ -84,18 +86,33 @@ class RoundTripTests(TestCase):
 
     async def test_unread(self) -> None:
         """
-        The unread messages of a user with two hundred conversations take six queries.
+        The unread messages of a user with two hundred conversations take three queries;
+        the last of them looks for no more messages than the page has room for.
         """
         names = [f"u:5000:{i}" for i in range(6000, 6200)]
         await insert_into(
             self.store, [said(1, conversation=n, sender=int(n[7:])) for n in names], 5
         )
         self.asked.clear()
-        await self.store.unread(5000, 0, 10)
-        self.assertLessEqual(len(self.asked), 6)
+        places = [(name, 0) for name in names]
+        found = await self.store.unread(5000, places, 10)
+        self.assertEqual((len(found.messages), found.end), (10, (names[10], 0)))
+        self.assertEqual(len(self.asked), 3)
+        (branches,) = [c["$or"] for c in self.filters if "$or" in c]
+        self.assertEqual(len(branches), 10)
+        for branch in branches:
+            # Nothing else: each branch is a piece of the index by number.
+            self.assertEqual(set(branch), {"conversation", "seq"})
+            self.assertEqual(branch["seq"], {"$gte": 1, "$lte": 1})
         self.asked.clear()
         await self.store.unread_counts(5000, names)
-        self.assertLessEqual(len(self.asked), 2)
+        self.assertEqual(len(self.asked), 3)
+        read = [Cursor(name, 5000, 1, 1) for name in names]
+        await self.store.move_cursors(read)
+        self.asked.clear()
+        # What is read to its head is not looked for.
+        self.assertEqual((await self.store.unread(5000, places, 10)).messages, [])
+        self.assertEqual(len(self.asked), 2)
         self.asked.clear()
         await self.store.located(5000, [101])
         self.assertLessEqual(len(self.asked), 5)
@@ -144,5 +161,5 @@ class RivalTests(TestCase):
         """
         Return the numbers of user 2's unread messages.
         """
-        messages, _ = await self.stores[0].unread(2, 0, 1000)
+        messages, _ = await self.stores[0].unread(2, [("u:1:2", 0)], 1000)
         return [m.seq for m in messages]

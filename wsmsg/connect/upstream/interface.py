@@ -112,6 +112,20 @@ class PageView:
 
 
 @attrs.frozen
+class UnreadView:
+    """
+    Unread messages of a user, one conversation after another, each by rising seq.
+
+    @ivar more: whether more may follow, also behind a page without messages.
+    @ivar position: where the list continues.
+    """
+
+    messages: Sequence[Message]
+    more: bool
+    position: str
+
+
+@attrs.frozen
 class GroupView:
     """
     A group with some of its members.
@@ -287,16 +301,12 @@ class IUpstreamReads(Interface):
             the message exists, was sent to the user, and is stored as seen.
         """
 
-    def unread(
-        user: int, after: int, limit: int
-    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
+    def unread(user: int, position: str, limit: int) -> Deferred[UnreadView]:
         """
         Read the messages that the user was sent and has not seen.
 
-        @param after: the message id behind which the list begins.
-        @return: a Deferred that fires with a tuple (messages, total, more): the
-            L{wsmsg.model.Message}s by C{message_id}, the number of all unread
-            messages, and whether more follow.
+        @param position: of the answer before; empty: from the beginning.
+        @return: a Deferred that fires with an L{UnreadView}.
         """
 
 

@@ -24,10 +24,11 @@ from wsmsg.connect.upstream.interface import (
     HeadsView,
     IUpstreamReads,
     PageView,
+    UnreadView,
 )
 from wsmsg.connect.upstream.presence import WatchedPresence
 from wsmsg.errors import Internal, Overloaded, Unavailable, WsmsgError, from_code
-from wsmsg.model import Mark, Message, UserPresence
+from wsmsg.model import Mark, UserPresence
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import head_of, message_of, presence_of
 
@@ -143,10 +144,8 @@ class UpstreamReads:
         )
         return self._enqueue(rest_pb2.QueryItem(mark=query))
 
-    def unread(
-        self, user: int, after: int, limit: int
-    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
-        query = rest_pb2.UnreadQuery(user=user, after=after, limit=limit)
+    def unread(self, user: int, position: str, limit: int) -> Deferred[UnreadView]:
+        query = rest_pb2.UnreadQuery(user=user, position=position, limit=limit)
         return self._enqueue(rest_pb2.QueryItem(unread=query))
 
     def stats(self) -> dict[str, int]:
@@ -231,7 +230,8 @@ def _result(answer: rest_pb2.QueryAnswer) -> Any:
             return group_view_of(answer.group)
         case "unread":
             unread = answer.unread
-            return [message_of(m) for m in unread.messages], unread.total, unread.more
+            messages = [message_of(m) for m in unread.messages]
+            return UnreadView(messages, unread.more, unread.position)
         case "mark":
             return list(answer.mark.known)
         case "error":

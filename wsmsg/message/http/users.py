@@ -21,6 +21,8 @@ from wsmsg.model import ConversationHead, Cursor, InvalidName, is_group, members
 
 _PAGE = 100
 _NAME_BYTES = 256
+# A total has fewer.
+_DIGITS = 19
 
 #: Ends sessions: L{wsmsg.message.links.interface.ILinks.kick}.
 Kick = Callable[[int, str, str], int]
@@ -192,7 +194,7 @@ class UserCalls:
         """
         List the conversations of a user.
         """
-        heads, last = await self._heads(call)
+        heads, last = await self._heads(call, call.text("after"))
         some = [
             ConversationView(
                 conversation=h.conversation,
@@ -217,14 +219,17 @@ class UserCalls:
         Count the unread messages of a user, for each conversation.
         """
         user = call.id("user")
-        heads, last = await self._heads(call)
-        _, total = await self._store.unread(user, 0, 1)
+        known, after = _counted(call.text("after"))
+        heads, last = await self._heads(call, after)
+        total = await self._queries.unread_total(user) if known is None else known
         some = [
             UnreadCount(conversation=h.conversation, unread=h.unread)
             for h in heads
             if h.unread
         ]
-        return Reply(200, UnreadCounts(total=total, conversations=some, next=last))
+        # The next page need not count again.
+        further = None if last is None else f"{total}.{last}"
+        return Reply(200, UnreadCounts(total=total, conversations=some, next=further))
 
     async def read(self, call: Call) -> Reply:
         """
@@ -269,10 +274,12 @@ class UserCalls:
             200, SessionsEnded(connects=self._kick(call.id("user"), device, reason))
         )
 
-    async def _heads(self, call: Call) -> tuple[Sequence[ConversationHead], str | None]:
+    async def _heads(
+        self, call: Call, after: str
+    ) -> tuple[Sequence[ConversationHead], str | None]:
         limit = call.limit(_PAGE, self._queries.page_limit)
         page = await self._queries.heads(
-            call.id("user"), checked_position(call.text("after")), limit, continued=True
+            call.id("user"), checked_position(after), limit, continued=True
         )
         return page.heads, page.position if page.more else None
 
@@ -287,3 +294,14 @@ class UserCalls:
                 raise BadRequest(str(e)) from e
         if not member:
             raise Forbidden(f"user {user} is not in {conversation}")
+
+
+def _counted(after: str) -> tuple[int | None, str]:
+    """
+    Divide the C{next} of a page of unread counts: the total, if it has one, and the
+    position.
+    """
+    total, dot, position = after.rpartition(".")
+    if dot and total.isdecimal() and len(total) < _DIGITS and position:
+        return int(total), position
+    return None, after

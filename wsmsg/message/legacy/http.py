@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -34,7 +34,8 @@ from wsmsg.message.legacy.http_forms import (
     reader_of,
     view,
 )
-from wsmsg.message.queries.interface import Marking
+from wsmsg.message.queries.interface import IQueries, Marking
+from wsmsg.message.store.id_order import id_order
 from wsmsg.message.store.interface import IReadMarks
 from wsmsg.model import (
     FIRST_EVENT,
@@ -63,6 +64,7 @@ class LegacyHttpCalls:
     def __init__(
         self,
         store: IReadMarks,
+        queries: IQueries,
         submit: ISubmit,
         history: History,
         mark: Marking,
@@ -71,6 +73,7 @@ class LegacyHttpCalls:
         unix_s: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
+        self._queries = queries
         self._submit = submit
         self._history = history
         self._mark = mark
@@ -158,8 +161,15 @@ class LegacyHttpCalls:
         """
         user = parse_int(call.body_as(LegacyUnreadForm).user_id, "user_id")
         call.caller.check_user(user)
-        messages, total = await self._store.unread(user, 0, self._most_unread())
-        views = [view(m, UNREAD) for m in _bounded(messages)] or None
+        found: list[Message] = []
+        position, more, most = "", True, self._most_unread()
+        while more and len(found) < most and _size(found) < _ANSWER_CHARACTERS:
+            page = await self._queries.unread(user, position, most - len(found))
+            found += page.messages
+            position, more = page.position, page.more
+        total = await self._queries.unread_total(user) if more else len(found)
+        found.sort(key=lambda m: id_order(m.message_id))
+        views = [view(m, UNREAD) for m in found] or None
         return Reply(200, LegacyUnreadView(messages=views, total=total))
 
     async def mark_read(self, call: Call) -> Reply:
@@ -222,10 +232,5 @@ def _post(
     )
 
 
-def _bounded(messages: Sequence[Message]) -> Iterator[Message]:
-    left = _ANSWER_CHARACTERS
-    for message in messages:
-        yield message
-        left -= len(message.content)
-        if left < 0:
-            return
+def _size(messages: Sequence[Message]) -> int:
+    return sum(len(m.content) for m in messages)

@@ -25,7 +25,7 @@ from wsmsg.message.legacy.peers import LegacyConnects
 from wsmsg.message.legacy.relay import LegacyRelay, grpc_endpoint
 from wsmsg.message.legacy.stream import Context, LegacyConnectStream
 from wsmsg.message.links.stream import StreamContext
-from wsmsg.message.queries.interface import Marking
+from wsmsg.message.queries.interface import IQueries, Marking
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.rpc import rest_pb2
@@ -86,7 +86,7 @@ class LegacyPlugin:
             messages.on_others(self._relay.listed)
 
     def http_routes(
-        self, acceptance: ISubmit, most_unread: Callable[[], int]
+        self, acceptance: ISubmit, queries: IQueries, most_unread: Callable[[], int]
     ) -> Sequence[Route]:
         """
         Return the routes of the legacy HTTP contract.
@@ -95,6 +95,7 @@ class LegacyPlugin:
         """
         calls = LegacyHttpCalls(
             self._store,
+            queries,
             acceptance,
             self._history,
             self._mark,

@@ -4,5 +4,6 @@ Reads on behalf of users, and the marks of what they have read.
 interface  the queries and their answers as values; what other packages use
 history    evidence that the store is an older copy of itself
 marks      read marks, stored in batches; the places of recent messages by their ids
-queries    pages, conversations, groups, unread messages, presence
+queries    pages, conversations, groups, presence
+unread     unread messages of a user, page by page
 """

@@ -89,14 +89,14 @@ class HeadsPage:
 @attrs.frozen
 class UnreadPage:
     """
-    Unread messages of a user, by rising message id.
+    Unread messages of a user, one conversation after another, each by rising seq.
 
-    @ivar total: the number of all unread messages.
-    @ivar more: whether there are further ones.
+    @ivar position: where the list continues, if there is C{more}.
+    @ivar more: whether there may be further ones; the page may have none.
     """
 
     messages: Sequence[Message]
-    total: int
+    position: str
     more: bool
 
 
@@ -154,9 +154,19 @@ class IQueries(Protocol):
         Read a group and its members with ids above C{after}.
         """
 
-    async def unread(self, user: int, after: int, limit: int) -> UnreadPage:
+    async def unread(
+        self, user: int, position: str, limit: int, *, after: int = 0
+    ) -> UnreadPage:
         """
-        Read the unread messages of a user with ids above C{after}.
+        Read the unread messages of a user.  The work for a page goes with its length.
+
+        @param position: of the page before; empty: from the beginning.
+        @param after: without a position, the id of the last message of the page before.
+        """
+
+    async def unread_total(self, user: int) -> int:
+        """
+        Count the unread messages of a user.
         """
 
     async def presence(self, users: Sequence[int]) -> Sequence[UserPresence]:

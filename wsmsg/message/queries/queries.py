@@ -24,6 +24,7 @@ from wsmsg.message.queries.interface import (
     UnreadPage,
     check_group,
 )
+from wsmsg.message.queries.unread import UnreadReader
 from wsmsg.message.store.interface import (
     NOW,
     GroupPage,
@@ -80,6 +81,7 @@ class Queries:
         self._routes = routes
         self._marking = mark
         self.history = history or HistoryWatch(store, time.monotonic, shared=True)
+        self._unread = UnreadReader(store)
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
@@ -182,14 +184,24 @@ class Queries:
         members, more = page.members[:limit], len(page.members) > limit
         return attrs.evolve(page, members=members, more=more)
 
-    async def unread(self, user: int, after: int, limit: int) -> UnreadPage:
+    async def unread(
+        self, user: int, position: str, limit: int, *, after: int = 0
+    ) -> UnreadPage:
         """
         Read unread messages of a user.
         """
         self.asked += 1
         limit = self._limited(limit)
-        messages, total = await self._store.unread(user, after, limit + 1)
-        return UnreadPage(messages[:limit], total, len(messages) > limit)
+        if after and not position:
+            return await self._unread.behind(user, after, limit)
+        return await self._unread.page(user, position, limit)
+
+    async def unread_total(self, user: int) -> int:
+        """
+        Count the unread messages of a user.
+        """
+        self.asked += 1
+        return await self._unread.total(user)
 
     async def presence(self, users: Sequence[int]) -> Sequence[UserPresence]:
         """

@@ -22,6 +22,7 @@ from zope.interface import Attribute, Interface
 from wsmsg.message.store.history import IHistory as IHistory  # noqa: PLC0414
 from wsmsg.message.store.page_span import PAGE_BYTES as PAGE_BYTES  # noqa: PLC0414
 from wsmsg.message.store.page_span import PageSpan as PageSpan  # noqa: PLC0414
+from wsmsg.message.store.page_span import UnreadList as UnreadList  # noqa: PLC0414
 from wsmsg.message.store.position import NOW as NOW  # noqa: PLC0414
 from wsmsg.message.store.position import (
     checked_position as checked_position,  # noqa: PLC0414
@@ -326,16 +327,15 @@ class IReadMarks(IStoreRole):
         """
 
     def unread(
-        user: int, after_id: int, limit: int
-    ) -> Deferred[tuple[list[Message], int]]:
+        user: int, places: Sequence[tuple[str, int]], limit: int
+    ) -> Deferred[UnreadList]:
         """
-        List the unread messages of a user: no events, no recalled messages, none of
-        the user's own, also to themself, and in groups only those that the user may
-        read now.
+        List unread messages of a user: no events, no recalled ones, none of the user's
+        own, and in groups only those that the user may read now.  The work is bounded.
 
-        @param after_id: return messages with later ids; 0: from the first on.
-        @return: a Deferred that fires with at most C{limit} messages in the order of
-            L{wsmsg.message.store.id_order}, and the number of all unread messages.
+        @param places: conversations, each with the number behind which to begin.
+        @return: a Deferred that fires with an L{UnreadList} of at most C{limit}
+            messages and L{PAGE_BYTES}: one conversation after another, by number.
         """
 
     def unread_counts(

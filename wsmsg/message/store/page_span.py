@@ -1,10 +1,13 @@
 """
-The arguments of a page of messages, as values.
+The arguments of a page of messages, and its bounds, as values.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from wsmsg.model import Message
 
 #: The most bytes of contents in a page, unless one message alone has more.
 PAGE_BYTES = 256 * 1024
@@ -20,3 +23,28 @@ class PageSpan(NamedTuple):
     limit: int
     limit_bytes: int
     reader: int
+
+
+class UnreadList(NamedTuple):
+    """
+    Some of a user's unread messages; see
+    L{wsmsg.message.store.interface.IReadMarks.unread}.
+
+    @ivar end: the conversation in which the work of one page ended, and the last number
+        that is done there; L{None}: all of the conversations are done.
+    """
+
+    messages: Sequence[Message]
+    end: tuple[str, int] | None = None
+
+
+def fitting(messages: Sequence[Message], limit_bytes: int) -> Sequence[Message]:
+    """
+    Return the first messages whose contents have at most so many bytes, at least one.
+    """
+    size = 0
+    for i, message in enumerate(messages):
+        size += len(message.content.encode())
+        if i and size > limit_bytes:
+            return messages[:i]
+    return messages

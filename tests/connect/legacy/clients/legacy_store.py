@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.connect.legacy.clients.legacy_node import LegacyClient, LegacyNode, text
 from tests.connect.session.doubles import NOW_S
 from wsmsg import model
-from wsmsg.connect.upstream.interface import HeadsView, PageView
+from wsmsg.connect.upstream.interface import HeadsView, PageView, UnreadView
 from wsmsg.model import ConversationHead, Message
 
 NOW_MS = int(NOW_S * 1000)
@@ -26,7 +26,7 @@ class Stored:
     @ivar fails: the error with which reads fail.
     @ivar seen: ids of messages that are not unread.
     @ivar pages: the pages that were read.
-    @ivar unreads: the ids after which the unread messages were read.
+    @ivar unreads: the positions at which the unread messages were read.
     """
 
     def __init__(self, node: LegacyNode, *messages: Message) -> None:
@@ -34,7 +34,7 @@ class Stored:
         self.fails: Exception | None = None
         self.seen: set[int] = set()
         self.pages: list[tuple[str, int]] = []
-        self.unreads: list[int] = []
+        self.unreads: list[str] = []
         up: Any = node.upstream
         up.page, up.heads, up.unread = self._page, self._heads, self._unread
         up.presence = lambda users: succeed([])
@@ -60,19 +60,21 @@ class Stored:
         at = changed[limit][0] if more else end
         return succeed(HeadsView(rows[:limit], more, str(at), "e1"))
 
-    def _unread(self, user: int, after: int, limit: int) -> Any:
-        self.unreads.append(after)
+    def _unread(self, user: int, position: str, limit: int) -> Any:
+        self.unreads.append(position)
         if self.fails is not None:
             return fail(self.fails)
         left = [
             m
             for m in sorted(self.messages, key=lambda m: m.message_id)
-            if m.message_id > after
+            if m.message_id > int(position or 0)
             and m.message_id not in self.seen
             and m.sender != user
             and m.kind < model.FIRST_EVENT
         ]
-        return succeed((left[:limit], len(left), len(left) > limit))
+        more = len(left) > limit
+        at = str(left[limit - 1].message_id) if more else ""
+        return succeed(UnreadView(left[:limit], more, at))
 
 
 def texts(numbers: Sequence[int], **more: Any) -> list[Message]:

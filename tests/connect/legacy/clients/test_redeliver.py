@@ -60,7 +60,7 @@ class RedeliverTests(FeedTestCase):
         self.store.fails = None
         self.node.pass_time(5)
         client.session.outbox.resumeProducing()
-        self.assertEqual(self.store.unreads, [0, 103, 106, 0, 0, 103, 106])
+        self.assertEqual(self.store.unreads, ["", "103", "106", "", "", "103", "106"])
         self.assertEqual(self.heard(client), list(range(1, 9)))
 
     def test_in_turns(self) -> None:
@@ -71,7 +71,24 @@ class RedeliverTests(FeedTestCase):
         many = [text(n, content=f"{n}{long}") for n in (1, 2, 3)]
         self.begin(many, redeliver=True)
         self.assertEqual([t[:1] for t in self.client.texts()], list("123"))
-        self.assertEqual(self.store.unreads, [0, 101, 102])
+        self.assertEqual(self.store.unreads, ["", "", ""])
+
+    def test_changed_meanwhile(self) -> None:
+        """
+        A conversation that comes once more, as it changed while the list was read, is
+        sent from where it was.
+        """
+        self.begin(texts(range(1, 5)), redeliver=True)
+        self.heard()
+        client = self.node.connect(8)
+        self.store.fails = Unavailable("not now")
+        again = self.node.connect(8)
+        feed = again.session.feed
+        feed._given["u:7:8"] = 2
+        self.store.fails = None
+        self.node.pass_time(1.1)
+        self.assertEqual(self.heard(again), [3, 4])
+        self.heard(client)
 
     def test_live_meanwhile(self) -> None:
         """

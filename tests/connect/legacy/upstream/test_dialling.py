@@ -220,7 +220,7 @@ class LegacyStreamTests(SynchronousTestCase):
             upstream.reads.page(1, "u:1:2", 0, 10),
             upstream.reads.heads(1, "", 10, continued=False),
             upstream.reads.group(1, "g:5", 0, 10),
-            upstream.reads.unread(1, 0, 10),
+            upstream.reads.unread(1, "", 10),
         ]
         for deferred in asked:
             self.failureResultOf(deferred, Unsupported)

@@ -82,10 +82,10 @@ class LegacyFeed:
     """
 
     __slots__ = (
-        "_after",
         "_base",
         "_counters",
         "_floors",
+        "_given",
         "_last",
         "_missed",
         "_position",
@@ -93,6 +93,7 @@ class LegacyFeed:
         "_reading",
         "_recent",
         "_unread",
+        "_unread_at",
         "_wanted",
         "failures",
     )
@@ -110,7 +111,8 @@ class LegacyFeed:
         self._floors: dict[str, int] = {}
         self._recent: dict[int, tuple[str, int]] = {}
         self._unread = redeliver
-        self._after = 0
+        self._unread_at = ""
+        self._given: dict[str, int] = {}
         self._missed = False
         self._position = ""
         self._reading = False
@@ -255,15 +257,22 @@ class LegacyFeed:
 
     async def _read_unread(self) -> None:
         reader = self._reader
-        messages, _, more = await reader.context.upstream.reads.unread(
-            reader.user, self._after, reader.context.limits.page
+        page = await reader.context.upstream.reads.unread(
+            reader.user, self._unread_at, reader.context.limits.page
         )
-        for message in self._fitting(messages):
+        # A page is read again while the client has not taken all of it, and a
+        # conversation that changes comes once more.
+        given = self._given
+        left = [m for m in page.messages if m.seq > given.get(m.conversation, 0)]
+        fitting = self._fitting(left)
+        for message in fitting:
             if not self._give_read(message):
                 return
-            self._after = message.message_id
-        if not messages or (not more and self._after >= messages[-1].message_id):
-            self._unread = False
+            given[message.conversation] = message.seq
+            if len(given) > SEEN:
+                del given[next(iter(given))]
+        if len(fitting) == len(left):
+            self._unread_at, self._unread = page.position, page.more
 
     async def _read_wanted(self, conversation: str) -> None:
         reader = self._reader

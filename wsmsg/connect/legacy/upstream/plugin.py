@@ -65,7 +65,7 @@ class LegacyReads:
     ) -> Deferred[Any]:
         return fail(_unsupported())
 
-    def unread(self, user: int, after: int, limit: int) -> Deferred[Any]:
+    def unread(self, user: int, position: str, limit: int) -> Deferred[Any]:
         return fail(_unsupported())
 
     def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:

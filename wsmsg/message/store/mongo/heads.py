@@ -60,7 +60,7 @@ class MongoHeads:
         names = [c for c in heads if storable(c)]
         if not names:
             return heads
-        hints = await self._hints(names)
+        hints = await self.hints(names)
         beyond = await self.beyond({name: hints.get(name, 0) for name in names})
         return {**heads, **hints, **beyond}
 
@@ -69,7 +69,7 @@ class MongoHeads:
         Return the head of each conversation, or a lower number that is not below the
         wanted one, for which one round trip is enough.
         """
-        hints = {**dict.fromkeys(wanted, 0), **await self._hints(wanted)}
+        hints = {**dict.fromkeys(wanted, 0), **await self.hints(wanted)}
         low = {name: hints[name] for name in wanted if hints[name] < wanted[name]}
         return {**hints, **await self.beyond(low)} if low else hints
 
@@ -95,7 +95,10 @@ class MongoHeads:
             last[name] = max(int(row["seq"]), last.get(name, 0))
         return last
 
-    async def _hints(self, names: Iterable[str]) -> dict[str, int]:
+    async def hints(self, names: Iterable[str]) -> dict[str, int]:
+        """
+        Return the heads that the conversations' documents have, in one round trip.
+        """
         wanted = {"_id": {"$in": list(names)}}
         query = find("conversations", wanted, projection={"head": 1})
         return {

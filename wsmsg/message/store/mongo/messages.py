@@ -14,7 +14,7 @@ part or in full, costs a few more, however many conversations it has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from wsmsg.dependency.gather import gather_lists
 from wsmsg.errors import Forbidden, Unavailable
@@ -38,6 +38,7 @@ from wsmsg.message.store.mongo.documents import (
 )
 from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.heads import MongoHeads
+from wsmsg.message.store.page_span import fitting
 from wsmsg.model import INT64_MAX, Message, is_group, storable_values
 
 _DUPLICATE = frozenset({11000, 11001})
@@ -279,11 +280,11 @@ class MongoPages:
             hint, messages = await self._found(conversation, above, limit)
             last = messages[-1].seq if messages else 0
         head = max(hint, last)
-        fitting = _fitting(messages, span.limit_bytes)
+        page = list(fitting(messages, span.limit_bytes))
         if len(messages) < limit or hint > last:
-            return fitting, head
+            return page, head
         beyond = await self._heads.beyond({conversation: head})
-        return fitting, beyond.get(conversation, head)
+        return page, beyond.get(conversation, head)
 
     async def _last(
         self, conversation: str, span: PageSpan
@@ -293,7 +294,7 @@ class MongoPages:
         before = min(span.before, head + 1)
         between = {"$gt": max(span.after, before - 1 - limit), "$lt": before}
         _, messages = await self._found(conversation, between, limit, order=-1)
-        return _fitting(messages, span.limit_bytes)[::-1], head
+        return list(fitting(messages, span.limit_bytes))[::-1], head
 
     async def _found(
         self, conversation: str, seqs: Document, limit: int, *, order: int = 1
@@ -327,14 +328,3 @@ def _within(span: PageSpan, right: ReadRight) -> PageSpan:
     if before > right.last:
         before = right.last + 1
     return span._replace(after=max(span.after, right.first - 1), before=before)
-
-
-def _fitting(messages: Iterable[Message], limit_bytes: int) -> list[Message]:
-    size = 0
-    fitting: list[Message] = []
-    for message in messages:
-        size += len(message.content.encode())
-        if fitting and size > limit_bytes:
-            break
-        fitting.append(message)
-    return fitting

@@ -28,6 +28,7 @@ from wsmsg.message.store.interface import (
     Marked,
     Outcome,
     PageSpan,
+    UnreadList,
 )
 from wsmsg.message.store.mongo.connection import MongoConnection, Run
 from wsmsg.message.store.mongo.cursors import MongoCursors
@@ -99,7 +100,9 @@ class MongoStore:
         self._inserts = MongoInserts(self._connection, self._heads, self._groups)
         self._cursors = MongoCursors(self._connection, self._heads)
         self._marks = MongoMarks(self._connection, self._groups, self._cursors)
-        self._unread = MongoUnread(self._connection, self._groups, self._cursors)
+        self._unread = MongoUnread(
+            self._connection, self._groups, self._cursors, self._heads
+        )
 
     @property
     def epoch(self) -> str:
@@ -194,9 +197,9 @@ class MongoStore:
         return self._connection.do(lambda: self._marks.mark(marks))
 
     def unread(
-        self, user: int, after_id: int, limit: int
-    ) -> Deferred[tuple[list[Message], int]]:
-        return self._connection.do(lambda: self._unread.unread(user, after_id, limit))
+        self, user: int, places: Sequence[tuple[str, int]], limit: int
+    ) -> Deferred[UnreadList]:
+        return self._connection.do(lambda: self._unread.unread(user, places, limit))
 
     def unread_counts(
         self, user: int, conversations: Sequence[str]

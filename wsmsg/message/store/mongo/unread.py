@@ -3,17 +3,16 @@ Unread messages in MongoDB.
 
 Each piece of a conversation that a user has not read, between and above the read
 ranges, is a branch of its own, so that the query reads only pieces of the index by
-number.
+number.  A conversation that is read up to the hint of its head has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from wsmsg.dependency.gather import both, gather_lists
 from wsmsg.errors import Unavailable
-from wsmsg.message.store.id_order import OLDER_FROM, id_order
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.cursors import MongoCursors
 from wsmsg.message.store.mongo.documents import (
@@ -26,10 +25,11 @@ from wsmsg.message.store.mongo.documents import (
     two_of,
 )
 from wsmsg.message.store.mongo.groups import MongoGroups
+from wsmsg.message.store.mongo.heads import MongoHeads
+from wsmsg.message.store.page_span import PAGE_BYTES, UnreadList, fitting
 from wsmsg.message.store.read_ranges import ReadRanges, gaps
 from wsmsg.model import (
     FIRST_EVENT,
-    INT64_MAX,
     Cursor,
     Message,
     is_group,
@@ -39,6 +39,8 @@ from wsmsg.model import (
 T = TypeVar("T")
 
 _TRIES = 20
+# The most messages that one command counts.
+_COUNTED = 5000
 _PLACE = {"_id": 0, "conversation": 1, "seq": 1, "message_id": 1}
 
 
@@ -48,61 +50,73 @@ class MongoUnread:
     """
 
     def __init__(
-        self, connection: MongoConnection, groups: MongoGroups, cursors: MongoCursors
+        self,
+        connection: MongoConnection,
+        groups: MongoGroups,
+        cursors: MongoCursors,
+        heads: MongoHeads,
     ) -> None:
         self._connection = connection
         self._groups = groups
+        self._heads = heads
         self._cursors = cursors
 
     async def unread(
-        self, user: int, after_id: int, limit: int
-    ) -> tuple[list[Message], int]:
-        if not storable_values((user, after_id)):
-            return [], 0
+        self, user: int, places: Sequence[tuple[str, int]], limit: int
+    ) -> UnreadList:
+        """
+        List unread messages; as many numbers are looked at as messages are wanted.
+        """
+        after = dict(places)
+        if not storable_values((user,)):
+            return UnreadList([])
 
-        async def read(pieces: Sequence[Document]) -> tuple[list[Message], int]:
-            page, total = await both(
-                self._page(pieces, after_id, max(limit, 0)), self._total(pieces)
-            )
-            return page, total
+        async def read(pieces: Sequence[UnreadPiece]) -> UnreadList:
+            some, end = _next_pieces(pieces, after, limit)
+            found = await self._found(user, some)
+            order = {name: i for i, name in enumerate(after)}
+            found.sort(key=lambda m: (order[m.conversation], m.seq))
+            messages = fitting(found, PAGE_BYTES)
+            if len(messages) < len(found):
+                end = (messages[-1].conversation, messages[-1].seq)
+            return UnreadList(messages, end)
 
-        return await self._judged(user, await self._conversations(user), read)
+        return await self._judged(user, list(after), read)
 
     async def counts(self, user: int, conversations: Sequence[str]) -> dict[str, int]:
         counts = dict.fromkeys(conversations, 0)
         if not storable_values((user,)):
             return counts
-        return await self._judged(user, list(counts), self._counted(counts))
+        return await self._judged(user, list(counts), self._counted(user, counts))
 
     def _counted(
-        self, none: Mapping[str, int]
-    ) -> Callable[[Sequence[Document]], Awaitable[dict[str, int]]]:
-        async def count(pieces: Sequence[Document]) -> dict[str, int]:
-            return {**none, **await self._count(pieces)}
+        self, user: int, none: Mapping[str, int]
+    ) -> Callable[[Sequence[UnreadPiece]], Awaitable[dict[str, int]]]:
+        async def count(pieces: Sequence[UnreadPiece]) -> dict[str, int]:
+            counts = dict(none)
+            # One after another: others wait for the same server.
+            for some in _portions(pieces):
+                for name, n in await self._count(user, some):
+                    counts[name] += n
+            return counts
 
         return count
 
-    async def _count(self, pieces: Sequence[Document]) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        asked = [
-            self._connection.run(
-                {
-                    "aggregate": "messages",
-                    "pipeline": [
-                        {"$match": _matching(some)},
-                        {"$group": {"_id": "$conversation", "n": {"$sum": 1}}},
-                    ],
-                    "cursor": {"batchSize": BRANCHES + 1},
-                    "readConcern": {"level": "local"},
-                }
-            )
-            for some in chunks(pieces, BRANCHES)
-        ]
-        for reply in await gather_lists([_one(reply) for reply in asked]):
-            for row in reply["cursor"]["firstBatch"]:
-                name = row["_id"]
-                counts[name] = counts.get(name, 0) + int(row["n"])
-        return counts
+    async def _count(
+        self, user: int, pieces: Sequence[UnreadPiece]
+    ) -> list[tuple[str, int]]:
+        reply = await self._connection.run(
+            {
+                "aggregate": "messages",
+                "pipeline": [
+                    {"$match": _matching(user, pieces)},
+                    {"$group": {"_id": "$conversation", "n": {"$sum": 1}}},
+                ],
+                "cursor": {"batchSize": BRANCHES + 1},
+                "readConcern": {"level": "local"},
+            }
+        )
+        return [(row["_id"], int(row["n"])) for row in reply["cursor"]["firstBatch"]]
 
     async def located(
         self, user: int, message_ids: Sequence[int]
@@ -115,7 +129,7 @@ class MongoUnread:
             self._connection.documents(
                 find(
                     "messages",
-                    {**_matching(some), "message_id": {"$in": ids}},
+                    {**_matching(user, some), "message_id": {"$in": ids}},
                     projection=_PLACE,
                 )
             )
@@ -140,7 +154,7 @@ class MongoUnread:
         self,
         user: int,
         names: Sequence[str],
-        read: Callable[[Sequence[Document]], Awaitable[T]],
+        read: Callable[[Sequence[UnreadPiece]], Awaitable[T]],
     ) -> T:
         """
         Read pieces of conversations, and judge the user's right to the groups among
@@ -160,97 +174,105 @@ class MongoUnread:
             groups = list(readable)
         raise Unavailable("the user is being removed from one group after another")
 
-    async def _pieces(self, user: int, names: Sequence[str]) -> list[Document]:
+    async def _pieces(self, user: int, names: Sequence[str]) -> list[UnreadPiece]:
         """
         Return the pieces to read of these conversations, where the user is a member.
         """
         keys = [(name, user) for name in names if storable(name)]
-        cursors, readable = await both(
-            self._cursors.standings(keys),
+        (cursors, hints), readable = await both(
+            both(
+                self._cursors.standings(keys),
+                self._heads.hints([name for name, _ in keys]),
+            ),
             self._groups.readable_from([key for key in keys if is_group(key[0])]),
         )
-        pieces: list[Document] = []
+        pieces: list[UnreadPiece] = []
         for key in keys:
             first = 1 if user in two_of(key[0]) else readable.get(key, 0)
             if first:
                 now = cursors.get(key, Cursor(*key))
                 seen = ReadRanges(max(now.read, first - 1), now.seen)
-                pieces += _pieces(*key, seen)
+                pieces += _pieces(key[0], seen, hints.get(key[0], 0))
         return pieces
 
-    async def _page(
-        self, pieces: Sequence[Document], after_id: int, limit: int
-    ) -> list[Message]:
-        if not limit:
+    async def _found(self, user: int, pieces: Sequence[UnreadPiece]) -> list[Message]:
+        if not pieces:
             return []
-        if not after_id:
-            # One query has all, unless there are more than the page holds.
-            found = await self._found(pieces, [{"$gt": 0}], limit)
-            if len(found) < limit:
-                return _in_order(found)
-        return _in_order(await self._found(pieces, _ids_after(after_id), limit))[:limit]
-
-    async def _found(
-        self, pieces: Sequence[Document], ranges: Sequence[Document], limit: int
-    ) -> list[Document]:
-        return await gather_lists(
-            self._connection.documents(
-                find(
-                    "messages",
-                    {**_matching(some), "message_id": ids},
-                    sort={"message_id": 1},
-                    limit=limit,
-                )
-            )
-            for some in chunks(pieces, BRANCHES)
-            for ids in ranges
-        )
-
-    async def _total(self, pieces: Sequence[Document]) -> int:
-        replies = await gather_lists(
-            _one(
-                self._connection.run(
-                    {
-                        "count": "messages",
-                        "query": _matching(some),
-                        "readConcern": {"level": "local"},
-                    }
-                )
-            )
-            for some in chunks(pieces, BRANCHES)
-        )
-        return sum(int(reply["n"]) for reply in replies)
+        query = find("messages", _matching(user, pieces))
+        return [to_message(d) for d in await self._connection.documents(query)]
 
 
-def _ids_after(after_id: int) -> list[Document]:
+class UnreadPiece(NamedTuple):
     """
-    Return the ranges of the ids that follow, in their order; see L{id_order}.
+    Numbers that a user has not read; there may be none of them, or the user's own.
     """
-    newer = {"$gt": after_id if after_id < OLDER_FROM else 0, "$lt": OLDER_FROM}
-    if 0 < after_id < OLDER_FROM:
-        return [newer]
-    return [{"$gt": max(after_id, OLDER_FROM - 1)}, newer]
+
+    conversation: str
+    first: int
+    last: int
+
+    def cut(self, first: int, size: int) -> UnreadPiece:
+        """
+        Return at most so many of the numbers, from this one on.
+        """
+        return self._replace(first=first, last=min(self.last, first + size - 1))
 
 
-def _in_order(found: Sequence[Document]) -> list[Message]:
-    return sorted(map(to_message, found), key=lambda m: id_order(m.message_id))
+def _pieces(name: str, seen: ReadRanges, head: int) -> Iterator[UnreadPiece]:
+    for first, last in gaps(seen):
+        piece = UnreadPiece(name, first, head if last is None else last)
+        if piece.first <= piece.last:
+            yield piece
 
 
-async def _one(reply: Any) -> list[Document]:
-    return [await reply]
+def _next_pieces(
+    pieces: Sequence[UnreadPiece], after: Mapping[str, int], limit: int
+) -> tuple[list[UnreadPiece], tuple[str, int] | None]:
+    """
+    Return the next pieces of at most C{limit} numbers, and where they end before the
+    last of the pieces.
+    """
+    some: list[UnreadPiece] = []
+    for piece in pieces:
+        first = max(piece.first, after[piece.conversation] + 1)
+        if first > piece.last:
+            continue
+        if limit <= 0 or len(some) == BRANCHES:
+            return some, (piece.conversation, first - 1)
+        some.append(piece.cut(first, limit))
+        limit -= some[-1].last - first + 1
+        if some[-1].last < piece.last:
+            return some, (piece.conversation, some[-1].last)
+    return some, None
 
 
-def _matching(pieces: Sequence[Document]) -> Document:
-    return {"$or": pieces, "kind": {"$lt": FIRST_EVENT}}
+def _portions(pieces: Sequence[UnreadPiece]) -> Iterator[list[UnreadPiece]]:
+    """
+    Divide into lists of a bounded number of pieces and of messages.
+    """
+    some: list[UnreadPiece] = []
+    room = _COUNTED
+    for piece in pieces:
+        first = piece.first
+        while first <= piece.last:
+            some.append(piece.cut(first, room))
+            room -= some[-1].last - first + 1
+            first = some[-1].last + 1
+            if not room or len(some) == BRANCHES:
+                yield some
+                some, room = [], _COUNTED
+    if some:
+        yield some
 
 
-def _pieces(name: str, user: int, seen: ReadRanges) -> list[Document]:
-    return [
+def _matching(user: int, pieces: Sequence[UnreadPiece]) -> Document:
+    branches = [
         {
-            "conversation": name,
-            # Both bounds keep the scan of the index within the conversation.
-            "seq": {"$gte": first, "$lte": INT64_MAX if last is None else last},
-            "sender": {"$ne": user},
+            "conversation": p.conversation,
+            # Both bounds keep the scan of the index within the piece.
+            "seq": {"$gte": p.first, "$lte": p.last},
         }
-        for first, last in gaps(seen)
+        for p in pieces
     ]
+    # Conditions that are not in the index are outside of the branches.
+    return {"$or": branches, "sender": {"$ne": user}, "kind": {"$lt": FIRST_EVENT}}

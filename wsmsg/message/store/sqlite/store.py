@@ -26,11 +26,11 @@ from wsmsg.message.store.interface import (
     Marked,
     Outcome,
     PageSpan,
+    UnreadList,
 )
 from wsmsg.message.store.sqlite.file import StoreReader, StoreWriter
 from wsmsg.message.store.sqlite.unread import (
     UnreadCounting,
-    UnreadListing,
     UnreadLook,
     UnreadSearch,
 )
@@ -173,16 +173,10 @@ class SqliteStore:
         return self._kept.run(self._writing, self._writer.mark, marks)
 
     def unread(
-        self, user: int, after_id: int, limit: int
-    ) -> Deferred[tuple[list[Message], int]]:
-        return Deferred.fromCoroutine(self._list_unread(user, after_id, limit))
-
-    async def _list_unread(
-        self, user: int, after_id: int, limit: int
-    ) -> tuple[list[Message], int]:
-        listing = UnreadListing(user, after_id, limit)
-        await self._look(self._reader.unread.list_on, listing)
-        return listing.messages, listing.total
+        self, user: int, places: Sequence[tuple[str, int]], limit: int
+    ) -> Deferred[UnreadList]:
+        unread = self._reader.unread
+        return self._kept.run(self._reading, unread.unread, user, places, limit)
 
     def unread_counts(
         self, user: int, conversations: Sequence[str]

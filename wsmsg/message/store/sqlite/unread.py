@@ -1,9 +1,9 @@
 """
 The unread messages of a user, in the file of the embedded store.
 
-To list, to count or to find them, all messages above the read cursors have to be
-looked at.  Each look is done in pieces, as the look-up of every send waits for the same
-thread::
+A page of them looks at a bounded number of messages.  To count or to find them, all
+messages above the read cursors have to be looked at.  Each look is done in pieces, as
+the look-up of every send waits for the same thread::
 
     conversations of the user, a page at a time --> ranges above the cursors
     pieces of these ranges --> what is unread in them
@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from heapq import nsmallest
 from typing import Any
 
 import msgspec
 
-from wsmsg.message.store.id_order import OLDER_FROM, id_order
+from wsmsg.message.store.page_span import PAGE_BYTES, UnreadList
 from wsmsg.message.store.sqlite.changes import GROUP_BUCKET
 from wsmsg.model import (
     FIRST_EVENT,
@@ -67,15 +66,18 @@ _ASKED = f"""
 """
 # The range that may hold a message is the last one that begins at or before it: one
 # step in the primary key of C{seen}.  The message is unread if the range ends before.
-_UNREAD = f"""
-    FROM json_each(?2) AS piece CROSS JOIN messages m
-        ON m.conversation = piece.value ->> 0
-        AND m.seq > piece.value ->> 1 AND m.seq <= piece.value ->> 2
-    WHERE m.kind < {FIRST_EVENT} AND m.sender <> ?1 AND coalesce((
+_IS_UNREAD = f"""
+    m.kind < {FIRST_EVENT} AND m.sender <> ?1 AND coalesce((
         SELECT last FROM seen s
         WHERE s.conversation = m.conversation AND s.user = ?1 AND s.first <= m.seq
         ORDER BY s.first DESC LIMIT 1
     ), 0) < m.seq
+"""
+_UNREAD = f"""
+    FROM json_each(?2) AS piece CROSS JOIN messages m
+        ON m.conversation = piece.value ->> 0
+        AND m.seq > piece.value ->> 1 AND m.seq <= piece.value ->> 2
+    WHERE {_IS_UNREAD}
 """
 _COUNTS = f"""
     SELECT json_group_array(json_array(id, n)) FROM (
@@ -86,32 +88,18 @@ _FOUND = f"""
     SELECT json_group_array(json_array(m.message_id, m.conversation, m.seq)) {_UNREAD}
         AND m.message_id IN (SELECT value FROM json_each(?3))
 """
-_OLDER = f"message_id < {OLDER_FROM}"  # as id_order: 0 comes first
-# MATERIALIZED: the count and the rows both read the list, which is computed once.
-_OLDEST = f"""
-    WITH unread AS MATERIALIZED (SELECT m.message_id, m.id {_UNREAD})
-    SELECT (SELECT count(*) FROM unread), (
-        SELECT json_group_array(json_array(message_id, id)) FROM (
-            SELECT message_id, id FROM unread
-            WHERE ({_OLDER}, message_id) > (?3 BETWEEN 1 AND {OLDER_FROM - 1}, ?3)
-            ORDER BY {_OLDER}, message_id LIMIT ?4
-        )
-    )
-"""
-_MESSAGES = f"""
-    SELECT json_group_array(json_array(c.name, m.sender, m.client_id, m.message_id,
-                                       m.content, m.kind, m.time_ms, m.seq))
-    FROM json_each(?1) AS one CROSS JOIN messages m ON m.id = one.value
-    CROSS JOIN conversations c ON c.id = m.conversation
-    WHERE m.kind < {FIRST_EVENT}
+# ?2 to ?4: the conversation, the numbers above which and up to which to look.
+_SOME = f"""
+    SELECT m.sender, m.client_id, m.message_id, m.content, m.kind, m.time_ms, m.seq
+    FROM messages m WHERE m.conversation = ?2 AND m.seq > ?3 AND m.seq <= ?4
+        AND {_IS_UNREAD}
+    ORDER BY m.seq LIMIT ?5
 """
 
 _Mine = list[tuple[int, int, str, int, int]]
 _mine = msgspec.json.Decoder(_Mine)
 _counts = msgspec.json.Decoder(list[tuple[int, int]])
 _found = msgspec.json.Decoder(list[tuple[int, int, int]])
-_oldest = msgspec.json.Decoder(list[tuple[int, int]])
-_messages = msgspec.json.Decoder(list[tuple[str, int, str, int, str, int, int, int]])
 
 
 class UnreadLook:
@@ -211,39 +199,6 @@ class UnreadSearch(UnreadLook):
             self.end()
 
 
-class UnreadListing(UnreadLook):
-    """
-    The oldest unread messages above an id, and the number of all.
-
-    @ivar total: the number so far.
-    @ivar oldest: id and row of the oldest so far, in order.
-    @ivar messages: these messages, once the listing is finished.
-    """
-
-    def __init__(self, user: int, after_id: int, limit: int) -> None:
-        super().__init__(user)
-        self.after_id = after_id
-        self.limit = max(limit, 0)
-        self.total = 0
-        self.oldest: list[tuple[int, int]] = []
-        self.messages: list[Message] = []
-
-    def found(self, total: int, rows: list[tuple[int, int]]) -> None:
-        """
-        Add what was found in pieces.
-        """
-        self.total += total
-        if rows:
-            rows = [*self.oldest, *rows]
-            self.oldest = nsmallest(self.limit, rows, key=lambda row: id_order(row[0]))
-
-    def finish(self, messages: list[Message]) -> None:
-        """
-        Take the messages, in any order.
-        """
-        self.messages = sorted(messages, key=lambda m: id_order(m.message_id))
-
-
 class UnreadRows:
     """
     The steps of each look.  Only the thread of the file may use it.
@@ -274,22 +229,46 @@ class UnreadRows:
             (found,) = self._file.row(_FOUND, keys)
             search.found(_found.decode(found))
 
-    def list_on(self, listing: UnreadListing) -> None:
+    def unread(
+        self, user: int, places: Sequence[tuple[str, int]], limit: int
+    ) -> UnreadList:
         """
-        List on for a piece, and read the messages after the last one.
+        List unread messages; about L{PIECE} numbers are looked at.
         """
-        if pieces := self._next_pieces(listing):
-            user, after_id, limit = listing.user, listing.after_id, listing.limit
-            row = self._row(_OLDEST, user, _json(pieces), after_id, limit)
-            if row is None:
-                listing.end()
-            else:
-                listing.found(row[0], _oldest.decode(row[1]))
-        if not listing and listing.oldest:
-            (found,) = self._file.row(
-                _MESSAGES, (_json([row for _, row in listing.oldest]),)
-            )
-            listing.finish([Message(*m) for m in _messages.decode(found)])
+        there = self._standings(user, [name for name, _ in places])
+        found: list[Message] = []
+        room, left = PAGE_BYTES, PIECE
+        for name, after in places:
+            conversation, read, head = there.get(name, (0, 0, 0))
+            low = max(read, after)
+            while low < head:
+                if len(found) >= limit or left <= 0:
+                    return UnreadList(found, (name, low))
+                high = min(low + left, head)
+                keys = (user, conversation, low, high, limit - len(found))
+                for row in self._file.rows(_SOME, keys):
+                    message = Message(name, *row)
+                    room -= len(message.content.encode())
+                    if found and room < 0:
+                        return UnreadList(found, (name, low))
+                    found.append(message)
+                    low = message.seq
+                low = low if len(found) >= limit else high
+                left -= max(high - low, 1)
+        return UnreadList(found)
+
+    def _standings(
+        self, user: int, conversations: Iterable[str]
+    ) -> dict[str, tuple[int, int, int]]:
+        # By name, the row of each conversation, the last number that needs no reading,
+        # and the head.
+        names = [c for c in conversations if _may_be_in(user, c)]
+        page = self._row(_ASKED, user, _json(names))
+        rows = _mine.decode(page[0]) if page else []
+        return {
+            name: (conversation, read, head)
+            for _, conversation, name, read, head in rows
+        }
 
     def _next_pieces(self, look: UnreadLook) -> Sequence[tuple[int, int, int]]:
         if look.needs_conversations:

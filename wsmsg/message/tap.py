@@ -316,6 +316,7 @@ class Assembly:
             page=self._settings.page,
             mark=self._marks.mark,
             history=HistoryWatch(self._store, self._reactor.seconds, shared=shared),
+            may_be_unstored=self._ingress.may_be_unstored,
         )
 
     @cached_property

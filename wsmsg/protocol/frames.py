@@ -316,6 +316,7 @@ class Error(Frame, frozen=True):
     code: str
     reason: str
     id: str = ""
+    retry_after_ms: int = 0
 
 
 class Pong(Frame, frozen=True):

@@ -370,14 +370,16 @@ class Goaway(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., after_ms: _Optional[int] = ..., alternatives: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Error(_message.Message):
-    __slots__ = ("code", "reason", "id")
+    __slots__ = ("code", "reason", "id", "retry_after_ms")
     CODE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
     code: str
     reason: str
     id: str
-    def __init__(self, code: _Optional[str] = ..., reason: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
+    retry_after_ms: int
+    def __init__(self, code: _Optional[str] = ..., reason: _Optional[str] = ..., id: _Optional[str] = ..., retry_after_ms: _Optional[int] = ...) -> None: ...
 
 class Pong(_message.Message):
     __slots__ = ("nonce", "checked_ms")

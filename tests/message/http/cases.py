@@ -59,6 +59,7 @@ class ApiCase(HttpCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.not_stored: set[str] = set()
         self.store = MemoryStore()
         self.store.start()
         delivery = Numbering(self.store, lambda: 5, heads_cached=10)
@@ -81,7 +82,13 @@ class ApiCase(HttpCase):
         self.behind = ApiServices(
             self.store,
             SubmitAndWait(ingress, self.store, self.clock),
-            Queries(self.store, presence, self.links.routes, page=50),
+            Queries(
+                self.store,
+                presence,
+                self.links.routes,
+                page=50,
+                may_be_unstored=self.may_be_unstored,
+            ),
             self.links,
         )
         legacy = LegacyHttpCalls(
@@ -96,6 +103,9 @@ class ApiCase(HttpCase):
         routes = routes_of(self.behind, self.legacy_routes)
         self.routes = [*routes, *self.legacy_routes()]
         self.api = Api(routes, self.access.admit, more=self.legacy_routes)
+
+    async def may_be_unstored(self, conversation: str, user: int) -> bool:
+        return conversation in self.not_stored
 
     def send(self, content: str, **more: Any) -> Any:
         """

@@ -45,6 +45,21 @@ class GroupCallsTests(GroupCase):
         self.group = str(group_of(1, "c"))
         self.at = f"groups/{self.group}"
 
+    def test_not_stored(self) -> None:
+        """
+        A group that was accepted and is not stored yet is unavailable, not missing.
+        """
+        read = {"conversation": "g:5", "seq": "1"}
+        asked: list[tuple[str, str, Any]] = [
+            ("GET", "groups/5", None),
+            ("GET", "groups/5/members", None),
+            ("POST", "users/1/read", read),
+        ]
+        for statuses in ((404, 404, 403), (503, 503, 503)):
+            answers = [self.ask(method, path, body)[0] for method, path, body in asked]
+            self.assertEqual(answers, list(statuses))
+            self.not_stored.add("g:5")
+
     def test_make(self) -> None:
         """
         A request creates a group once, even if it is repeated, and the group can be

@@ -8,7 +8,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.message.doubles import rules_by
 from tests.message.ingress.group_case import GroupCase
 from tests.message.store.group_contract import CREW
 from wsmsg.errors import WsmsgError
@@ -37,58 +36,6 @@ class GroupIngressTests(GroupCase):
         self.send("b", sender=3)
         self.assertEqual(self.codes(), {"a": "accepted", "b": "forbidden"})
         self.assertEqual(self.said(), ["a"])
-
-    def test_unknown_group(self) -> None:
-        """
-        A send to a group that the store does not know is refused for a time only, as
-        another Message may have accepted its creation; after two minutes it is
-        refused for good.
-        """
-        self.send("a", to="g:8")
-        self.now += 119_000
-        self.send("b", sender=2, to="g:8")
-        self.assertEqual(self.codes(), {"a": "unavailable", "b": "unavailable"})
-        self.now += 2_000
-        self.send("c", sender=3, to="g:8")
-        self.assertEqual(self.codes()["c"], "forbidden")
-
-    def test_unknown_group_alone(self) -> None:
-        """
-        A send to such a group is refused for good at once if no other Message can have
-        accepted it.
-        """
-        self.ingress = Ingress(
-            Appends(self.journal, self.store, Clock()),
-            self.store,
-            MessageIds(self.now_ms),
-            self.now_ms,
-            rules=rules_by(self.store, self.now_ms, shared=False),
-            limit=20,
-            content_bytes=100,
-        )
-        self.send("a", to="g:8")
-        self.assertEqual(self.codes(), {"a": "forbidden"})
-
-    def test_accepted_by_another_message(self) -> None:
-        """
-        A group that another Message accepted, and that is not stored yet, can be used
-        here once it is stored: what its creator sends before is refused for a time.
-        """
-        change = GroupChange(True, "team", False, (1, 2))
-        group = group_conversation(group_of(1, "make"))
-        made = Message(group, 1, "make", 9, encode_change(change), GROUP, 5, 1)
-        self.send("early", to=group)
-        change = GroupChange(remove=(2,))
-        self.send("leave", encode_change(change), GROUP, sender=2, to=group)
-        codes = {"early": "unavailable", "leave": "unavailable"}
-        self.assertEqual(self.codes(), codes)
-        self.answers.clear()
-        self.successResultOf(self.store.insert([made], 5, [0]))
-        self.now += 2_000
-        self.send("stranger", sender=3, to=group)
-        self.send("early", to=group)
-        codes = {"stranger": "forbidden", "early": "accepted"}
-        self.assertEqual(self.codes(), codes)
 
     def test_believed_for_a_second(self) -> None:
         """

@@ -88,6 +88,28 @@ class GroupQueriesTests(SynchronousTestCase):
             ):
                 self.failureResultOf(Deferred.fromCoroutine(asking), error)
 
+    def test_group_not_stored(self) -> None:
+        """
+        A group that the store does not know, and may still learn of, is not available,
+        with a hint when to ask again; one that it knows refuses strangers for good.
+        """
+
+        async def waits(conversation: str, user: int) -> bool:
+            return (conversation, user) == ("g:5", 9)
+
+        queries = Queries(
+            self.store,
+            RecordingPresence(),
+            Routes(),
+            page=3,
+            may_be_unstored=waits,
+        )
+        for name, error in (("g:5", Unavailable), (CREW, Forbidden)):
+            for asking in (queries.page(9, name, 0, 0), queries.group(9, name, 0, 0)):
+                failed = self.failureResultOf(Deferred.fromCoroutine(asking), error)
+                retry_after_ms = 500 if name == "g:5" else 0
+                self.assertEqual(failed.value.retry_after_ms, retry_after_ms)
+
     def test_group(self) -> None:
         """
         Members read the list of members, page by page.

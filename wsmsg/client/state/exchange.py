@@ -379,10 +379,13 @@ class Exchange:
         if frame.code == BadFrame.code and not frame.id:
             self._bad_frame(frame, now)
             return
-        error = from_code(frame.code, frame.reason)
+        error = from_code(frame.code, frame.reason, frame.retry_after_ms)
+        wait_s = frame.retry_after_ms / 1000
         if self._listing.is_open(frame.id):
-            self._listing.refused(now, 0.0)
-        elif self.inbound.refused(frame.id, now + 1.0 if error.retry else None):
+            self._listing.refused(now, wait_s)
+        elif self.inbound.refused(
+            frame.id, now + (wait_s or 1.0) if error.retry else None
+        ):
             _log.warning("a sync was refused: %s: %s", frame.code, frame.reason)
         elif not self._queries.refused(frame.id, error, now):
             _log.warning("the server reports %s: %s", frame.code, frame.reason)

@@ -121,7 +121,8 @@ class Input(Output):
         """
         Send an error and close.
         """
-        self.reply(Error(error.code, error.reason))
+        after_ms = error.retry_after_ms
+        self.reply(Error(error.code, error.reason, retry_after_ms=after_ms))
         self.close(closing(error), error.reason)
 
     def _fail(self, failure: Failure) -> None:

@@ -41,7 +41,8 @@ def refuse(session: Session, error: WsmsgError, request: str = "") -> None:
     """
     Answer a request with an error.
     """
-    session.reply(frames.Error(error.code, error.reason, request))
+    after_ms = error.retry_after_ms
+    session.reply(frames.Error(error.code, error.reason, request, after_ms))
 
 
 def answer_later(

@@ -124,7 +124,7 @@ def routes_of(services: ApiServices, more: MoreRoutes = tuple) -> Sequence[Route
             *MessageCalls(services.submit, queries).routes(),
             *users.routes(),
             *PresenceCalls(queries).routes(),
-            *GroupCalls(services.store, services.submit).routes(),
+            *GroupCalls(services.store, services.submit, queries).routes(),
         ],
         more,
     ).routes

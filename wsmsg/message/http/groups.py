@@ -18,6 +18,7 @@ from wsmsg.events.group_change import GROUP, GroupChange, change_problem, encode
 from wsmsg.http.forms import Answer, Form, Id, parse_int, to_json_id
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.ingress.interface import ISubmit, SendRequest
+from wsmsg.message.queries.interface import IQueries
 from wsmsg.message.store.interface import GroupPage, IConversations, checked_position
 from wsmsg.model import group_conversation, group_in, group_of, is_group
 
@@ -129,9 +130,12 @@ class GroupCalls:
     The calls below C{groups} and C{users/{user}/groups}.
     """
 
-    def __init__(self, store: IConversations, submit: ISubmit) -> None:
+    def __init__(
+        self, store: IConversations, submit: ISubmit, queries: IQueries
+    ) -> None:
         self._store = store
         self._submit = submit
+        self._queries = queries
 
     def routes(self) -> Sequence[Route]:
         """
@@ -281,8 +285,10 @@ class GroupCalls:
         return status if accepted.stored else 202
 
     async def _page(self, group: int, after: int = 0, limit: int = 0) -> GroupPage:
-        page = await self._store.group(group_conversation(group), after, limit)
+        conversation = group_conversation(group)
+        page = await self._store.group(conversation, after, limit)
         if page is None:
+            await self._queries.check_stored(conversation, 0)
             raise NotFound(f"there is no group {group}")
         return page
 

@@ -287,6 +287,8 @@ class UserCalls:
         if is_group(conversation):
             key = (check_group(conversation), user)
             member = key in await self._store.readable_from([key])
+            if not member:
+                await self._queries.check_stored(conversation, user)
         else:
             try:
                 member = user in members_of(conversation)

@@ -32,13 +32,24 @@ _CREATED_S = 60.0
 _REMEMBERED = 100_000
 # How long after the first question the store may still learn of a group.
 _UNKNOWN_S = 120.0
+# How long after its creation a group may not have all of its members.
+_NEW_MS = 5000
 # The limit for entries that may name a thousand users each.
 _BIG = 1000
 # The most users, in all groups together, for whom room is reserved.
 _RESERVED = 1_000_000
 
+#: A conversation and a user.
+_Key = tuple[str, int]
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+
+class NotAMember(Forbidden):
+    """
+    The sender is not a member of the group, as far as the store knows.
+    """
 
 
 class Expiring(Generic[K, V]):
@@ -179,30 +190,46 @@ class GroupRules:
         facts = _Facts(self, answers)
         return [facts.problem(request) for request in requests]
 
-    async def may_be_unstored(self, conversations: Iterable[str]) -> set[str]:
+    async def may_be_unstored(self, keys: Iterable[_Key]) -> set[_Key]:
         """
-        Return the groups that the store does not know and may still learn of: another
-        Message may have accepted their creation.  A group is waited for so long after
-        it was first asked for: C{_UNKNOWN_S}.
+        Return those of the conversations and users of which the store may not know yet
+        that the user is a member of the group.
 
+        A group that the store does not know may have been accepted by another Message.
+        It is waited for so long after it was first asked for: C{_UNKNOWN_S}.  One that
+        was created a moment ago may not have all members yet.
+
+        @param keys: the user is 0 where any member counts.
         @raise Unavailable: the store is not available.
         """
-        if not self._shared:
-            return set()
-        names = list(dict.fromkeys(c for c in conversations if is_group(c)))
+        asked = [key for key in keys if is_group(key[0])]
+        names = list(dict.fromkeys(name for name, _ in asked))
         owners = await self._owners(names)
-        waited: set[str] = set()
-        for name in names:
-            if name in owners or self._created.get(name) is not None:
+        begins = await self._messages([(name, 1) for name in names if name in owners])
+        waited = set()
+        for key in asked:
+            name, now_s = key[0], self._seconds()
+            if name in owners:
                 self._unknown.pop(name, None)
-                continue
-            now_s = self._seconds()
-            since_s = self._unknown.setdefault(name, now_s)
-            if now_s - since_s < _UNKNOWN_S:
-                waited.add(name)
+                created = begins.get((name, 1))
+                is_new = created and abs(self.now_ms() - created.time_ms) < _NEW_MS
+                waits = bool(created and is_new and self._names(created, key))
+            elif (created := self._created.get(name)) is not None:
+                waits = self._names(created, key)
+            else:
+                waits = self._shared
+                waits &= now_s < self._unknown.setdefault(name, now_s) + _UNKNOWN_S
+            if waits:
+                waited.add(key)
         while len(self._unknown) > _REMEMBERED:
             del self._unknown[next(iter(self._unknown))]
         return waited
+
+    def _names(self, created: Message, key: _Key) -> bool:
+        change, user = member_change(created), key[1]
+        if change is None or not change.created or self._changed.get(key) is False:
+            return False
+        return not user or user in change.add
 
     def accepted(self, event: Message) -> None:
         """
@@ -231,14 +258,14 @@ class GroupRules:
     ) -> None:
         """
         @param readable: the members, as the store knows them.
-        @raise Forbidden: the user is not a member.
+        @raise NotAMember: the user is not a member.
         """
         key = (conversation, user)
         member = self._changed.get(key)
         if member is None:
             member = key in readable or self._was_created_with(conversation, user)
         if not member:
-            raise Forbidden(f"user {user} is not in {conversation}")
+            raise NotAMember(f"user {user} is not in {conversation}")
         self._members.put([key], True)
 
     def check_size(

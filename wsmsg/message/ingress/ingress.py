@@ -79,6 +79,7 @@ class Ingress:
     @param now_ms: returns unix milliseconds, for the times of acceptance.
     @param seconds: returns monotonic seconds, for the fences.
     @ivar in_flight: requests on their way into the journal.
+    @ivar may_be_unstored: as L{Judging.may_be_unstored}.
     """
 
     _log = Logger()
@@ -114,6 +115,7 @@ class Ingress:
         self._appending: dict[MessageIdentity, list[tuple[SendRequest, Reply]]] = {}
         self._idle = IdleWaiters()
         self._judging = Judging(rules, store, appends.backlog, self)
+        self.may_be_unstored = self._judging.may_be_unstored
         self._fences: SendFences[tuple[str, int]] = SendFences()
         self._unanswered: defaultdict[tuple[str, int], list[str]] | None = None
 

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from wsmsg.errors import Forbidden, Unavailable, WsmsgError
 from wsmsg.message.ingress.appends import RememberedMessage, summary_of
 from wsmsg.message.ingress.backlog import StartupBacklog
-from wsmsg.message.ingress.group_rules import GroupRules
+from wsmsg.message.ingress.group_rules import GroupRules, NotAMember
 from wsmsg.message.ingress.interface import Reply, SendRequest
 from wsmsg.message.store.interface import IMessages
 from wsmsg.model import MessageIdentity
@@ -107,6 +107,18 @@ class Judging:
         self.held.append((request, reply))
         self.holding[request.conversation, request.sender] += 1
 
+    async def may_be_unstored(self, conversation: str, user: int) -> bool:
+        """
+        Return whether the store may not know yet that the user is a member of a group,
+        as messages that were accepted earlier are not stored.
+
+        @param user: 0: any member.
+        @raise Unavailable: the store is not available.
+        """
+        if self._backlog.may_be_unstored():
+            return True
+        return bool(await self._rules.may_be_unstored([(conversation, user)]))
+
     def start(self) -> None:
         """
         Have all held requests judged, unless that is under way.
@@ -149,9 +161,9 @@ class Judging:
             # A message stays accepted, whatever has become of its sender since.
             known = await self._store.find(refused) if refused else {}
             unknown = await self._rules.may_be_unstored(
-                r.conversation
+                _key(r)
                 for r, problem in zip(requests, problems, strict=True)
-                if isinstance(problem, Forbidden)
+                if isinstance(problem, NotAMember)
             )
         except WsmsgError as e:
             self._owner.note_unanswered()
@@ -171,7 +183,7 @@ class Judging:
             elif backlog and isinstance(problem, Forbidden):
                 later = Unavailable("messages accepted earlier are still being stored")
                 verdicts.append(refuse_for_now(request, later))
-            elif isinstance(problem, Forbidden) and request.conversation in unknown:
+            elif isinstance(problem, NotAMember) and _key(request) in unknown:
                 later = Unavailable("the group is not known here, or not stored yet")
                 verdicts.append(refuse_for_now(request, later))
             else:
@@ -185,6 +197,10 @@ class Judging:
             self.holding[key] -= 1
             if not self.holding[key]:
                 del self.holding[key]
+
+
+def _key(request: SendRequest) -> tuple[str, int]:
+    return request.conversation, request.sender
 
 
 def _identity(request: SendRequest) -> MessageIdentity:

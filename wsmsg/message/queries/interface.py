@@ -179,6 +179,14 @@ class IQueries(Protocol):
         Mark messages as read by a user; see L{Marking}.
         """
 
+    async def check_stored(self, conversation: str, user: int) -> None:
+        """
+        Check that the store knows whether a user is a member of a group.
+
+        @param user: 0: whether there is the group.
+        @raise Unavailable: the group may have been accepted, and is not stored yet.
+        """
+
 
 def check_group(conversation: str) -> str:
     """

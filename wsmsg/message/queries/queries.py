@@ -6,7 +6,7 @@ unread messages.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import attrs
 
@@ -50,6 +50,8 @@ MOST_MARKS = 1000
 #: The most users in one query for presence.
 MOST_USERS = 10_000
 
+_RETRY_AFTER_MS = 500
+
 _Cursors = Mapping[tuple[str, int], Cursor]
 
 
@@ -60,6 +62,8 @@ class Queries:
     @param page: the most messages or heads in one answer.
     @param mark: marks messages as read; L{wsmsg.message.queries.marks.Marks.mark}.
         Without it, marks are refused.
+    @param may_be_unstored: returns whether the store may not know yet that a user is a
+        member of a group; L{wsmsg.message.ingress.ingress.Ingress.may_be_unstored}.
     @ivar history: what readers have that the store lacks.
     @ivar asked: the number of queries so far.
     """
@@ -73,6 +77,7 @@ class Queries:
         page: int,
         mark: Marking | None = None,
         history: HistoryWatch | None = None,
+        may_be_unstored: Callable[[str, int], Awaitable[bool]] | None = None,
     ) -> None:
         self.asked = 0
         self.page_limit = page
@@ -82,6 +87,7 @@ class Queries:
         self._marking = mark
         self.history = history or HistoryWatch(store, time.monotonic, shared=True)
         self._unread = UnreadReader(store)
+        self._may_be_unstored = may_be_unstored
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
@@ -106,13 +112,17 @@ class Queries:
             check_group(conversation)
         else:
             _check_member(user, conversation)
-        page = await self._store.page(
-            conversation,
-            max(after, 0),
-            self._limited(limit),
-            before=max(before, 0),
-            reader=user,
-        )
+        try:
+            page = await self._store.page(
+                conversation,
+                max(after, 0),
+                self._limited(limit),
+                before=max(before, 0),
+                reader=user,
+            )
+        except Forbidden:
+            await self.check_stored(conversation, user)
+            raise
         if after > page[1]:
             self.history.claimed(user, conversation, after, page[1])
         return ConversationPage(*page, self._store.epoch)
@@ -178,6 +188,7 @@ class Queries:
         page = await self._store.group(conversation, max(after, 0), limit + 1)
         # Judged after the read: who was removed before it reads nothing.
         if key not in await self._store.readable_from([key]):
+            await self.check_stored(conversation, user)
             raise Forbidden(f"user {user} is not in {conversation}")
         if page is None:
             raise NotFound(f"there is no {conversation}")
@@ -233,6 +244,15 @@ class Queries:
         if len(marks) > MOST_MARKS:
             raise NotFound(f"{len(marks)} marks, the limit is {MOST_MARKS}")
         return await self._marking(user, marks)
+
+    async def check_stored(self, conversation: str, user: int) -> None:
+        """
+        Check that the store knows whether a user is a member of a group.
+        """
+        asked = self._may_be_unstored
+        if asked is not None and await asked(conversation, user):
+            why = "the group is not known here, or not stored yet"
+            raise Unavailable(why, _RETRY_AFTER_MS)
 
     def _limited(self, limit: int) -> int:
         return min(limit or self.page_limit, self.page_limit)

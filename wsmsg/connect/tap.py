@@ -122,13 +122,13 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
     settings: ConnectSettings = daemon.settings
     local = local_key(daemon.data_dir).encode("ascii")
     authenticator = Authenticator(settings.token, local)
-    registry = Registry(settings, reactor)
+    heartbeat = HeartbeatSweep(settings.heartbeat_s, reactor)
+    registry = Registry(settings, reactor, unsure=heartbeat.is_unsure)
     context, upstream = _sessions(daemon, reactor, registry, authenticator)
     plugins = Plugins(daemon.metrics)
     if settings.legacy.redis:
         _add_legacy_redis(daemon, reactor, registry, upstream, plugins)
     admission = Admission(settings.limits, reactor)
-    heartbeat = HeartbeatSweep(settings.heartbeat_s, reactor)
     online = OnlineStatus(registry, upstream)
     connections = _connections(context, admission, heartbeat, plugins)
     # online_status is a call of clients without a subprotocol.

@@ -13,9 +13,16 @@ from wsmsg.connect.edge.heartbeat import HeartbeatSweep
 class _Connection:
     def __init__(self) -> None:
         self.ticks = 0
+        self.is_asked = False
 
     def tick(self) -> None:
         self.ticks += 1
+
+    def ask(self) -> None:
+        self.is_asked = True
+
+    def answer(self) -> None:
+        self.is_asked = False
 
 
 class HeartbeatTests(SynchronousTestCase):
@@ -65,3 +72,33 @@ class HeartbeatTests(SynchronousTestCase):
         self.sweep.discard(self.quiet, self.buckets[1])
         self.assertEqual(self.ticked(30), (60, 0))
         self.assertEqual((len(self.sweep), self.sweep._quiet), (1, {}))
+
+    def test_stood_still(self) -> None:
+        """
+        A process that stood still for two seconds asks the clients, but those with a
+        heartbeat of their own, and is unsure until all have answered.
+        """
+        self.clock.advance(2.0)
+        self.assertFalse(self.usual.is_asked)
+        self.clock.advance(2.2)
+        self.assertEqual((self.usual.is_asked, self.quiet.is_asked), (True, False))
+        self.ticked(1)
+        self.assertTrue(self.sweep.is_unsure())
+        self.usual.answer()
+        self.clock.advance(0.1)
+        self.assertFalse(self.sweep.is_unsure())
+
+    def test_vanished(self) -> None:
+        """
+        A process that stood still is sure again when a client that does not answer is
+        removed, or would have been.
+        """
+        self.clock.advance(3)
+        self.sweep.discard(self.usual, self.buckets[0])
+        self.assertFalse(self.sweep.is_unsure())
+        self.sweep.add(self.usual)
+        self.clock.advance(3)
+        self.ticked(2)
+        self.assertTrue(self.sweep.is_unsure())
+        self.ticked(1)
+        self.assertFalse(self.sweep.is_unsure())

@@ -22,11 +22,15 @@ class RecordingEdge:
     def __init__(self) -> None:
         self.newer = 0
         self.there: list[int] = []
+        self.unsure = False
         self.asked_for: list[int] = []
         self.calls: list[tuple[Any, ...]] = []
 
     def users(self) -> Sequence[int]:
         return self.there
+
+    def is_unsure(self) -> bool:
+        return self.unsure
 
     def has_user(self, user: int) -> bool:
         return user in self.there

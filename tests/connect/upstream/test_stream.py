@@ -64,6 +64,28 @@ class SendTests(SynchronousTestCase):
         self.assertEqual(snapshot.presence.snapshot, SNAPSHOT.WHOLE)
         self.assertEqual(client_ids(live), ["one", "two", "three"])
 
+    def test_unsure(self) -> None:
+        """
+        While it is not sure which users are still there, the stream says nothing of
+        them, and then names only those who are; the stream stays meanwhile.
+        """
+        world = World("a:1,b:1")
+        world.edge.there, world.edge.unsure = [1, 2], True
+        for name in ("a:1", "b:1"):
+            message = world.message(name)
+            message.refuses, message.heartbeat_ms = "", 1500
+        world.upstream.startService()
+        world.clock.advance(0)
+        a, b = (world.message(name).stream for name in ("a:1", "b:1"))
+        world.run(2.5)
+        world.upstream.user_left(2)
+        self.assertEqual((a.frames(), b.reaches), ([], []))
+        world.edge.there, world.edge.unsure = [1], False
+        snapshot, *more = a.frames()
+        self.assertEqual(list(snapshot.presence.online), [1])
+        self.assertEqual([list(f.presence.online) for f in more], [[]])
+        self.assertEqual((a.dropped, b.dropped), ("", ""))
+
     def test_moved(self) -> None:
         """
         The unanswered sends of a lost stream go to another, in order, before new ones.

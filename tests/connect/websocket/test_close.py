@@ -208,6 +208,24 @@ class HeartbeatTests(SynchronousTestCase):
         self.edge.advance(0.4)
         self.assertFalse(self.transport.aborted)
 
+    def test_woken(self) -> None:
+        """
+        A process that stood still pings a client at once, whenever it was heard last,
+        and the client is gone if it stays silent.
+        """
+        self.wire.message(b"x")
+        self.edge.clock.advance(6)
+        self.assertEqual(self.transport.written(), PING)
+        self.wire.send(PONG)
+        self.edge.advance(0.2)
+        self.assertFalse(self.edge.sweep.is_unsure())
+        self.edge.clock.advance(6)
+        self.edge.advance(1.0)
+        self.assertTrue(self.edge.sweep.is_unsure())
+        self.edge.advance(1.1)
+        self.assertTrue(self.transport.aborted)
+        self.assertFalse(self.edge.sweep.is_unsure())
+
     def test_paused(self) -> None:
         """
         A client that the server does not read, as much waits for its session, is not

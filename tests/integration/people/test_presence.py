@@ -4,6 +4,7 @@ Tests of how long a user who disconnected still counts as online.
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 
@@ -151,6 +152,39 @@ class OfflineTests(TwoConnectsTestCase):
         await connect.ready()
         await device.pong()
         await watcher.expect("presence", user=user, online=True)
+
+    @with_daemons
+    async def test_connect_woken(self) -> None:
+        """
+        A Connect that continues after a suspension shows those users online that are
+        still connected, and not for a moment those that vanished meanwhile.
+        """
+        connect = self.installation.connect
+        port = connect.port("listen")
+        proxy = await Proxy.open(port)
+        self.at_end(proxy.close)
+        url = self.installation.url.replace(str(port), str(proxy.port))
+        there, dropped, cut = (self.user() for _ in range(3))
+        _, watcher = await self.watched(there)
+        leaving = await self.device(dropped, url=self.installation.url)
+        await self.device(cut, url=url)
+        await watcher.send_frame(watch=pb.Watch(users=[there, dropped, cut]))
+        for user in (dropped, cut):
+            await watcher.expect("presence", user=user, online=True)
+        await connect.signal(signal.SIGSTOP)
+        try:
+            leaving.drop()
+            proxy.swallow()
+            for user in (there, dropped, cut):
+                await watcher.expect("presence", user=user, online=False)
+            before = len(watcher.all("presence"))
+        finally:
+            await connect.signal(signal.SIGCONT)
+        await watcher.expect("presence", user=there, online=True)
+        # nobody says that a user stays away: longer than a silent client is believed
+        await asyncio.sleep(_LIMIT_S)
+        shown = watcher.all("presence")[before:]
+        self.assertEqual([(p.user, p.online) for p in shown], [(there, True)])
 
 
 class HalfOpenStreamTests(TwoConnectsTestCase):

@@ -7,6 +7,10 @@ I{ticks} since it last received data.  Since ticks count, not seconds, a reactor
 was stalled for seconds ends no connection: it reads what waits in the sockets before
 the next ticks.
 
+A process that stood still for long was perhaps given up by every Message, and knows
+nothing of clients that vanished meanwhile.  It asks all clients for a sign of life at
+once, and is I{unsure} of its users until each has answered or is dead.
+
 With a heartbeat of h seconds, a connection gets a tick every h / 4 seconds.  It sends a
 ping after h to 1.25 h of silence, and ends at most 2.25 h after its last byte.
 """
@@ -26,6 +30,11 @@ TICKS = 4
 PING_TICK = TICKS + 1
 DEAD_TICK = 2 * TICKS + 1
 _BUCKETS = 5
+#: A process that did not run for so long stood still: a Message may give up a Connect
+#: that is silent for a keepalive (1.5 s) and the grace time (1.5 s).
+STOOD_STILL_S = 2.0
+#: All steps within which a client that was asked is dead, unless it answers.
+_UNSURE_STEPS = (DEAD_TICK - PING_TICK + 1) * _BUCKETS
 
 
 class Ticking(Protocol):
@@ -36,6 +45,17 @@ class Ticking(Protocol):
     def tick(self) -> None:
         """
         Note that a quarter of a heartbeat is over.  Never raises.
+        """
+
+    def ask(self) -> None:
+        """
+        Ask a client that has a session for a sign of life, whenever it was heard last.
+        """
+
+    @property
+    def is_asked(self) -> bool:
+        """
+        True from L{ask}, if there is a session, until the client answers or is dead.
         """
 
 
@@ -56,6 +76,15 @@ class HeartbeatSweep:
         self._filling = 0
         self._quiet: dict[object, tuple[Callable[[], float], int]] = {}
         self._loop: LoopingCall | None = None
+        self._asked: set[Ticking] = set()
+        self._unsure_steps = 0
+
+    def is_unsure(self) -> bool:
+        """
+        Return whether clients may be gone that this process has not missed yet, as it
+        stood still.
+        """
+        return bool(self._asked)
 
     def __len__(self) -> int:
         return sum(map(len, self._buckets))
@@ -109,6 +138,7 @@ class HeartbeatSweep:
         Remove a connection.
         """
         self._buckets[bucket].discard(one)
+        self._asked.discard(one)
         self._quiet.pop(one, None)
 
     def slow_down(self, one: object, heartbeat_s: Callable[[], float]) -> None:
@@ -143,6 +173,8 @@ class HeartbeatSweep:
         return [one for bucket in self._buckets for one in bucket]
 
     def _serve(self, due: int) -> None:
+        if (due - 1) * self.heartbeat_s / TICKS / _BUCKETS >= STOOD_STILL_S:
+            self._ask_all()
         for _ in range(min(due, _BUCKETS)):
             self._next = (self._next + 1) % _BUCKETS
             for one in list(self._buckets[self._next]):
@@ -150,3 +182,15 @@ class HeartbeatSweep:
                     continue
                 with self._log.failuresHandled("serving the heartbeat of a connection"):
                     one.tick()
+        if self._asked:
+            self._unsure_steps -= 1
+            left = self._asked if self._unsure_steps > 0 else ()
+            self._asked = {one for one in left if one.is_asked}
+
+    def _ask_all(self) -> None:
+        self._unsure_steps = _UNSURE_STEPS
+        asked = [one for one in self.all() if one not in self._quiet]
+        for one in asked:
+            with self._log.failuresHandled("asking a client for a sign of life"):
+                one.ask()
+        self._asked = {one for one in asked if one.is_asked}

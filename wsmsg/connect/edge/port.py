@@ -78,6 +78,15 @@ class Sniffer(Protocol):
         if self._ticks >= self._port.head_ticks:
             self._abort()
 
+    def ask(self) -> None:
+        """
+        Ask nothing: there is no session.
+        """
+
+    @property
+    def is_asked(self) -> bool:
+        return False
+
     def _data_received(self, data: bytes) -> None:
         self._head += data
         if self._refused is not None:

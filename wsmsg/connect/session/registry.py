@@ -74,6 +74,7 @@ class Registry:
     """
     All sessions of a node.
 
+    @param unsure: returns whether some users may be gone already (L{IEdge.is_unsure}).
     @ivar settings: the current settings of the daemon.
     @ivar timers: the timers of all sessions; its C{sweep} must be called steadily.
     @ivar watchers: the presence subscriptions of all sessions.
@@ -89,8 +90,11 @@ class Registry:
         settings: ConnectSettings,
         clock: IReactorTime,
         uniform: Callable[[float, float], float] = random.uniform,
+        *,
+        unsure: Callable[[], bool] = lambda: False,
     ) -> None:
         self.settings = settings
+        self._unsure = unsure
         self.counters = SessionCounters()
         self.count = 0
         self.draining = False
@@ -203,6 +207,9 @@ class Registry:
 
     def users(self) -> list[int]:
         return list(self._sessions)
+
+    def is_unsure(self) -> bool:
+        return self._unsure()
 
     def has_user(self, user: int) -> bool:
         return user in self._sessions

@@ -323,6 +323,13 @@ class IEdge(Interface):
         Return all users with a session on this node.
         """
 
+    def is_unsure() -> bool:
+        """
+        Return whether some users may be gone whom this node has not missed yet, as its
+        process stood still.  It soon knows; until then, a Message that may have given
+        up this node is not told of any.
+        """
+
     def has_user(user: int) -> bool:
         """
         Return whether the user has a session on this node.

@@ -118,6 +118,60 @@ class TypingPool:
             batch.typing.add(conversation=conversation, user=user)
 
 
+class UserListing:
+    """
+    The list of all users of this node, with which a stream begins.
+
+    @ivar waits: whether the list is to be made when it is sure who is there.
+    @ivar parts: what of the list is not written.
+    """
+
+    def __init__(self) -> None:
+        self.waits = False
+        self.parts: deque[rest_pb2.PresenceDelta] = deque()
+        self._number = 0
+
+    @property
+    def is_applied(self) -> bool:
+        """
+        True once Message has the list.
+        """
+        return not (self.waits or self.parts or self._number)
+
+    def begin(self) -> None:
+        """
+        Have the list made.
+        """
+        self.waits = True
+
+    def make(self, users: Iterable[int], size: int, last_login: int) -> None:
+        """
+        Make the list (L{snapshot_of}).
+        """
+        self.parts.extend(snapshot_of(users, size, last_login))
+        self.waits = False
+
+    def move_into(self, delta: rest_pb2.PresenceDelta, number: int) -> None:
+        """
+        Move the next part into a delta with this number.
+        """
+        delta.CopyFrom(self.parts.popleft())
+        delta.number = number
+        if not self.parts:
+            self._number = number
+
+    def applied(self, number: int) -> bool:
+        """
+        Note that Message has applied the deltas up to a number.
+
+        @return: whether the list became complete by that.
+        """
+        completes = 0 < self._number <= number
+        if completes:
+            self._number = 0
+        return completes
+
+
 def snapshot_of(
     users: Iterable[int], size: int, last_login: int = 0
 ) -> list[rest_pb2.PresenceDelta]:

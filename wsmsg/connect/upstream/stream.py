@@ -1,7 +1,8 @@
 """
 The protocol of one stream to one Message, from its welcome to its loss, without gRPC.
 
-Connect writes, in this order: a snapshot of its users, in parts; the sends that an
+Connect writes, in this order: a snapshot of its users, in parts (once it is sure who is
+still there, if its process stood still: L{IEdge.is_unsure}); the sends that an
 earlier stream left unanswered; then, frame by frame, what was queued meanwhile.  Each
 presence delta has a number, and Message answers when it has applied the delta.  An
 empty delta is the heartbeat: Connect sends one to a silent Message, and drops a Message
@@ -30,7 +31,7 @@ from wsmsg.connect.upstream.context import (
 from wsmsg.connect.upstream.convert import apply_ephemeral, apply_kicks, rejection_of
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.connect.upstream.joins import JoinBarrier, PresenceAcks
-from wsmsg.connect.upstream.outgoing import NetChange, move_sends, snapshot_of
+from wsmsg.connect.upstream.outgoing import NetChange, UserListing, move_sends
 from wsmsg.connect.upstream.pending_sends import PendingSend
 from wsmsg.errors import Unavailable
 from wsmsg.rpc import rest_pb2
@@ -77,14 +78,14 @@ class UpstreamStream:
         self._shared = shared
         self._life = life
         self._up = False
-        self._snapshot: deque[rest_pb2.PresenceDelta] = deque()
+        self._listing = UserListing()
         self._users = NetChange()
         self._watched = NetChange()
         self._logins: list[rest_pb2.Login] = []
         self._applied = PresenceAcks()
         self._unsent: deque[PendingSend] = deque()
         self._acknowledge = self._probe = False
-        self._number = self._snapshot_number = 0
+        self._number = 0
         self._heartbeat_s = self._heard_s = 0.0
         self._flush_soon: Callable[[], None] = _nothing
         self._flush_later: Callable[[], None] = _nothing
@@ -94,7 +95,7 @@ class UpstreamStream:
 
     @property
     def is_synced(self) -> bool:
-        return self._up and not self._snapshot and not self._snapshot_number
+        return self._up and self._listing.is_applied
 
     # -- called by Upstream
 
@@ -177,8 +178,9 @@ class UpstreamStream:
     def check_liveness(self, now_s: float, *, was_stalled: bool) -> None:
         if not self._heartbeat_s:
             return
-        if was_stalled:
+        if was_stalled or self._listing.waits:
             self._heard_s = now_s
+            self._flush_soon()
         silence_s = now_s - self._heard_s
         if silence_s >= _SILENT_BEATS * self._heartbeat_s:
             self.drop(f"the peer was silent for {silence_s:.1f} s")
@@ -230,11 +232,15 @@ class UpstreamStream:
         """
         Return the next frame; L{None} when there is nothing to write.
         """
-        if not self._up or not (self._snapshot or self._has_output()):
+        listing, edge = self._listing, self._shared.edge
+        if listing.waits and self._up and not edge.is_unsure():
+            listing.make(edge.users(), SNAPSHOT_USERS, self._shared.logins.last)
+        if not self._up or listing.waits or not (listing.parts or self._has_output()):
             return None
         request = rest_pb2.MessageStreamRequest()
-        if self._snapshot:
-            self._fill_snapshot(request.batch)
+        if listing.parts:
+            self._fill_lead(request.batch)
+            listing.move_into(request.batch.presence, next(self._life.deltas))
         else:
             self._fill(request.batch)
         self._shared.counters.frames_written += 1
@@ -260,14 +266,6 @@ class UpstreamStream:
     def _fill_lead(self, batch: rest_pb2.ConnectBatch) -> None:
         if self._lead is not None:
             batch.primary, self._lead = self._lead, None
-
-    def _fill_snapshot(self, batch: rest_pb2.ConnectBatch) -> None:
-        self._fill_lead(batch)
-        delta = batch.presence
-        delta.CopyFrom(self._snapshot.popleft())
-        delta.number = next(self._life.deltas)
-        if not self._snapshot:
-            self._snapshot_number = delta.number
 
     def _fill(self, batch: rest_pb2.ConnectBatch) -> None:
         self._fill_lead(batch)
@@ -313,8 +311,7 @@ class UpstreamStream:
         if not 0 < len(welcome.incarnation) <= NAME_CHARACTERS:
             self._protocol_error("a welcome whose incarnation is empty or too long")
             return
-        edge, first = self._shared.edge, not life.incarnation
-        users = edge.users()
+        first = not life.incarnation
         if welcome.resumed:
             reason = "the stream to Message was interrupted"
             since_s = life.unknown_since_s
@@ -322,10 +319,9 @@ class UpstreamStream:
             reason = "Message is new to this node" if first else "Message restarted"
             since_s = 0.0
             life.begin(welcome.incarnation)
-        if users:
+        if self._shared.edge.users():
             self._resync = (reason, since_s)
-        last_login = self._shared.logins.last
-        self._snapshot.extend(snapshot_of(users, SNAPSHOT_USERS, last_login))
+        self._listing.begin()
         self._heartbeat_s = min(_LONGEST_BEAT_S, welcome.heartbeat_ms / 1000)
         self._number = life.number
         self._up = True
@@ -363,8 +359,7 @@ class UpstreamStream:
 
     def _presence_applied(self, number: int) -> None:
         self._applied.applied(number)
-        if 0 < self._snapshot_number <= number:
-            self._snapshot_number = 0
+        if self._listing.applied(number):
             if self._resync is not None:
                 # Not earlier: a message stored between a sync and the moment when
                 # Message knows the user would be neither synced nor pushed.

@@ -143,13 +143,25 @@ class WebSocketOutput(Protocol):
         if self._state != OPEN:
             self._tick_ending()
         elif self._ticks == PING_TICK:
-            self.transport.write(control_frame(PING))
-            self._is_alive()
+            self._ping()
         elif self._ticks >= DEAD_TICK:
             if self._is_alive():
                 self._ticks = PING_TICK
             else:
                 self.abort(Close.NO_PONG.name.lower())
+
+    def ask(self) -> None:
+        if self._state == OPEN:
+            self._ticks = PING_TICK
+            self._ping()
+
+    @property
+    def is_asked(self) -> bool:
+        return self._state == OPEN and self._ticks >= PING_TICK
+
+    def _ping(self) -> None:
+        self.transport.write(control_frame(PING))
+        self._is_alive()
 
     def _tick_ending(self) -> None:
         self._ticks_left -= 1

@@ -54,6 +54,8 @@ class LegacyRedisPresence:
     @param node: the name of this Connect.  What another Connect wrote under the same
         name is removed.
     @param now_s: returns the unix time in seconds.
+    @param unsure: returns whether some of the sessions may be gone already; nothing is
+        written meanwhile.
     @ivar written: the number of sessions that were written.
     @ivar removed: the number of sessions that were removed.
     @ivar cleared: the number of sessions of dead Connects that were removed.
@@ -70,7 +72,9 @@ class LegacyRedisPresence:
         retry: RetryPolicy,
         now_s: Callable[[], float] = time.time,
         timeout_s: float = 2.0,
+        unsure: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._unsure = unsure
         self.dependency = Dependency(
             f"legacy redis {url.place}", reactor, required=False
         )
@@ -181,6 +185,8 @@ class LegacyRedisPresence:
     def _schedule(self) -> None:
         if self._round or self._writing or self._stopping or not self._redis.up:
             return
+        if self._unsure():
+            return  # the next check comes here again
         self._round = self._reactor.callLater(0, self._begin)
 
     def _begin(self) -> None:

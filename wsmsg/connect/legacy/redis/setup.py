@@ -101,7 +101,9 @@ def legacy_redis_bridge(
         registry.push(forward.message, (forward.user,))
         return True
 
-    presence = LegacyRedisPresence(url, reactor, node=node, retry=retry)
+    presence = LegacyRedisPresence(
+        url, reactor, node=node, retry=retry, unsure=registry.is_unsure
+    )
     registry.observe(presence.session_added, presence.session_removed)
     inbox = ForwardInbox(
         url,

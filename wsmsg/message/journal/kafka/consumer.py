@@ -201,18 +201,21 @@ class KafkaConsumer:
         self._read_ends()
 
     def _read_ends(self) -> None:
-        # The library learns the ends by fetching, which it does not while paused.
-        now_s = monotonic()
-        ask = self._paused and now_s - self._asked_s >= _ENDS_S
-        if ask:
+        # The library learns the ends by fetching, which it does not while paused.  What
+        # it has from before is older than the answers of the broker then.
+        now_s, paused = monotonic(), self._paused
+        if paused:
+            if now_s - self._asked_s < _ENDS_S:
+                return
             self._asked_s = now_s
         try:
             for partition in self._ours - self._emptied:
                 low_high = self._client.get_watermark_offsets(
-                    self._place(partition), timeout=_ENDS_S / 2, cached=not ask
+                    self._place(partition), timeout=_ENDS_S / 2, cached=not paused
                 )
+                known = 0 if paused else self.ends.get(partition, 0)
                 if low_high and low_high[1] >= 0:
-                    self.ends[partition] = low_high[1]
+                    self.ends[partition] = max(low_high[1], known)
         except KafkaException as e:
             error = e.args[0]
             self._log.debug("{name}: {text}", name=error.name(), text=error.str())

@@ -153,6 +153,43 @@ class MoveTests(Folder):
         self.assertEqual(again["sha256"], out["sha256"])
         self.assertEqual(os.stat(back).st_mode & 0o777, 0o600)
 
+    def test_epoch(self) -> None:
+        """
+        A store without messages takes the epoch of the file, also if its import was
+        interrupted; one with messages keeps its own, and the command says so.
+        """
+        self.stored()
+        self.export()
+        with open(self.file) as lines:
+            epoch = json.loads(lines.readline())["epoch"]
+        self.assertRegex(epoch, "^[0-9a-f]{16}$")
+        self.assertEqual(self.import_()["epoch"], epoch)
+        self.assertEqual(self.import_()["epoch"], epoch)
+        own = StoreWriter(str(self.there / "store.db"))
+        own.open()
+        renewed = own.renew_epoch(epoch)
+        own.close()
+        self.assertEqual(self.import_()["epoch"], renewed)
+        there = ("--data-dir", str(self.there))
+        told = self.run_("import", *there, self.file).stdout.decode()
+        self.assertIn(f"the store has an epoch of its own, {renewed}", told)
+
+    def test_file_without_epoch(self) -> None:
+        """
+        A file of an earlier version has no epoch, and the store keeps its own.
+        """
+        self.stored()
+        self.export()
+        path = Path(self.file)
+        header, rest = path.read_bytes().split(b"\n", 1)
+        older = json.loads(header)
+        del older["epoch"]
+        path.write_bytes(json.dumps(older).encode() + b"\n" + rest)
+        self.assertRegex(self.import_()["epoch"], "^[0-9a-f]{16}$")
+        path.write_bytes(header.replace(b'"epoch":"', b'"epoch":"x') + b"\n" + rest)
+        told = self.bad("import", "--data-dir", str(self.there), self.file)
+        self.assertIn("epoch", told)
+
     def test_pipe(self) -> None:
         """
         Both commands work in a pipe, with nothing but the file on standard output.
@@ -265,6 +302,9 @@ class RefusedTests(Folder):
         self.assertIn(f"is in use by process {os.getpid()}", told)
         self.assertIn("stop it with SIGTERM", told)
         self.assertEqual(self.export("--as-is")["messages"], 90)
+        with open(self.file) as lines:
+            # The store goes on, and the file is an older copy of it.
+            self.assertEqual(json.loads(lines.readline())["epoch"], "")
         told = self.bad("import", "--data-dir", str(self.here), self.file)
         self.assertIn(f"is in use by process {os.getpid()}", told)
 

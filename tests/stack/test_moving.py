@@ -4,6 +4,7 @@ Tests of C{wsmsg export} and C{wsmsg import} between the embedded store and Mong
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from pathlib import Path
@@ -58,12 +59,16 @@ class ToMongoTests(Folder):
         self.assertGreater(done["already_there"], 0)
         self.assertEqual(done["already_there"] + done["written"], 6000)
         self.assertEqual(done["sha256"], out["sha256"])
+        # The first import took the epoch along.
+        self.assertEqual(done["epoch"], json.loads(whole.splitlines()[0])["epoch"])
         verified = self.good("import", "--verify", "--store", self.url, self.file)
         self.assertTrue(verified["same"])
         self.assertEqual(verified["more_in_store"], 0)
         back = self.good("export", "--store", self.url, f"{self.file}.back")
         self.assertEqual(back["sha256"], out["sha256"])
         self.assertEqual(back["messages"], 6000)
+        with open(f"{self.file}.back") as lines:
+            self.assertEqual(json.loads(lines.readline())["epoch"], done["epoch"])
 
     def test_nothing_there(self) -> None:
         """

@@ -68,12 +68,16 @@ def export(
     if resume and file == "-":
         raise click.UsageError("--resume needs a file")
     settings = settings_of(config, store, data_dir)
-    for note in _drained(settings, as_is):
+    notes, goes_on = _drained(settings, as_is)
+    for note in notes:
         tell(f"note: {note}")
     progress = ProgressLine("exported")
     with _file(file, resume) as out:
         known = (Unavailable, OSError)
-        written = run(lambda reactor: _export(settings, reactor, out, progress), known)
+        written = run(
+            lambda r: _export(settings, r, out, progress, with_epoch=not goes_on),
+            known,
+        )
     counts = written.counts
     summary = {
         **msgspec.to_builtins(counts),
@@ -88,15 +92,20 @@ def export(
     show(summary, text, as_json=as_json, err=file == "-")
 
 
-def _drained(settings: MessageSettings, as_is: bool) -> list[str]:
+def _drained(settings: MessageSettings, as_is: bool) -> tuple[list[str], bool]:
+    """
+    Check that the store has all that was accepted.
+
+    @return: sentences for the operator, and whether the store goes on.
+    """
     from wsmsg.transfer.stores import NotDrained, check_drained
 
     try:
-        return check_drained(settings)
+        return check_drained(settings), False
     except NotDrained as e:
         if not as_is:
             fail(f"{e}. With --as-is the present state of the store is exported")
-        return [str(e)]
+        return [str(e)], True
     except Unavailable as e:
         fail(e.reason)
 
@@ -129,7 +138,12 @@ def _file(name: str, resume: bool) -> Iterator[BinaryIO]:
 
 
 async def _export(
-    settings: MessageSettings, reactor: Any, out: BinaryIO, progress: ProgressLine
+    settings: MessageSettings,
+    reactor: Any,
+    out: BinaryIO,
+    progress: ProgressLine,
+    *,
+    with_epoch: bool,
 ) -> Any:
     from wsmsg.transfer.dump import Dump
     from wsmsg.transfer.stores import archive_of
@@ -137,8 +151,9 @@ async def _export(
     archive = archive_of(settings, reactor)
     try:
         await archive.open()
-        writer = _begun(out)
-        walk = Dump(archive, retrying(settings, reactor))
+        again = retrying(settings, reactor)
+        writer = _begun(out, await again.call(archive.epoch) if with_epoch else "")
+        walk = Dump(archive, again)
         async for records in walk.records(writer.last):
             out.write(writer.write(records))
             progress.at(writer.counts.messages, writer.counts.conversations)
@@ -149,7 +164,7 @@ async def _export(
     return writer
 
 
-def _begun(out: BinaryIO) -> Any:
+def _begun(out: BinaryIO, epoch: str) -> Any:
     """
     Begin the file, or continue after its complete part.
     """
@@ -163,5 +178,5 @@ def _begun(out: BinaryIO) -> Any:
             tell(f"continuing after {hashed.counts.messages} messages")
             return LineWriter(hashed)
     writer = LineWriter()
-    out.write(writer.begin(int(time.time() * 1000)))
+    out.write(writer.begin(int(time.time() * 1000), epoch))
     return writer

@@ -84,11 +84,12 @@ def _import(
     settings: MessageSettings, stream: BinaryIO, known: tuple[Any, ...]
 ) -> tuple[dict[str, Any], str]:
     progress = ProgressLine("imported")
-    reader, importer = run(lambda r: _keep(settings, r, stream, progress), known)
+    reader, importer, epoch = run(lambda r: _keep(settings, r, stream, progress), known)
     counts = reader.counts
     summary = {
         **msgspec.to_builtins(counts),
         "sha256": reader.sha256,
+        "epoch": epoch,
         "written": importer.written,
         "already_there": importer.there,
         "seconds": round(progress.seconds, 3),
@@ -99,6 +100,11 @@ def _import(
         f"{counts.groups} groups, {counts.cursors} cursors\n"
         f"sha256 {reader.sha256}"
     )
+    if epoch != reader.epoch:
+        text += (
+            f"\nthe store has an epoch of its own, {epoch}: clients of the exported "
+            "store will sync anew"
+        )
     return summary, text
 
 
@@ -115,19 +121,21 @@ async def _keep(
     # A file that is not an export is reported before a store is created or opened.
     first = next(batches, None)
     store = store_of(settings, reactor)
-    importer = Importer(
-        store, retrying(settings, reactor), lambda: int(time.time() * 1000)
-    )
+    again = retrying(settings, reactor)
+    importer = Importer(store, again, lambda: int(time.time() * 1000))
     try:
         await up(store)
+        if reader.epoch:
+            await again.call(store.adopt_epoch, reader.epoch)
         if first is not None:
             await importer.write_batch(first)
         for batch in batches:
             await importer.write_batch(batch)
             progress.at(reader.counts.messages, reader.counts.conversations)
+        epoch = store.epoch
     finally:
         await store.stop()
-    return reader, importer
+    return reader, importer, epoch
 
 
 def _verify(

@@ -119,11 +119,11 @@ class LineWriter:
         """
         return self._hashed.last
 
-    def begin(self, time_ms: int) -> bytes:
+    def begin(self, time_ms: int, epoch: str = "") -> bytes:
         """
         Return the first line.
         """
-        return _line(HeaderLine(VERSION, time_ms))
+        return _line(HeaderLine(VERSION, time_ms, epoch))
 
     def write(self, records: Iterable[Record]) -> bytes:
         """
@@ -162,10 +162,12 @@ class LineReader:
     Reads a file that L{LineWriter} wrote.
 
     @ivar number: number of the last line that was read.
+    @ivar epoch: of the store that was exported; empty if it is not known.
     """
 
     def __init__(self) -> None:
         self.number = 0
+        self.epoch = ""
         self._hashed = Hashed()
         self._began = self._ended = False
         self._held: list[Record] = []
@@ -229,6 +231,7 @@ class LineReader:
                 f"wsmsg reads version {VERSION}"
             )
         self._began = True
+        self.epoch = header.epoch
 
     def _take(self, record: Record, line: bytes) -> None:
         try:

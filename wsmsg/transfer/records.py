@@ -24,6 +24,8 @@ _Natural = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 _Id = Annotated[str, msgspec.Meta(min_length=1)]
 _Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
+_Epoch = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{16})?$")]
+
 #: Conversation, section within it, number or user.
 Key = tuple[str, int, int]
 
@@ -39,10 +41,12 @@ class HeaderLine(_Line, frozen=True, tag="store"):
     The first line.
 
     @ivar time_ms: start of the export in unix milliseconds.
+    @ivar epoch: of the store; empty if that went on, so that the file is an older copy.
     """
 
     version: _Natural
     time_ms: _Natural = 0
+    epoch: _Epoch = ""
 
 
 class MessageLine(_Line, frozen=True, tag="message", gc=False):

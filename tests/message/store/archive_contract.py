@@ -71,6 +71,13 @@ def make_archive_tests(
             self.assertEqual(await archive.messages([Span("u:1:2", 0, 9)]), [])
             self.assertEqual(await archive.cursors_in(["u:1:2"], ("", 0), 9), [])
 
+        async def test_epoch(self) -> None:
+            """
+            An archive has the epoch of the store.
+            """
+            archive = await self.opened()
+            self.assertEqual(await archive.epoch(), self.store.epoch)
+
         async def test_conversations(self) -> None:
             """
             Conversations are listed by name, with their heads, and the list continues

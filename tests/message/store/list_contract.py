@@ -102,6 +102,29 @@ class ListTests(CursorTests):
         self.assertEqual(names, ["u:1:2"])
         self.assertEqual(decode_position(after).epoch, second)
 
+    async def test_adopted_epoch(self) -> None:
+        """
+        A store without messages takes the epoch of another one, whose positions list
+        everything here; it does so once, and one with messages keeps its own.
+        """
+        theirs = "00112233445566aa"
+        position = StorePosition(theirs, {0: 1, -1: 1}).encode()
+        for _ in range(2):
+            self.assertEqual(await self.store.adopt_epoch(theirs), theirs)
+            self.assertEqual(self.store.epoch, theirs)
+        await self.insert([said(1)])
+        names, after = await changed_conversations(self.store, 1, position)
+        self.assertEqual(names, ["u:1:2"])
+        self.assertNotEqual(decode_position(after).epoch, theirs)
+        self.assertEqual(await self.store.adopt_epoch("ff" * 8), theirs)
+        self.assertEqual(await self.store.read_epoch(), theirs)
+        again, _ = await changed_conversations(self.store, 1, after)
+        self.assertLessEqual(again, names)
+        renewed = await self.store.renew_epoch(theirs)
+        self.assertNotEqual(renewed, theirs)
+        names, _ = await changed_conversations(self.store, 1, after)
+        self.assertEqual(names, ["u:1:2"])
+
     async def test_many_conversations(self) -> None:
         """
         A list by pages has all of many conversations, however many are stored at once,

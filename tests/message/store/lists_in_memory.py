@@ -31,6 +31,10 @@ class EpochInMemory:
             self.epoch = f"{known}+"
         return succeed(self.epoch)
 
+    def adopt_epoch(self, epoch: str) -> Deferred[str]:
+        self.epoch = epoch
+        return succeed(self.epoch)
+
 
 def listed(
     changes: Sequence[str],

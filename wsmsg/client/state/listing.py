@@ -117,6 +117,8 @@ class ServerHistory:
         """
         Take the epoch of a frame; empty: the frame has none.
         """
+        if self.is_replaced(epoch):
+            self._newest = None  # The new history need not have it.
         self.epoch = epoch or self.epoch
 
     def checked(self, checked_ms: int, now: float) -> None:

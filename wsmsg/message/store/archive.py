@@ -55,6 +55,11 @@ class IStoreArchive(Interface):
         @return: a Deferred that fires when nothing is left; never fails.
         """
 
+    def epoch() -> Deferred[str]:
+        """
+        @return: a Deferred that fires with the epoch of the store.
+        """
+
     def conversations(after: str, limit: int) -> Deferred[list[StoreExtent]]:
         """
         @return: a Deferred that fires with at most C{limit} L{StoreExtent}s, of the

@@ -1,8 +1,15 @@
 """
 The history of a store: in another one, numbers may be given a second time.
+
+A store that was imported has the epoch of the store that was exported, as its messages
+have the same numbers.  The numbers of its changes are others, so positions of the
+exported store mean nothing in it: they go by the I{full name} of the history, which is
+the epoch and, after an import, a dot and a random text.
 """
 
 from __future__ import annotations
+
+from os import urandom
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -32,3 +39,34 @@ class IHistory(Interface):
         @param known: the epoch to end.
         @return: a Deferred that fires with the epoch of the store.
         """
+
+    def adopt_epoch(epoch: str) -> Deferred[str]:
+        """
+        Take the epoch of another store, whose records are about to be imported, if this
+        store has no message.  Positions of neither store mean anything afterwards.
+
+        @return: a Deferred that fires with the epoch of the store: its own still, if it
+            has messages.
+        """
+
+
+def new_epoch() -> str:
+    """
+    Return a name that no other history has.
+    """
+    return urandom(8).hex()
+
+
+def imported(epoch: str) -> str:
+    """
+    Return the full name of the history of a store into which another one of this epoch
+    is imported.
+    """
+    return f"{epoch}.{urandom(4).hex()}"
+
+
+def epoch_of(full: str) -> str:
+    """
+    Return the epoch in the full name of a history.
+    """
+    return full.partition(".")[0]

@@ -35,7 +35,8 @@ class StorePosition(msgspec.Struct, frozen=True, array_like=True, omit_defaults=
     """
     The content of a position.
 
-    @ivar epoch: of the history that the numbers belong to.
+    @ivar epoch: the full name of the history that the numbers belong to
+        (L{wsmsg.message.store.history}).
     @ivar since: the change number of each shard from which on changes are untold; 0 for
         a shard that is missing.
     @ivar end: the numbers when a list began that is not complete yet.

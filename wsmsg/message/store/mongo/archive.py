@@ -62,7 +62,8 @@ class MongoArchive:
             dependency=dependency,
             prepare=_check(url.place),
         )
-        self._heads = MongoHeads(self._connection, MongoShards(self._connection))
+        self._shards = MongoShards(self._connection)
+        self._heads = MongoHeads(self._connection, self._shards)
         self._groups = MongoGroups(self._connection)
 
     def start(self) -> None:
@@ -77,6 +78,9 @@ class MongoArchive:
 
     def close(self) -> Deferred[None]:
         return self._connection.stop()
+
+    def epoch(self) -> Deferred[str]:
+        return self._connection.do(self._shards.read_epoch)
 
     def conversations(self, after: str, limit: int) -> Deferred[list[StoreExtent]]:
         return self._connection.do(lambda: self._conversations(after, limit))

@@ -250,12 +250,12 @@ class MongoLists:
         )
         numbers = {IMPORTS: 0, **now.changes}
         if position == NOW:
-            return HeadList([], StorePosition(now.epoch, numbers).encode(), False)
-        at = told.within(now.epoch, numbers)
+            return HeadList([], StorePosition(now.history, numbers).encode(), False)
+        at = told.within(now.history, numbers)
         if not at.end or not _is_place(at.place, "g", "d"):
             if after:
                 groups = await self._groups_of(user, "", max(limit, _SCAN))
-            at = StorePosition(now.epoch, at.since, numbers, ("g", ""))
+            at = StorePosition(now.history, at.since, numbers, ("g", ""))
         page = _Page(user, limit, at)
         if at.place[0] == "g":
             await self._add_groups(page, groups)

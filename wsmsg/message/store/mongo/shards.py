@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from os import urandom
 
 import attrs
 from twisted.internet.defer import DeferredLock
@@ -27,6 +26,7 @@ from twisted.logger import Logger
 
 from wsmsg.dependency.gather import gather
 from wsmsg.errors import Unavailable
+from wsmsg.message.store.history import epoch_of, imported, new_epoch
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.documents import Document, change, find, update
 
@@ -43,10 +43,10 @@ _SAFE = {"w": "majority", "j": True}
 @attrs.frozen
 class ShardNumbers:
     """
-    The epoch, and the highest number of each shard.
+    The full name of the history, and the highest number of each shard.
     """
 
-    epoch: str
+    history: str
     changes: Mapping[int, int]
 
 
@@ -82,13 +82,13 @@ class MongoShards:
     """
     The shards whose changes this process numbers.
 
-    @ivar epoch: as it was read last.
+    @ivar history: its full name, as it was read last.
     """
 
     _log = Logger()
 
     def __init__(self, connection: MongoConnection) -> None:
-        self.epoch = ""
+        self.history = ""
         self._connection = connection
         self._turns: dict[int, _Turn] = {}
         self._locks: defaultdict[int, DeferredLock] = defaultdict(DeferredLock)
@@ -142,10 +142,10 @@ class MongoShards:
 
     def opened(self, reply: Document) -> None:
         """
-        Take the epoch from the reply to L{epoch_query}.
+        Take the name of the history from the reply to L{epoch_query}.
         """
         for document in reply["cursor"]["firstBatch"]:
-            self.epoch = document["epoch"]
+            self.history = document["epoch"]
 
     async def read(self) -> ShardNumbers:
         """
@@ -161,25 +161,40 @@ class MongoShards:
         }
         for document in found:
             if document["_id"] == _EPOCH:
-                self.epoch = document["epoch"]
-        return ShardNumbers(self.epoch, changes)
+                self.history = document["epoch"]
+        return ShardNumbers(self.history, changes)
 
     async def read_epoch(self) -> str:
         """
         Read the epoch.
         """
         self.opened(await self._connection.run(epoch_query()))
-        return self.epoch
+        return epoch_of(self.history)
 
     async def renew_epoch(self, known: str) -> str:
         """
         As L{wsmsg.message.store.history.IHistory.renew_epoch}.
         """
-        renewed = change(
-            {"_id": _EPOCH, "epoch": known}, {"$set": {"epoch": new_epoch()}}
-        )
-        await self._connection.run(update("conversations", [renewed]))
-        return (await self.read()).epoch
+        if await self.read_epoch() == known:
+            await self._rename(self.history, new_epoch())
+        return await self.read_epoch()
+
+    async def adopt_epoch(self, epoch: str) -> str:
+        """
+        As L{wsmsg.message.store.history.IHistory.adopt_epoch}.
+        """
+        known, full = await self.read_epoch(), self.history
+        stored = await self._connection.documents(find("messages", {}, limit=1))
+        if known != epoch and not stored:
+            await self._rename(full, imported(epoch))
+        return await self.read_epoch()
+
+    async def _rename(self, known: str, full: str) -> None:
+        """
+        Give the history another full name, unless another process has.
+        """
+        renamed = change({"_id": _EPOCH, "epoch": known}, {"$set": {"epoch": full}})
+        await self._connection.run(update("conversations", [renamed]))
 
     def _has_number(self, shard: int) -> bool:
         turn = self._turns.get(shard)
@@ -210,16 +225,9 @@ class MongoShards:
                 shard=shard,
                 generation=generation,
             )
-            await self.renew_epoch(self.epoch)
+            await self.renew_epoch(epoch_of(self.history))
         self._highest[shard] = generation
         self._turns[shard] = _Turn(generation)
-
-
-def new_epoch() -> str:
-    """
-    Return a name that no other history has.
-    """
-    return urandom(8).hex()
 
 
 def first_epoch() -> Document:

@@ -19,6 +19,7 @@ from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
 from wsmsg.events import member_change
+from wsmsg.message.store.history import epoch_of
 from wsmsg.message.store.interface import (
     IMPORTS,
     PAGE_BYTES,
@@ -106,7 +107,7 @@ class MongoStore:
 
     @property
     def epoch(self) -> str:
-        return self._shards.epoch
+        return epoch_of(self._shards.history)
 
     def start(self) -> None:
         self._connection.start()
@@ -159,6 +160,9 @@ class MongoStore:
 
     def renew_epoch(self, known: str) -> Deferred[str]:
         return self._connection.do(lambda: self._shards.renew_epoch(known))
+
+    def adopt_epoch(self, epoch: str) -> Deferred[str]:
+        return self._connection.do(lambda: self._shards.adopt_epoch(epoch))
 
     def apply(self, events: Sequence[Message]) -> Deferred[None]:
         return self._connection.do(lambda: self._apply(events))

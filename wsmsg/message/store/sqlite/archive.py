@@ -125,6 +125,9 @@ class SqliteArchive:
         self._worker.do(self._reader.close)
         return self._worker.quit()
 
+    def epoch(self) -> Deferred[str]:
+        return self._worker.do(self._reader.lists.epoch)
+
     def conversations(self, after: str, limit: int) -> Deferred[list[StoreExtent]]:
         return self._worker.do(self._reader.conversations, after, limit)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from wsmsg.message.store.history import epoch_of
 from wsmsg.message.store.interface import HeadList, HeadRow
 from wsmsg.message.store.position import NOW, StorePosition, decode_position
 from wsmsg.model import InvalidName, members_of
@@ -98,8 +99,8 @@ class ConversationLists:
         self._file = file
 
     def epoch(self) -> str:
-        epoch: str = self._file.row("SELECT epoch FROM history")[0]
-        return epoch
+        full: str = self._file.row("SELECT epoch FROM history")[0]
+        return epoch_of(full)
 
     def conversations_of(self, user: int, position: str, limit: int) -> HeadList:
         # First the end, then the rows: what is stored in between is above the end.

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from wsmsg.message.store.history import imported, new_epoch
 from wsmsg.message.store.interface import Marked, Outcome
 from wsmsg.message.store.sqlite.changes import (
     CHANGES,
@@ -216,10 +217,15 @@ class StoreWriter(StoreReader):
 
     def renew_epoch(self, known: str) -> str:
         with self._file.transaction():
-            self._file.run(
-                "UPDATE history SET epoch = lower(hex(randomblob(8))) WHERE epoch = ?",
-                (known,),
-            )
+            if self.lists.epoch() == known:
+                self._file.run("UPDATE history SET epoch = ?", (new_epoch(),))
+            return self.lists.epoch()
+
+    def adopt_epoch(self, epoch: str) -> str:
+        with self._file.transaction():
+            (stored,) = self._file.row("SELECT EXISTS (SELECT 1 FROM messages)")
+            if self.lists.epoch() != epoch and not stored:
+                self._file.run("UPDATE history SET epoch = ?", (imported(epoch),))
             return self.lists.epoch()
 
     def move_cursors(self, cursors: Sequence[Cursor]) -> list[Cursor]:

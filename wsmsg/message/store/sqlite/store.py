@@ -126,13 +126,16 @@ class SqliteStore:
         return self._kept.run(self._reading, self._reader.lists.epoch)
 
     def renew_epoch(self, known: str) -> Deferred[str]:
-        def renewed(epoch: str) -> str:
-            self.epoch = epoch
-            return epoch
+        renewing = self._kept.run(self._writing, self._writer.renew_epoch, known)
+        return renewing.addCallback(self._named)
 
-        return self._kept.run(
-            self._writing, self._writer.renew_epoch, known
-        ).addCallback(renewed)
+    def adopt_epoch(self, epoch: str) -> Deferred[str]:
+        adopting = self._kept.run(self._writing, self._writer.adopt_epoch, epoch)
+        return adopting.addCallback(self._named)
+
+    def _named(self, epoch: str) -> str:
+        self.epoch = epoch
+        return epoch
 
     def move_cursors(self, cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
         return self._kept.run(self._writing, self._writer.move_cursors, cursors)

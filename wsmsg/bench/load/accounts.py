@@ -5,50 +5,42 @@ Accounts of a load: messages that were sent, answered and delivered.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from array import array
 from collections import Counter
 from collections.abc import Sequence
-from typing import Protocol
 
 import msgspec
 
 
-class Account:
+class SendAccount(ABC):
     """
-    The messages of one sender to one recipient, by number.
+    The messages of one sender, by number, from the send to the answer.
 
     @ivar sent: messages that were sent.
     @ivar answered: messages that were accepted or rejected.
-    @ivar arrived: messages that were delivered, or rejected for good.
+    @ivar arrived: messages that need not be waited for: delivered, or rejected.
     @ivar doubled: deliveries of a message that was delivered before.
     @ivar unordered: first deliveries after that of a later message.
-    @ivar holes: numbers that the conversation skipped.
     """
 
     __slots__ = (
-        "_last",
-        "_rejected",
-        "_seq",
+        "_due",
         "_unanswered",
-        "_underway",
         "answered",
         "arrived",
         "codes",
         "doubled",
-        "holes",
         "sent",
         "unordered",
     )
 
     def __init__(self) -> None:
         self.sent = self.answered = self.arrived = 0
-        self.doubled = self.unordered = self.holes = 0
+        self.doubled = self.unordered = 0
         self.codes: Counter[str] = Counter()
-        self._underway: dict[int, float] = {}
+        self._due: dict[int, float] = {}
         self._unanswered: set[int] = set()
-        self._rejected: set[int] = set()
-        self._last = -1
-        self._seq = 0
 
     @property
     def in_flight(self) -> int:
@@ -56,6 +48,33 @@ class Account:
         Return the number of messages in flight: not answered or not delivered.
         """
         return self.sent - min(self.answered, self.arrived)
+
+    @property
+    @abstractmethod
+    def settled(self) -> bool:
+        """
+        Return whether there is nothing left to wait for.
+        """
+
+    @property
+    @abstractmethod
+    def lost(self) -> int:
+        """
+        Return the number of deliveries of accepted messages that are missing.
+        """
+
+    @property
+    @abstractmethod
+    def holes(self) -> int:
+        """
+        Return the number of numbers that conversations skipped.
+        """
+
+    @abstractmethod
+    def _rejected(self, number: int) -> None:
+        """
+        Wait for a message no more.
+        """
 
     def send(self, at_s: float) -> int:
         """
@@ -65,7 +84,7 @@ class Account:
         """
         number = self.sent
         self.sent = number + 1
-        self._underway[number] = at_s
+        self._due[number] = at_s
         self._unanswered.add(number)
         return number
 
@@ -82,13 +101,44 @@ class Account:
         Record a rejection: the message need not arrive, but may if its fate was
         unknown.
         """
-        if number not in self._unanswered:
-            return
-        self._unanswered.discard(number)
-        self.answered += 1
-        self.codes[code] += 1
-        if number in self._underway:
-            self._rejected.add(number)
+        if number in self._unanswered:
+            self.accept(number)
+            self.codes[code] += 1
+            self._rejected(number)
+
+    def totals(self) -> Totals:
+        """
+        Return the present totals.
+        """
+        return Totals(
+            sent=self.sent,
+            accepted=self.answered - sum(self.codes.values()),
+            rejected=dict(self.codes),
+            unanswered=len(self._unanswered),
+            lost=self.lost,
+            doubled=self.doubled,
+            unordered=self.unordered,
+            holes=self.holes,
+        )
+
+
+class Account(SendAccount):
+    """
+    The messages of one sender to one recipient.
+    """
+
+    __slots__ = ("_given_up", "_holes", "_last", "_seq")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._given_up: set[int] = set()
+        self._holes = 0
+        self._last = -1
+        self._seq = 0
+
+    def _rejected(self, number: int) -> None:
+        if number in self._due:
+            self._given_up.add(number)
             self.arrived += 1
 
     def deliver(self, number: int, seq: int) -> float | None:
@@ -97,10 +147,9 @@ class Account:
 
         @param seq: its number in the conversation.
         @return: the time when it was due; L{None} if it does not count, as it was
-        delivered
-            or rejected before.
+            delivered or rejected before.
         """
-        at_s = self._underway.pop(number, None)
+        at_s = self._due.pop(number, None)
         if at_s is None:
             self.doubled += 1
             return None
@@ -110,72 +159,25 @@ class Account:
             self._last = number
         if seq > self._seq:
             if self._seq:
-                self.holes += seq - self._seq - 1
+                self._holes += seq - self._seq - 1
             self._seq = seq
-        if number in self._rejected:
-            self._rejected.discard(number)
+        if number in self._given_up:
+            self._given_up.discard(number)
             return None
         self.arrived += 1
         return at_s
 
     @property
     def settled(self) -> bool:
-        """
-        Return whether there is nothing left to wait for.
-        """
-        return not self._unanswered and len(self._underway) == len(self._rejected)
-
-    def totals(self) -> Totals:
-        """
-        Return the present totals.
-        """
-        underway = self._underway.keys() - self._rejected
-        unanswered = len(self._unanswered)
-        return Totals(
-            sent=self.sent,
-            accepted=self.answered - sum(self.codes.values()),
-            rejected=dict(self.codes),
-            unanswered=unanswered,
-            lost=len(underway - self._unanswered),
-            doubled=self.doubled,
-            unordered=self.unordered,
-            holes=self.holes,
-        )
-
-
-class Ledger(Protocol):
-    """
-    The accounts that a load needs while it runs.
-    """
+        return not self._unanswered and len(self._due) == len(self._given_up)
 
     @property
-    def in_flight(self) -> int:
-        """
-        Return the number of messages in flight.
-        """
+    def lost(self) -> int:
+        return len(self._due.keys() - self._given_up - self._unanswered)
 
     @property
-    def settled(self) -> bool:
-        """
-        Return whether there is nothing left to wait for.
-        """
-
-    def send(self, at_s: float) -> int:
-        """
-        Record a send, due at this time.
-
-        @return: its number.
-        """
-
-    def reject(self, number: int, code: str) -> None:
-        """
-        Record a rejection.
-        """
-
-    def totals(self) -> Totals:
-        """
-        Return the present totals.
-        """
+    def holes(self) -> int:
+        return self._holes
 
 
 class Totals(msgspec.Struct):
@@ -200,7 +202,7 @@ class Totals(msgspec.Struct):
     holes: int = 0
 
 
-def total(accounts: Sequence[Ledger]) -> Totals:
+def total(accounts: Sequence[SendAccount]) -> Totals:
     """
     Return the totals of all pairs together.
     """

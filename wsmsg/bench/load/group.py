@@ -5,11 +5,10 @@ Load on one group with all members connected: one sends, all receive.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 
 from wsmsg.bench.load import encoding
-from wsmsg.bench.load.accounts import Totals
+from wsmsg.bench.load.accounts import SendAccount
 from wsmsg.bench.load.connecting import LoadFailed
 from wsmsg.bench.load.framing import Mask
 from wsmsg.bench.load.pairs import Clock, Loop
@@ -26,71 +25,37 @@ _TURNS = 10
 _SEEN = 64
 
 
-class GroupAccount:
+class GroupAccount(SendAccount):
     """
-    The messages of one sender to all members, by number.
+    The messages of one sender to all members.  One has arrived when all members have
+    it, and what is lost are deliveries.
+    """
 
-    @ivar whole: messages that need not be waited for: delivered to all, or rejected.
-    @ivar doubled: deliveries of a message that the member had.
-    @ivar unordered: deliveries after that of a later message.
-    """
+    __slots__ = ("_left", "_members", "_missing", "_seqs")
 
     def __init__(self, members: int) -> None:
-        self.sent = self.answered = self.whole = 0
-        self.doubled = self.unordered = 0
-        self.codes: Counter[str] = Counter()
+        super().__init__()
         self._members = members
-        self._due: dict[int, float] = {}
         self._left: dict[int, int] = {}
-        self._unanswered: set[int] = set()
         self._seqs = [0] * members
         self._missing: set[tuple[int, int]] = set()
 
-    @property
-    def in_flight(self) -> int:
-        """
-        Return the number of messages in flight: not answered, or not delivered to all.
-        """
-        return self.sent - min(self.answered, self.whole)
-
     def send(self, at_s: float) -> int:
-        """
-        Record a send, due at this time.
-
-        @return: its number.
-        """
-        number = self.sent
-        self.sent += 1
-        self._due[number] = at_s
+        number = super().send(at_s)
         self._left[number] = self._members
-        self._unanswered.add(number)
         return number
 
-    def accept(self, number: int) -> None:
-        """
-        Record that the server accepted a message.
-        """
-        if number in self._unanswered:
-            self._unanswered.discard(number)
-            self.answered += 1
-
-    def reject(self, number: int, code: str) -> None:
-        """
-        Record a rejection.
-        """
-        if number in self._unanswered:
-            self.accept(number)
-            self.codes[code] += 1
-            if self._left.pop(number, 0):
-                self.whole += 1
+    def _rejected(self, number: int) -> None:
+        if self._left.pop(number, 0):
+            del self._due[number]
+            self.arrived += 1
 
     def deliver(self, member: int, number: int, seq: int) -> tuple[float, bool] | None:
         """
         Record a delivery to a member.
 
         @return: the time when it was due, and whether all members have it now; L{None}
-        if it
-            does not count.
+            if it does not count.
         """
         if not self._next(member, seq):
             return None
@@ -101,7 +66,7 @@ class GroupAccount:
             self._left[number] = left
             return self._due[number], False
         del self._left[number]
-        self.whole += 1
+        self.arrived += 1
         return self._due.pop(number), True
 
     def _next(self, member: int, seq: int) -> bool:
@@ -123,26 +88,16 @@ class GroupAccount:
 
     @property
     def settled(self) -> bool:
-        """
-        Return whether there is nothing left to wait for.
-        """
         return not self._unanswered and not self._left
 
-    def totals(self) -> Totals:
-        """
-        Return the present totals; C{lost} counts deliveries.
-        """
-        lost = (left for n, left in self._left.items() if n not in self._unanswered)
-        return Totals(
-            sent=self.sent,
-            accepted=self.answered - sum(self.codes.values()),
-            rejected=dict(self.codes),
-            unanswered=len(self._unanswered),
-            lost=sum(lost),
-            doubled=self.doubled,
-            unordered=self.unordered,
-            holes=len(self._missing),
-        )
+    @property
+    def lost(self) -> int:
+        left = (left for n, left in self._left.items() if n not in self._unanswered)
+        return sum(left)
+
+    @property
+    def holes(self) -> int:
+        return len(self._missing)
 
 
 class MemberPeer(ChatPeer):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from wsmsg.bench.load import encoding
-from wsmsg.bench.load.accounts import Account, Ledger
+from wsmsg.bench.load.accounts import Account, SendAccount
 from wsmsg.bench.load.framing import Mask
 from wsmsg.bench.load.measurements import Recorder
 from wsmsg.bench.load.peers import EchoPeer, RecipientPeer, SenderPeer
@@ -48,7 +48,7 @@ class Loop:
         frame: Callable[[int], bytes],
         window: int,
         clock: Clock,
-        account: Ledger,
+        account: SendAccount,
     ):
         self.account = account
         self.window = window

@@ -13,24 +13,13 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.message.doubles import ManualJournal, MemoryStore, rules_by
-from tests.message.presence.doubles import RecordingPresence
+from tests.message.core import MemoryCore
 from wsmsg.errors import ERRORS
-from wsmsg.message.cluster.message_ids import MessageIds
-from wsmsg.message.ingress.appends import Appends
-from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.links import users as users_module
-from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.link import Link
-from wsmsg.message.links.links import Links
-from wsmsg.message.links.recipients import MemberCache
-from wsmsg.message.links.stream import LinkStream, StreamContext
-from wsmsg.message.links.typing import GroupTyping
-from wsmsg.message.queries.queries import Queries
-from wsmsg.message.query_rpc import QueryAdapter
+from wsmsg.message.links.stream import LinkStream
 from wsmsg.model import INT64_MAX, Message
 from wsmsg.rpc import rest_pb2
-from wsmsg.stream.clocks import ClockOffsets
 
 SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
 
@@ -120,38 +109,9 @@ class Given:
     """
 
     def __init__(self) -> None:
-        self.clock = Clock()
-        self.journal = ManualJournal()
-        self.store = MemoryStore()
-        presence = RecordingPresence()
-        self.links = Links(
-            presence, self.clock, grace_s=2, limit_records=100, limit_bytes=10**6
-        )
-        self.ingress = Ingress(
-            Appends(self.journal, self.store, Clock()),
-            self.store,
-            MessageIds(lambda: 5),
-            lambda: 1000,
-            rules=rules_by(self.store, lambda: 1000),
-            limit=50,
-            content_bytes=1000,
-        )
-        self.core = StreamContext(
-            node="m",
-            incarnation="life",
-            links=self.links,
-            ingress=self.ingress,
-            cursors=CursorWriter(self.store, self.links.receipt, self.clock),
-            group_typing=GroupTyping(
-                self.store, MemberCache(self.store, limit=100), self.links, self.clock
-            ),
-            keepalive_s=1.0,
-            content_bytes=1000,
-            clocks=ClockOffsets(lambda: 0.0, lambda: 0.0),
-        )
-        self.adapter = QueryAdapter(
-            Queries(self.store, presence, self.links.routes, page=9)
-        )
+        core = MemoryCore(Clock(), grace_s=2, limit_records=100)
+        self.journal, self.links = core.journal, core.links
+        self.streams, self.adapter = core.streams, core.queries
         self.hung_up: list[str] = []
         self.honest, _ = self.stream("honest")
         self.hostile, self.hostile_stream = self.stream("hostile")
@@ -163,7 +123,7 @@ class Given:
     def stream(self, node: str) -> tuple[Link, LinkStream]:
         hello = rest_pb2.SubscribeRequest(connect_service_id=node, incarnation="i")
         link, resumed = self.links.subscribe(hello, "life")
-        stream: Any = LinkStream(self.core, None, link, resumed)
+        stream: Any = LinkStream(self.streams, None, link, resumed)
         stream.number = link.opened(lambda: None, self.hung_up.append)
         return link, stream
 

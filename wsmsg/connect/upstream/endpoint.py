@@ -12,7 +12,7 @@ C{upstream.peer = "auto"} each attempt begins with a probe::
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -62,17 +62,7 @@ def grpc_endpoint(
     """
     Return the endpoint of the Message at an address (L{EndpointOf}).
     """
-    numbered = StreamEndpoint(
-        address,
-        MESSAGE_STREAM,
-        request=rest_pb2.MessageStreamRequest,
-        response=rest_pb2.MessageStreamResponse,
-        hello=hello,
-        welcomed=is_welcome,
-        welcome_timeout_s=settings.welcome_timeout_s,
-        keepalive_s=KEEPALIVE_S,
-        spacing_s=SPACING_S,
-    )
+    numbered = _stream_endpoint(address, MESSAGE_STREAM, hello, settings)
     if unnumbered is None or settings.upstream.peer == "wsmsg":
         return numbered
     if settings.upstream.peer == "auto":
@@ -88,9 +78,20 @@ def relayed_endpoint(
     Return the endpoint of a Message that another one passes the stream on to
     (L{RelayedEndpointOf}).
     """
+    metadata = ((RELAY_TO, address),)
+    return _stream_endpoint(through, RELAY_STREAM, hello, settings, metadata)
+
+
+def _stream_endpoint(
+    address: str,
+    method: str,
+    hello: Hello,
+    settings: ConnectSettings,
+    metadata: Sequence[tuple[str, str]] = (),
+) -> StreamEndpoint:
     return StreamEndpoint(
-        through,
-        RELAY_STREAM,
+        address,
+        method,
         request=rest_pb2.MessageStreamRequest,
         response=rest_pb2.MessageStreamResponse,
         hello=hello,
@@ -98,7 +99,7 @@ def relayed_endpoint(
         welcome_timeout_s=settings.welcome_timeout_s,
         keepalive_s=KEEPALIVE_S,
         spacing_s=SPACING_S,
-        metadata=((RELAY_TO, address),),
+        metadata=metadata,
     )
 
 

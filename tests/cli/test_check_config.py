@@ -27,8 +27,20 @@ class CheckConfigTests(Folder):
         """
         A valid file leads to status 0.
         """
-        file = str(self.file("[connect]\nheartbeat_s = 5\n"))
+        file = str(self.file("[connect]\nheartbeat_s = 1\n"))
         self.assertEqual(self.run_with(file), (0, f"{file}: no mistakes\n", ""))
+
+    def test_noted(self) -> None:
+        """
+        A setting that is allowed and breaks a promise leads to a note, and status 0.
+        """
+        file = str(self.file("[connect]\nheartbeat_s = 5\n"))
+        status, out, err = self.run_with(file)
+        self.assertEqual((status, out), (0, f"{file}: no mistakes\n"))
+        self.assertTrue(err.startswith("note: [connect] heartbeat_s = 5 and"), err)
+        status, out, _ = self.run_with("--json", file)
+        [note] = json.loads(out)["notes"]
+        self.assertEqual((status, f"note: {note}\n"), (0, err))
 
     def test_bad(self) -> None:
         """
@@ -62,6 +74,7 @@ class CheckConfigTests(Folder):
                         "reason": "must be text, not 5",
                     }
                 ],
+                "notes": [],
             },
         )
 

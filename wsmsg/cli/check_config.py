@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from wsmsg.settings.mistakes import Mistake, SettingsMistakes
+from wsmsg.settings.notes import notes
 from wsmsg.settings.sources import Sources, load_settings, table_of
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
@@ -24,16 +25,21 @@ def check_config(file: Path, as_json: bool, show: bool) -> None:
     Check a settings file for both daemons.
 
     The command reports every mistake with its table, its key and the reason. The exit
-    status is 0 if both daemons accept the file, 2 if not. The environment and the
-    options of a daemon override the file and are not checked here.
+    status is 0 if both daemons accept the file, 2 if not. Notes tell of settings that
+    are allowed and break a promise. The environment and the options of a daemon
+    override the file and are not checked here.
     """
-    settings, mistakes = _checked(file)
+    loaded, mistakes = _checked(file)
+    # Secrets print as stars in this mode.
+    settings = {table: each.model_dump(mode="json") for table, each in loaded.items()}
+    found = _notes(loaded)
     if as_json:
         document: dict[str, Any] = {
             "ok": not mistakes,
             "mistakes": [
                 {"source": m.source, "key": m.key, "reason": m.reason} for m in mistakes
             ],
+            "notes": found,
         }
         if show:
             document["settings"] = settings
@@ -42,12 +48,14 @@ def check_config(file: Path, as_json: bool, show: bool) -> None:
         click.echo(SettingsMistakes(mistakes).text(), err=True)
     else:
         click.echo(_as_text(settings) if show else f"{file}: no mistakes")
+        for note in found:
+            click.echo(f"note: {note}", err=True)
     if mistakes:
         raise SystemExit(2)
 
 
-def _checked(file: Path) -> tuple[dict[str, Any], list[Mistake]]:
-    settings: dict[str, Any] = {}
+def _checked(file: Path) -> tuple[dict[str, Common], list[Mistake]]:
+    settings: dict[str, Common] = {}
     mistakes: dict[Mistake, None] = {}
     daemons: tuple[type[Common], ...] = (ConnectSettings, MessageSettings)
     for settings_type in daemons:
@@ -57,9 +65,18 @@ def _checked(file: Path) -> tuple[dict[str, Any], list[Mistake]]:
             # A mistake in [common] concerns both daemons and is reported once.
             mistakes.update(dict.fromkeys(e.mistakes))
         else:
-            # Secrets print as stars in this mode.
-            settings[table_of(settings_type)] = loaded.model_dump(mode="json")
+            settings[table_of(settings_type)] = loaded
     return settings, list(mistakes)
+
+
+def _notes(settings: dict[str, Common]) -> list[str]:
+    match settings:
+        case {
+            "connect": ConnectSettings() as connect,
+            "message": MessageSettings() as m,
+        }:
+            return list(notes(connect, m))
+    return []
 
 
 def _as_text(settings: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ Settings of both daemons: names, types, defaults, sources and validation.
     keys        settings as flat, dotted keys; keys that were renamed
     legacy      section legacy of each daemon: clients and peers of the legacy system
     mistakes    mistakes in settings, in words for an operator
+    notes       settings that are allowed and break a promise
     public_key  the public key that tokens are verified with
     rules       combinations that are wrong although each value is valid
     sources     files, credentials, environment and options, merged key by key

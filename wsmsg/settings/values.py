@@ -181,7 +181,8 @@ class ConnectSettings(Common):
     send_timeout_s: Seconds = 5.0
     query_timeout_s: Seconds = 5.0
     hello_timeout_s: Seconds = 5.0
-    heartbeat_s: Annotated[float, Field(ge=0.1, le=60)] = 2.0
+    # 2.25 of it and link_grace_s fit into the 5 s of P9: L{wsmsg.settings.notes}.
+    heartbeat_s: Annotated[float, Field(ge=0.1, le=60)] = 1.5
     close_timeout_s: Seconds = 1.0
     resync_spread_s: Annotated[float, Field(ge=0, le=600)] = 3.0
     goaway_spread_s: Annotated[float, Field(ge=0, le=600)] = 1.0

@@ -146,7 +146,7 @@ class Edge:
 
     def __init__(self, must_prove: bool = False, **settings: Any) -> None:
         self.clock = Clock()
-        self.settings = ConnectSettings.model_validate(settings)
+        self.settings = ConnectSettings.model_validate({"heartbeat_s": 2.0, **settings})
         self.admission = Admission(self.settings.limits, self.clock)
         self.sweep = HeartbeatSweep(self.settings.heartbeat_s, self.clock)
         self.sweep.start()

@@ -124,6 +124,24 @@ class OfflineTests(TwoConnectsTestCase):
         await self.check_offline(user, watcher, span)
 
     @with_daemons
+    async def test_client_half_open_and_connect_killed(self) -> None:
+        """
+        P9: the same holds if the user's Connect is killed just before it noticed.
+        """
+        port = self.installation.ports["connect.listen"]
+        proxy = await Proxy.open(port)
+        self.at_end(proxy.close)
+        url = self.installation.url.replace(str(port), str(proxy.port))
+        user = self.user()
+        _, watcher = await self.watched(user, url)
+        span = Span()
+        proxy.swallow()
+        # a silent client is dead after 2 to 2.25 heartbeats of 1.5 s
+        await asyncio.sleep(2.9)
+        await self.installation.connect.kill()
+        await self.check_offline(user, watcher, span)
+
+    @with_daemons
     async def test_connect_killed(self) -> None:
         """
         P9: the users of a killed Connect are offline within 5 s.

@@ -1,0 +1,102 @@
+"""
+The constants that P9 is the sum of, and L{wsmsg.settings.notes}.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.connect.edge.heartbeat import DEAD_TICK, TICKS, HeartbeatSweep
+from wsmsg.connect.upstream import stream, upstream
+from wsmsg.message.presence.interface import LEASE_S
+from wsmsg.settings.notes import DEAD_BEATS, OFFLINE_S, notes
+from wsmsg.settings.values import ConnectSettings, MessageSettings
+from wsmsg.stream.contract import KEEPALIVE_S
+
+#: The time that is left for the work itself.
+ROOM_S = 0.1
+
+
+class SilentClient:
+    """
+    A connection on which nothing arrives.
+    """
+
+    is_asked = False
+    ticks = 0
+
+    def tick(self) -> None:
+        self.ticks += 1
+
+    def ask(self) -> None:
+        pass
+
+
+class NotesTests(SynchronousTestCase):
+    """
+    For how long a user who is gone is shown online.
+    """
+
+    def test_client(self) -> None:
+        """
+        With the default settings, a client that falls silent at any moment is dead
+        soon enough for the grace time to fit into 5 s as well: its Connect may be
+        killed just before it noticed.
+        """
+        clock, client = Clock(), SilentClient()
+        sweep = HeartbeatSweep(ConnectSettings().heartbeat_s, clock)
+        sweep.start()
+        self.addCleanup(sweep.stop)
+        longest_s = 0.0
+        for _ in range(100):
+            clock.advance(0.0137)
+            bucket = sweep.add(client)
+            fell_silent_s, client.ticks = clock.seconds(), 0
+            while client.ticks < DEAD_TICK:
+                clock.advance(0.01)
+            longest_s = max(longest_s, clock.seconds() - fell_silent_s)
+            sweep.discard(client, bucket)
+        self.assertGreater(longest_s, 2 * sweep.heartbeat_s)
+        self.assertLessEqual(longest_s, DEAD_BEATS * sweep.heartbeat_s + 0.02)
+        grace_s = MessageSettings().link_grace_s
+        self.assertLessEqual(longest_s + grace_s, OFFLINE_S - ROOM_S)
+        self.assertEqual(DEAD_BEATS, DEAD_TICK / TICKS)
+
+    def test_connect(self) -> None:
+        """
+        With the default settings, the users of a Connect that falls silent are offline
+        in time, whether its stream or its lease shows it, and also where a Message died
+        with it whose word counts until its own silence is noticed.
+        """
+        message = MessageSettings()
+        keepalive_s = max(KEEPALIVE_S, message.keepalive_s)
+        found_s = 2 * keepalive_s + message.link_grace_s
+        self.assertLessEqual(found_s, OFFLINE_S - ROOM_S)
+        self.assertLessEqual(LEASE_S, OFFLINE_S - ROOM_S)
+        beat_s = min(stream._LONGEST_BEAT_S, message.keepalive_s)
+        dropped_s = stream._SILENT_BEATS * beat_s + upstream._SWEEP_S
+        self.assertLessEqual(dropped_s, OFFLINE_S - ROOM_S)
+
+    def test_defaults(self) -> None:
+        """
+        There is no note on the default settings.
+        """
+        self.assertEqual(list(notes(ConnectSettings(), MessageSettings())), [])
+
+    def test_longer(self) -> None:
+        """
+        Settings that make it longer are noted, with the time.
+        """
+        connect = ConnectSettings(heartbeat_s=5)
+        message = MessageSettings(keepalive_s=2, link_grace_s=1.5)
+        self.assertEqual(
+            list(notes(connect, message)),
+            [
+                "[connect] heartbeat_s = 5 and [message] link_grace_s = 1.5: a user "
+                "whose connection died, and then its Connect, is shown online for up "
+                "to 12.8 s, longer than 5 s",
+                "[message] keepalive_s = 2 and link_grace_s = 1.5: a user whose "
+                "Connect is silent is shown online for up to 5.5 s, longer than 5 s",
+            ],
+        )

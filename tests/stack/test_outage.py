@@ -194,6 +194,7 @@ class OutageTests(TestCase):
             self.assertEqual(numbers, list(range(n)))
             self.assertEqual([m.seq for m in taken], list(range(1, n + 1)))
             self.assertEqual(sender.problems + receiver.problems, [])
+            self.assertEqual(set(sender.rejected), {"unavailable"})
 
         async def over() -> bool:
             return not await self.alarm()

@@ -41,6 +41,8 @@ MOST_IDS = 1000
 MOST_IDS_IN_ALL = 200_000
 #: The least hint of a send behind a refused one, in milliseconds.
 LEAST_HINT_MS = 500
+#: The reason that the sender of a send behind a refused one is told.
+BEHIND = "an earlier send of this conversation comes first"
 
 
 class _Fence:
@@ -53,14 +55,16 @@ class _Fence:
     @ivar n_missing: how many are to be repeated.
     @ivar hint_ends_s: the time that the refused sends were told to wait for.
     @ivar ends_s: the time at which the fence ends by itself.
+    @ivar over_rate: whether the last refusal was for the rate of the sender.
     """
 
-    __slots__ = ("ends_s", "hint_ends_s", "missing", "n_missing")
+    __slots__ = ("ends_s", "hint_ends_s", "missing", "n_missing", "over_rate")
 
     def __init__(self, unanswered: Iterable[str]) -> None:
         self.missing = dict.fromkeys(islice(unanswered, MOST_IDS), False)
         self.n_missing = 0
         self.hint_ends_s = self.ends_s = 0.0
+        self.over_rate = False
 
     def wait_for(self, client_id: str) -> None:
         """
@@ -72,10 +76,11 @@ class _Fence:
             self.missing[client_id] = True
             self.n_missing += 1
 
-    def extend(self, hint_ends_s: float) -> None:
+    def extend(self, hint_ends_s: float, *, over_rate: bool) -> None:
         """
         Stand until C{PATIENCE_S} after this time.
         """
+        self.over_rate = over_rate
         self.hint_ends_s = max(self.hint_ends_s, hint_ends_s)
         self.ends_s = self.hint_ends_s + PATIENCE_S
 
@@ -136,6 +141,8 @@ class SendFences(Generic[Key]):
         now_s: float,
         retry_after_ms: int,
         unanswered: Callable[[Key], Iterable[str]],
+        *,
+        over_rate: bool = False,
     ) -> None:
         """
         Raise a fence behind a send that is refused for now.  A send that is repeated
@@ -145,6 +152,7 @@ class SendFences(Generic[Key]):
         @param unanswered: returns the client ids under the key that have no answer yet,
             in the order in which they were sent; this one is among them, or is behind
             them.
+        @param over_rate: whether it is refused for the rate of the sender.
         """
         fence = self._fence(key, now_s)
         known = 0 if fence is None else len(fence.missing)
@@ -152,7 +160,7 @@ class SendFences(Generic[Key]):
             self._clear(now_s)
             fence = _Fence(unanswered(key))
         fence.wait_for(client_id)
-        fence.extend(now_s + retry_after_ms / 1000)
+        fence.extend(now_s + retry_after_ms / 1000, over_rate=over_rate)
         self._used(key, fence, known)
 
     def hint_ms(self, key: Key, client_id: str, now_s: float) -> int:
@@ -172,6 +180,13 @@ class SendFences(Generic[Key]):
         if passes:
             return 0
         return max(int((fence.hint_ends_s - now_s) * 1000) + 1, LEAST_HINT_MS)
+
+    def is_over_rate(self, key: Key) -> bool:
+        """
+        Return whether the fence stands because of the rate of the sender.
+        """
+        fence = self.standing.get(key)
+        return fence is not None and fence.over_rate
 
     def forget(self, key: Key, client_id: str) -> None:
         """

@@ -109,6 +109,24 @@ class SendTests(SessionTestCase):
         client.say(Send("c2", to=7))
         self.assertEqual(len(node.upstream.sends), 3)
 
+    def test_behind_refused(self) -> None:
+        """
+        A send behind one that Message refuses for now is not told of any rate.
+        """
+        node = FakeNode(sends_per_s=10, sends_burst=20)
+        client = node.log_in(1001)
+        client.say(Send("c1", to=7))
+        new, on_answer = node.upstream.sends.pop()
+        now = node.clock.seconds()
+        node.upstream.fences.refuse(new.key, "c1", now, 2000, lambda key: ())
+        on_answer(SendAnswer(code="unavailable", reason="full", retry_after_ms=2000))
+        self.assert_rejected(client, "unavailable")
+        client.say(Send("c2", to=7))
+        rejected = self.assert_rejected(client, "unavailable")
+        self.assertEqual(rejected.client_id, "c2")
+        self.assertIn("an earlier send", rejected.reason)
+        self.assertGreaterEqual(rejected.retry_after_ms, 2000)
+
     def test_rate_of_user(self) -> None:
         """
         The devices of a user share the user's rate.

@@ -28,7 +28,8 @@ from wsmsg.connect.session.interface import ISession, ISessionPeer, Subprotocol
 from wsmsg.connect.session.lifecycle import new_lifecycle
 from wsmsg.connect.session.requests import QUERIES_MAX
 from wsmsg.connect.upstream.interface import SendAnswer
-from wsmsg.errors import Close, RateLimited, WsmsgError
+from wsmsg.errors import Close, RateLimited, Unavailable, WsmsgError
+from wsmsg.flow.send_fence import BEHIND
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import Accepted, Goaway, Hello, Rejected, Welcome
@@ -161,9 +162,13 @@ class Session(Input):
         if not wait_ms and not bucket.take(now, limits.sends_per_s, limits.sends_burst):
             wait_ms = int(bucket.wait_s(now, limits.sends_per_s) * 1000) + 1
             wait_ms = max(wait_ms, _LEAST_HINT_MS)
-            fences.refuse(key, client_id, now, wait_ms, upstream.unanswered)
-        if wait_ms:
+            fences.refuse(
+                key, client_id, now, wait_ms, upstream.unanswered, over_rate=True
+            )
+        if wait_ms and fences.is_over_rate(key):
             self.reject_send(client_id, RateLimited("too many sends", wait_ms))
+        elif wait_ms:
+            self.reject_send(client_id, Unavailable(BEHIND, wait_ms))
         elif self.unanswered > limits.window:
             self.inbox.block(WINDOW)
         return not wait_ms

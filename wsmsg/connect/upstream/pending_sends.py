@@ -20,7 +20,7 @@ from twisted.logger import Logger
 
 from wsmsg.connect.upstream.interface import NewSend, OnAnswer, SendAnswer, SendKey
 from wsmsg.flow.idle import IdleWaiters
-from wsmsg.flow.send_fence import SendFences
+from wsmsg.flow.send_fence import BEHIND, SendFences
 
 #: The most routes without unanswered sends that are kept, so that a conversation stays
 #: on its stream.
@@ -390,5 +390,4 @@ class PendingSends:
 
 
 def _behind(hint_ms: int) -> SendAnswer:
-    reason = "an earlier send of this conversation comes first"
-    return SendAnswer(code="unavailable", reason=reason, retry_after_ms=hint_ms)
+    return SendAnswer(code="unavailable", reason=BEHIND, retry_after_ms=hint_ms)

@@ -38,7 +38,7 @@ from wsmsg.errors import (
 from wsmsg.events import EVENT_KINDS
 from wsmsg.events.kind import InvalidContent
 from wsmsg.flow.idle import IdleWaiters
-from wsmsg.flow.send_fence import SendFences
+from wsmsg.flow.send_fence import BEHIND, SendFences
 from wsmsg.message.cluster.interface import IMessageIds
 from wsmsg.message.ingress.appends import (
     Appended,
@@ -215,8 +215,7 @@ class Ingress:
     def _fence(self, request: SendRequest) -> WsmsgError | None:
         key = (request.conversation, request.sender)
         hint_ms = self._fences.hint_ms(key, request.client_id, self._seconds())
-        reason = "an earlier send to this conversation must be repeated first"
-        return Unavailable(reason, hint_ms) if hint_ms else None
+        return Unavailable(BEHIND, hint_ms) if hint_ms else None
 
     def refuse_for_now(self, request: SendRequest, error: WsmsgError) -> WsmsgError:
         if error.retry:

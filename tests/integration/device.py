@@ -120,9 +120,9 @@ class Device:
         [(name, message)] = frame.items()
         return json.dumps({"type": name, **_fields(message)})
 
-    async def send_bytes(self, data: bytes | str) -> None:
+    async def send_bytes(self, data: bytes | str | list[bytes]) -> None:
         """
-        Send bytes that need not be a frame.
+        Send bytes that need not be a frame; a list is sent as fragments.
         """
         try:
             await self._connection.send(data)

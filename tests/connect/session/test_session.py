@@ -83,6 +83,24 @@ class BackPressureTests(SessionTestCase):
         self.assertEqual(client.heard(), [frames.Pong("5")])
         self.assertTrue(client.peer.reading)
 
+    def test_fragments(self) -> None:
+        """
+        Parts of messages that are counted as frames are limited with the frames, before
+        the first message and after the end too.
+        """
+        node = FakeNode(frames_per_s=4, frames_burst=3)
+        client = node.client()
+        for _ in range(3):
+            client.session.count_frame()
+        self.assertTrue(client.peer.reading)
+        client.session.count_frame()
+        self.assertFalse(client.peer.reading)
+        node.pass_time(0.3)
+        self.assertTrue(client.peer.reading)
+        client.hang_up()
+        for _ in range(9):
+            client.session.count_frame()
+
     def test_slow_client(self) -> None:
         """
         A client that does not read gets no pushes above the hard mark, is not read

@@ -101,6 +101,12 @@ class RecordingSession:
         self.messages: list[tuple[bytes, bool]] = []
         self.losses: list[str] = []
         self.on_received: Any = lambda data: None
+        self.counted = 0
+        self.on_counted: Any = lambda: None
+
+    def count_frame(self) -> None:
+        self.counted += 1
+        self.on_counted()
 
     def received(self, data: bytes, binary: bool) -> None:
         self.messages.append((data, binary))

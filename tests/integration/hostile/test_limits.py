@@ -5,6 +5,7 @@ Tests of the limits on clients, and of the errors for clients that exceed them.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from websockets.asyncio.client import connect
@@ -58,6 +59,27 @@ class LimitTests(IntegrationTestCase):
         self.assertEqual(await device.closed(), Close.TOO_LARGE)
 
     @with_daemons
+    async def test_fragments(self) -> None:
+        """
+        Messages in fragments of one byte are accepted, more slowly over the rate of
+        frames; 64 fragments count like a frame.
+        """
+        one, two = self.user(), self.user()
+        device = await self.device(one)
+        started_s, count = time.monotonic(), 15
+        for n in range(count):
+            send = pb.Send(client_id=f"id-{n}", to=two, content="x" * 1000)
+            data = device.encode_frame(send=send)
+            assert isinstance(data, bytes)
+            await device.send_bytes([data[i : i + 1] for i in range(len(data))])
+        for n in range(count):
+            self.assertTrue((await device.answer(f"id-{n}")).time)
+        # They count like some 240 frames.
+        self.assertGreater(time.monotonic() - started_s, 2)
+        await device.send_bytes([b""] * 1026)
+        self.assertEqual(await device.closed(), Close.RATE_LIMITED)
+
+    @with_daemons
     async def test_sends_a_second(self) -> None:
         """
         P6: sends over the rate are C{rate_limited} with a retry hint, counted over all
@@ -81,7 +103,9 @@ class LimitTests(IntegrationTestCase):
             self.assertTrue(0 < rejected.retry_after_ms <= 1100, rejected)
         friend = await self.device(two)
         self.assertTrue((await friend.send(one, "id-1", "hi")).time)
-        await phone.send_until_accepted(two, limited[0].client_id, "hi")
+        client_id = limited[0].client_id
+        device = (phone, tablet)[int(client_id.removeprefix("id-")) % 2]
+        await device.send_until_accepted(two, client_id, "hi")
 
     @with_daemons
     async def test_frames_a_second(self) -> None:

@@ -78,6 +78,15 @@ class Input(Output):
             reason = "too much data was sent while the session was not read"
             self.close(Close.RATE_LIMITED, reason)
 
+    def count_frame(self) -> None:
+        if self.closed:
+            return
+        limits, now = self.limits, self.context.clock.seconds()
+        if self._frames is None:
+            self._frames = TokenBucket(now, limits.frames_burst)
+        if not self._frames.take(now, limits.frames_per_s, limits.frames_burst):
+            self.limit_rate()
+
     def process(self, data: bytes) -> None:
         """
         Decode a frame and carry out what it asks for.
@@ -88,13 +97,8 @@ class Input(Output):
             self._fail(Failure())
 
     def _process(self, data: bytes) -> None:
-        registry = self.context.registry
-        registry.counters.frames += 1
-        limits, now = registry.settings.limits, self.context.clock.seconds()
-        if self._frames is None:
-            self._frames = TokenBucket(now, limits.frames_burst)
-        if not self._frames.take(now, limits.frames_per_s, limits.frames_burst):
-            self.limit_rate()
+        self.context.registry.counters.frames += 1
+        self.count_frame()
         try:
             frame = self.codec.decode(data)
         except BadFrame as e:

@@ -76,6 +76,12 @@ class ISession(Interface):
         Process the payload of one message of the client.  Never raises.
         """
 
+    def count_frame() -> None:
+        """
+        Count a part of a message that costs as much as a whole one.  The session pauses
+        the connection of a client that is over its rate of frames.
+        """
+
     def lost(reason: str) -> None:
         """
         Note that the connection ends, whichever side ended it.  Called once.  If it can

@@ -24,7 +24,7 @@ from wsmsg.connect.websocket.output import (
     OPENING,
     WebSocketOutput,
 )
-from wsmsg.connect.websocket.reader import FrameReader, close_code
+from wsmsg.connect.websocket.reader import FRAGMENTS, FrameReader, close_code
 from wsmsg.errors import Close
 
 if TYPE_CHECKING:
@@ -150,8 +150,10 @@ class WebSocketConnection(WebSocketOutput):
                 first, payload = frame
                 if first in (TEXT, BINARY):
                     self._on_message(payload, first == BINARY)
+                elif first == FRAGMENTS:
+                    self._on_fragments()
                 else:
-                    self._on_small(first, payload)
+                    self._on_control(first, payload)
             if self._held:
                 self._read_ahead()
         except FrameError as e:
@@ -165,7 +167,7 @@ class WebSocketConnection(WebSocketOutput):
         stop reading when much waits.
         """
         while (frame := self._reader.next_control()) is not None:
-            self._on_small(*frame)
+            self._on_control(*frame)
         if len(self._reader) > READ_AHEAD and not self._unread:
             self._unread = True
             self.transport.pauseProducing()
@@ -180,19 +182,22 @@ class WebSocketConnection(WebSocketOutput):
             raise FrameError(Close.UNSUPPORTED, reason)
         session.received(data, binary)
 
-    def _on_small(self, first: int, payload: bytes) -> None:
+    def _on_fragments(self) -> None:
+        if self._state == OPEN and self._session is not None:
+            self._session.count_frame()
+
+    def _on_control(self, first: int, payload: bytes) -> None:
         """
-        React to a control frame or a fragment.  No session limits the rate of pings,
-        pongs and small fragments.
+        React to a control frame.  No session limits the rate of pings and pongs.
 
         @raise FrameError: there are too many of these.
         """
         if first == CLOSE:
             self._on_close(close_code(payload))
             return
-        self._small += 1
-        if self._small > self.factory.small_frames:
-            reason = "too many pings or small fragments at once"
+        self._controls += 1
+        if self._controls > self.factory.control_frames:
+            reason = "too many pings or pongs at once"
             raise FrameError(Close.RATE_LIMITED, reason)
         if first == PING:
             self._pong = payload

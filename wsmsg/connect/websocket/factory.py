@@ -17,9 +17,9 @@ from wsmsg.connect.websocket.origins import Origins
 from wsmsg.connect.websocket.output import Soon, TurnWrites
 from wsmsg.settings.values import ConnectSettings
 
-#: Pings, pongs and small fragments of one connection, per second and at once.
-_SMALL_PER_S = 2048
-_SMALL_AT_ONCE = 1024
+#: Pings and pongs of one connection, per second and at once.
+_CONTROLS_PER_S = 2048
+_CONTROLS_AT_ONCE = 1024
 
 #: The time that the end of a connection may take while the client still receives, in
 #: multiples of C{close_timeout_s}.
@@ -33,8 +33,7 @@ class WebSocketConnections:
     @ivar closing_ticks: the ticks that the end of a connection may take without
         progress.
     @ivar most_closing_ticks: the ticks that it may take altogether.
-    @ivar small_frames: the maximum of pings, pongs and small fragments between two
-        ticks.
+    @ivar control_frames: the maximum of pings and pongs between two ticks.
     """
 
     def __init__(
@@ -67,8 +66,8 @@ class WebSocketConnections:
         self.origins = Origins(settings.origins)
         self.closing_ticks = self.sweep.ticks(settings.close_timeout_s)
         self.most_closing_ticks = _LONGER * self.closing_ticks
-        tick_s = settings.heartbeat_s / TICKS
-        self.small_frames = max(_SMALL_AT_ONCE, int(_SMALL_PER_S * tick_s))
+        at_once = int(_CONTROLS_PER_S * settings.heartbeat_s / TICKS)
+        self.control_frames = max(_CONTROLS_AT_ONCE, at_once)
 
     def build(self, address: str) -> WebSocketConnection:
         """

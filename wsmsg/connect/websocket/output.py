@@ -60,7 +60,7 @@ class WebSocketOutput(Protocol):
     @ivar _unread: whether the transport is not read, because so much waits for the
         session.
     @ivar _pong: the payload of the last ping, until it is answered.
-    @ivar _small: pings, pongs and small fragments since the last tick.
+    @ivar _controls: pings and pongs since the last tick.
     """
 
     _log = Logger()
@@ -68,11 +68,11 @@ class WebSocketOutput(Protocol):
     __slots__ = (
         "_acknowledged",
         "_bucket",
+        "_controls",
         "_full",
         "_held",
         "_pong",
         "_session",
-        "_small",
         "_state",
         "_ticks",
         "_ticks_left",
@@ -94,7 +94,7 @@ class WebSocketOutput(Protocol):
         self._session: ISession | None = None
         self._why = ""
         self._ticks = self._ticks_left = self._bucket = 0
-        self._acknowledged = self._small = 0
+        self._acknowledged = self._controls = 0
         self._full = self._held = self._unread = False
         self._pong: bytes | None = None
 
@@ -139,7 +139,7 @@ class WebSocketOutput(Protocol):
 
     def tick(self) -> None:
         self._ticks += 1
-        self._small = 0
+        self._controls = 0
         if self._state != OPEN:
             self._tick_ending()
         elif self._ticks == PING_TICK:

@@ -29,10 +29,14 @@ from wsmsg.connect.websocket.frames import (
 )
 from wsmsg.errors import Close
 
-#: Instead of the first byte of a frame: a small fragment that does not end its message.
-FRAGMENT = 0x00
+#: Instead of the first byte of a frame: so many small fragments of a message more, none
+#: of which ends it.  They cost about as much as a message.
+FRAGMENTS = 0x00
+FRAGMENTS_COUNTED = 64
 #: Fragments with less payload, in bytes, are small: they cost more than they carry.
 SMALL_BYTES = 512
+#: The most fragments without any payload in a message.
+EMPTY_FRAGMENTS = 1024
 
 _LONGER = 126
 _FIN = 0x80
@@ -50,10 +54,11 @@ class _Message:
     @ivar decoder: checks the text; L{None} for a message that is not to be checked.
     """
 
-    __slots__ = ("data", "decoder", "first")
+    __slots__ = ("_empty", "_small", "data", "decoder", "first")
 
     def __init__(self, first: int, is_checked: bool) -> None:
         self.first = first | _FIN
+        self._empty = self._small = 0
         self.data = bytearray()
         self.decoder = _decoder() if is_checked else None
 
@@ -69,6 +74,23 @@ class _Message:
                 self.decoder.decode(data, final)
             except UnicodeDecodeError:
                 raise FrameError(Close.BAD_TEXT, _NOT_TEXT) from None
+
+    def count(self, size: int) -> bool:
+        """
+        Count a fragment that does not end the message.
+
+        @return: whether L{FRAGMENTS_COUNTED} small ones have come again.
+        @raise FrameError: there are too many empty ones.
+        """
+        if size >= SMALL_BYTES:
+            return False
+        if not size:
+            self._empty += 1
+            if self._empty > EMPTY_FRAGMENTS:
+                why = f"a message has over {EMPTY_FRAGMENTS} empty fragments"
+                raise FrameError(Close.RATE_LIMITED, why)
+        self._small += 1
+        return not self._small % FRAGMENTS_COUNTED
 
 
 class _Frame:
@@ -140,8 +162,8 @@ class FrameReader:
 
         @param limit: the maximum length of a message in bytes.
         @return: the first byte, as in L{wsmsg.connect.websocket.frames}, and the
-            payload; or L{FRAGMENT} and nothing, for a small fragment that does not end
-            its message; or L{None}: more bytes are needed.
+            payload; or L{FRAGMENTS} and nothing, for many small fragments; or L{None}:
+            more bytes are needed.
         @raise FrameError: the client violated RFC 6455.
         """
         while self._at < len(self._data):
@@ -274,7 +296,7 @@ class FrameReader:
         if frame.is_final:
             self._message = None
             return message.first, bytes(message.data)
-        return (FRAGMENT, b"") if frame.size < SMALL_BYTES else None
+        return (FRAGMENTS, b"") if message.count(frame.size) else None
 
 
 def usual_frame(data: bytes, at: int, limit: int) -> tuple[int, bytes, int] | None:

@@ -160,6 +160,7 @@ class MemoryStore(MemoryReadMarks, EpochInMemory):
                 lambda: list(self.messages.values()), self._groups.readable_from
             )
         )
+        self.reserved = {}
         self.refuse: set[str] = set()
         self.rivals: list[Message] = []
         self.inserts = 0

@@ -99,11 +99,13 @@ class BackendsTests(SynchronousTestCase):
             alarms=Alarms(),
         )
         self.assertIsInstance(made.journal(), SqliteJournal)
-        self.assertIsInstance(made.store(), SqliteStore)
+        store = made.store()
+        self.assertIsInstance(store, SqliteStore)
         self.assertIsInstance(made.presence(), MemoryPresence)
         ids = made.message_ids(lambda: 1)
         self.assertEqual(ids.node_number, 0)
-        self.assertIsNone(made.registry(ids))
+        reservation = made.reservation(ids, store, lambda reason: None)
+        self.assertIsNone(made.registry(reservation))
         self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_probes(self) -> None:

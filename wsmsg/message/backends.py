@@ -23,6 +23,7 @@ from wsmsg.dependency.backend import BackendContext
 from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.cluster.message_ids import NUMBERS, MessageIds
+from wsmsg.message.cluster.reserved_ids import IdReservation
 from wsmsg.message.journal.interface import Backlog, IJournal
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.message.store.archive import IStoreArchive
@@ -213,12 +214,22 @@ class Backends:
             number = random.randrange(NUMBERS) if shared else 0
         return MessageIds(now_ms, number)
 
-    def registry(self, ids: MessageIds) -> RedisRegistry | None:
+    def reservation(
+        self, ids: MessageIds, store: IMessageStore, close: Callable[[str], object]
+    ) -> IdReservation:
+        """
+        Make what reserves the ids in the store.
+
+        @param close: as for L{IdReservation}.
+        """
+        return IdReservation(ids, store, self._reactor, close)
+
+    def registry(self, reservation: IdReservation) -> RedisRegistry | None:
         """
         Make the entry of this Message in the list of Messages; L{None} where the
         settings name no list.
 
-        @param ids: get the number that the list assigns.
+        @param reservation: gets the node number that the list assigns.
         """
         settings = self._settings
         url = registry_url(settings)
@@ -230,8 +241,8 @@ class Backends:
             url,
             self._reactor,
             address=settings.advertise or settings.rpc_listen,
-            number=ids.node_number,
-            renumber=ids.renumber if settings.node_number < 0 else None,
+            number=reservation.node_number,
+            renumber=reservation.renumber if settings.node_number < 0 else None,
             retry=self._retry,
             dependency=Dependency("registry", self._reactor, required=False),
         )

@@ -83,10 +83,7 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     sys.setswitchinterval(_SWITCH_S)
     settings: MessageSettings = options.settings
     daemon = Daemon(
-        options,
-        reactor,
-        rule=required_up,
-        probes=probes(settings, options.data_dir),
+        options, reactor, rule=required_up, probes=probes(settings, options.data_dir)
     )
     backends = Backends(
         settings,
@@ -129,7 +126,9 @@ class Assembly:
         self._store = backends.store()
         self._presence = backends.presence()
         self._ids = backends.message_ids(self._now_ms)
-        self._registry = backends.registry(self._ids)
+        close = partial(self._gate.set_without_alarm, "message_ids")
+        self._reservation = backends.reservation(self._ids, self._store, close)
+        self._registry = backends.registry(self._reservation)
         for backend in (self._journal, self._store, self._presence, self._registry):
             if backend is not None:
                 daemon.health.add(backend.dependency)
@@ -146,13 +145,14 @@ class Assembly:
         parts = [
             part("presence", self._presence),
             Part("files", node.open_files, node.close_files),
+            part("ids", self._reservation),
             Part("leases", node.start_leases, node.stop_leases),
             Part("rpc", node.start_rpc, node.stop_rpc),
             Part("plugins", stop=node.stop_plugins),
             Part("intake", stop=node.drain),
             part("watches", self._watches),
         ]
-        stop_order = ["intake", "plugins", "rpc", "watches", "files", "leases"]
+        stop_order = ["intake", "plugins", "rpc", "watches", "ids", "files", "leases"]
         stop_order.append("presence")
         if self._settings.listen:
             http = self._http()

@@ -94,6 +94,26 @@ class ClockStepTests(IntegrationTestCase):
             for daemon in self.installation.daemons:
                 await daemon.kill()
 
+    @with_daemons
+    async def test_killed_and_set_back(self) -> None:
+        """
+        Message ids rise over kills of Message, each of which the system clock is set
+        back before.
+        """
+        (clock, _) = await self.started()
+        one, two = await self.device(self.user()), await self.device(self.user())
+        ids: list[int] = []
+        for n, by_s in enumerate((0.0, -0.5, -30.0, -HOUR_S)):
+            clock.set(by_s)
+            await self.installation.message.kill()
+            await self.installation.message.start()
+            await self.installation.message.ready()
+            for m in range(20):
+                await one.send_until_accepted(two.user, f"{n}-{m}", f"{n}-{m}")
+                delivered = await two.expect("deliver", content=f"{n}-{m}")
+                ids.append(delivered.message_id)
+        self.assertEqual(ids, sorted(set(ids)))
+
     async def says_so(self, daemon: DaemonProcess) -> bool:
         """
         Return whether a daemon is ready, and says that clocks differ.

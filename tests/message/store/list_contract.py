@@ -125,6 +125,23 @@ class ListTests(CursorTests):
         names, _ = await changed_conversations(self.store, 1, after)
         self.assertEqual(names, ["u:1:2"])
 
+    async def test_reserved_ids(self) -> None:
+        """
+        The time up to which ids of a node number are reserved rises only, and survives
+        a kill.
+        """
+        for number, until_ms, before_ms in (
+            (0, 2**41, 0),
+            (255, 5, 0),
+            (0, 2**41 + 1, 2**41),
+            (0, 7, 2**41 + 1),
+            (0, 8, 2**41 + 1),
+            (255, 6, 5),
+        ):
+            self.assertEqual(await self.store.reserve_ids(number, until_ms), before_ms)
+        self.store = await self.place.kill()
+        self.assertEqual(await self.store.reserve_ids(0, 1), 2**41 + 1)
+
     async def test_many_conversations(self) -> None:
         """
         A list by pages has all of many conversations, however many are stored at once,

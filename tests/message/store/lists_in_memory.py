@@ -19,12 +19,18 @@ class EpochInMemory:
 
     epoch = "e1"
     forgotten = 0
+    reserved: dict[int, int]
 
     def forget_shards(self) -> None:
         self.forgotten += 1
 
     def read_epoch(self) -> Deferred[str]:
         return succeed(self.epoch)
+
+    def reserve_ids(self, node_number: int, until_ms: int) -> Deferred[int]:
+        before = self.reserved.get(node_number, 0)
+        self.reserved[node_number] = max(before, until_ms)
+        return succeed(before)
 
     def renew_epoch(self, known: str) -> Deferred[str]:
         if self.epoch == known:

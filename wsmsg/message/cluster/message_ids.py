@@ -9,8 +9,9 @@ Connects) keep them exactly.
 
 So 256 Messages make ids at the same time, each up to 32,000 a second on average, until
 November 2052.  Within a tick the counter rises; when it is full, and whenever the clock
-went back, ids run ahead of the clock rather than repeat.  After 2052 they pass 2^53,
-and are unique as before.
+went back, ids run ahead of the clock rather than repeat; and so they do if it went back
+while Message was down (L{wsmsg.message.cluster.reserved_ids}).  After 2052 they pass
+2^53, and are unique as before.
 
 Ids of the legacy system are microseconds since 1970: since 2024, ids made here are
 above those made there at the same time.  Ids of before (41 bits of milliseconds, above
@@ -19,6 +20,7 @@ above those made there at the same time.  Ids of before (41 bits of milliseconds
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 EPOCH_MS = 1_514_764_800_000
@@ -28,6 +30,9 @@ _COUNTER_BITS = 8
 _NODE_BITS = 8
 #: The most Messages that can give out ids at the same time.
 NUMBERS = 1 << _NODE_BITS
+#: The end of a reservation that the clock does not reach: ids may run ahead of it
+#: there, 320,000 of them.
+SPARE_MS = 10_000
 
 
 def unix_ms(unix_s: Callable[[], float]) -> Callable[[], int]:
@@ -51,6 +56,7 @@ class MessageIds:
         self._node = _shifted(node_number)
         self._tick = 0
         self._counter = 0
+        self._last_of_clock = sys.maxsize
 
     @property
     def node_number(self) -> int:
@@ -64,11 +70,31 @@ class MessageIds:
         # The ids given out in this tick may be above those with the new number.
         self._tick, self._counter = self._tick + 1, 0
 
+    def horizon_ms(self) -> int:
+        """
+        Return the unix time of the clock or of the last id, whichever is later.
+        """
+        return max(self._now_ms(), (self._tick << _TICK_BITS) + EPOCH_MS)
+
+    def begin_behind(self, ms: int) -> None:
+        """
+        Give out only ids behind a unix time from now on.
+        """
+        self._tick = max(self._tick, (ms - EPOCH_MS >> _TICK_BITS) + 1)
+
+    def use_until(self, ms: int) -> None:
+        """
+        Follow the clock no further than L{SPARE_MS} before a unix time.
+        """
+        self._last_of_clock = ms - SPARE_MS - EPOCH_MS >> _TICK_BITS
+
     def next(self) -> int:
         """
         Return an id above all ids returned before.
         """
         now = self._now_ms() - EPOCH_MS >> _TICK_BITS
+        if now > self._last_of_clock:
+            now = self._last_of_clock
         if now > self._tick:
             self._tick, self._counter = now, 0
         elif self._counter < (1 << _COUNTER_BITS) - 1:

@@ -51,12 +51,18 @@ class IntakeGate:
         Close the gate for a reason; open it, as far as this cause is concerned, if the
         reason is empty.
         """
+        self.set_without_alarm(cause, reason)
+        self.alarms.set(cause, f"{reason}: messages are refused" if reason else "")
+
+    def set_without_alarm(self, cause: str, reason: str) -> None:
+        """
+        As L{set}, for a cause that passes when Message is ready.
+        """
         if reason:
             self._causes[cause] = reason
         else:
             self._causes.pop(cause, None)
         self.closed = bool(self._causes)
-        self.alarms.set(cause, f"{reason}: messages are refused" if reason else "")
 
     def closed_by(self, cause: str) -> bool:
         """

@@ -8,6 +8,7 @@ membership   the membership of a user in a group, at each number; no I/O
 id_order     the order of message ids, old and new
 page_span    the arguments of a page of messages
 position     how far a list of conversations has told its reader what changed; no I/O
+roles        the part that all roles share, and the reservation of message ids
 read_ranges  the ranges of messages that a user has read above a cursor; no I/O
 mongo/       the store in MongoDB, for many Messages
 sqlite/      the embedded store, for one Message

@@ -17,7 +17,6 @@ from enum import Enum
 import attrs
 import msgspec
 from twisted.internet.defer import Deferred
-from zope.interface import Attribute, Interface
 
 from wsmsg.message.store.history import IHistory as IHistory  # noqa: PLC0414
 from wsmsg.message.store.page_span import PAGE_BYTES as PAGE_BYTES  # noqa: PLC0414
@@ -30,6 +29,8 @@ from wsmsg.message.store.position import (
 from wsmsg.message.store.position import (
     decode_position as decode_position,  # noqa: PLC0414
 )
+from wsmsg.message.store.roles import IReservations as IReservations  # noqa: PLC0414
+from wsmsg.message.store.roles import IStoreRole
 from wsmsg.model import Cursor, Mark, Message, MessageIdentity
 
 #: The shard of imported conversations, which have no partition.
@@ -124,16 +125,6 @@ class Marked:
 
     known: Sequence[bool]
     raised: Sequence[Cursor]
-
-
-class IStoreRole(Interface):
-    """
-    The part that all roles share.
-    """
-
-    dependency = Attribute(
-        "The L{wsmsg.dependency.state.Dependency} with the state of the store."
-    )
 
 
 class IMessages(IStoreRole, IHistory):
@@ -369,7 +360,7 @@ class IReaders(IGroups, IReadMarks):
     """
 
 
-class IMessageStore(IConversations, IReaders):
+class IMessageStore(IConversations, IReaders, IReservations):
     """
     A store: all roles, and its life.
     """

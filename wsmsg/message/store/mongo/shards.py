@@ -37,6 +37,7 @@ BITS = 40
 _FIRST, _BEYOND = "/", "0"
 _SHARD = "/shard/"
 _EPOCH = "/epoch"
+_IDS = "/ids/"
 _SAFE = {"w": "majority", "j": True}
 
 
@@ -199,6 +200,23 @@ class MongoShards:
     def _has_number(self, shard: int) -> bool:
         turn = self._turns.get(shard)
         return turn is not None and not turn.spent
+
+    async def reserve_ids(self, node_number: int, until_ms: int) -> int:
+        """
+        As L{wsmsg.message.store.interface.IReservations.reserve_ids}.
+        """
+        reply = await self._connection.run(
+            {
+                "findAndModify": "conversations",
+                "query": {"_id": f"{_IDS}{node_number}"},
+                "update": {"$max": {"until_ms": until_ms}},
+                "upsert": True,
+                "new": False,
+                "writeConcern": _SAFE,
+            }
+        )
+        document = reply.get("value") or {}
+        return int(document.get("until_ms", 0))
 
     async def _begin(self, shard: int) -> None:
         if self._has_number(shard):

@@ -158,6 +158,10 @@ class MongoStore:
     def read_epoch(self) -> Deferred[str]:
         return self._connection.do(self._shards.read_epoch)
 
+    def reserve_ids(self, node_number: int, until_ms: int) -> Deferred[int]:
+        shards = self._shards
+        return self._connection.do(lambda: shards.reserve_ids(node_number, until_ms))
+
     def renew_epoch(self, known: str) -> Deferred[str]:
         return self._connection.do(lambda: self._shards.renew_epoch(known))
 

@@ -72,10 +72,17 @@ _FIRST = """
     ) WITHOUT ROWID;
 """
 
+_RESERVATIONS = """
+    CREATE TABLE reservations (
+        node_number INTEGER PRIMARY KEY,
+        until_ms INTEGER NOT NULL
+    );
+"""
+
 STORE = Schema(
     kind="store",
     application_id=0x77736D31,
-    scripts=(_FIRST, GROUPS, SEEN, PAST, CHANGES),
+    scripts=(_FIRST, GROUPS, SEEN, PAST, CHANGES, _RESERVATIONS),
 )
 
 # One statement inserts a batch.  A conversation that does not exist yet gives NULL,
@@ -227,6 +234,19 @@ class StoreWriter(StoreReader):
             if self.lists.epoch() != epoch and not stored:
                 self._file.run("UPDATE history SET epoch = ?", (imported(epoch),))
             return self.lists.epoch()
+
+    def reserve_ids(self, node_number: int, until_ms: int) -> int:
+        with self._file.transaction():
+            (before,) = self._file.row(
+                "SELECT coalesce((SELECT until_ms FROM reservations"
+                " WHERE node_number = ?), 0)",
+                (node_number,),
+            )
+            self._file.run(
+                "INSERT OR REPLACE INTO reservations VALUES (?, ?)",
+                (node_number, max(before, until_ms)),
+            )
+        return int(before)
 
     def move_cursors(self, cursors: Sequence[Cursor]) -> list[Cursor]:
         return self._moves.move(cursors)

@@ -125,6 +125,11 @@ class SqliteStore:
     def read_epoch(self) -> Deferred[str]:
         return self._kept.run(self._reading, self._reader.lists.epoch)
 
+    def reserve_ids(self, node_number: int, until_ms: int) -> Deferred[int]:
+        return self._kept.run(
+            self._writing, self._writer.reserve_ids, node_number, until_ms
+        )
+
     def renew_epoch(self, known: str) -> Deferred[str]:
         renewing = self._kept.run(self._writing, self._writer.renew_epoch, known)
         return renewing.addCallback(self._named)

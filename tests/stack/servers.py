@@ -200,13 +200,19 @@ class Own(Generic[S]):
         atexit.unregister(self.server.kill)
 
 
-async def own_kafka(case: SynchronousTestCase, *options: str) -> Own[Kafka]:
+async def own_kafka(
+    case: SynchronousTestCase, *options: str, data: Path | None = None
+) -> Own[Kafka]:
     """
     Start a Kafka for this test.
 
     @param options: broker settings, C{key=value}.
+    @param data: an existing folder for its data; L{None}: one of its own.
     """
-    return await _started(case, _own(Kafka, *options))
+    own = _own(Kafka, *options)
+    if data is not None:
+        (own.server.folder / "data").symlink_to(data)
+    return await _started(case, own)
 
 
 async def own_redis(case: SynchronousTestCase, *options: str) -> Own[Redis]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any, ClassVar
 
 from tests.integration.cases import (
     IntegrationTestCase,
@@ -15,6 +16,7 @@ from tests.integration.cases import (
     with_daemons,
 )
 from tests.proxies import Proxy
+from wsmsg.rpc import client_pb2 as pb
 
 
 class StreamsTestCase(IntegrationTestCase):
@@ -93,3 +95,50 @@ class TwoAddressesTests(StreamsTestCase):
         _, status = await self.installation.connect.get("/readyz")
         found = [d for d in status["dependencies"] if d["name"].startswith("message ")]
         return [d["state"] for d in found] == ["up", "up"]
+
+
+class LogLinesTests(StreamsTestCase):
+    """
+    The log of both daemons when a stream with many sessions is cut.
+    """
+
+    connect: ClassVar[dict[str, Any]] = {
+        "limits.connections_per_address": 1000,
+        "limits.handshakes_per_s": 1000,
+    }
+
+    @with_daemons
+    async def test_one_cut(self) -> None:
+        """
+        One cut is a few lines in each log, each of them once, however many sessions and
+        watchers there are; so is a Message that is killed.
+        """
+        message, connect = self.installation.message, self.installation.connect
+        proxy = await Proxy.open(message.port("rpc_listen"))
+        self.at_end(proxy.close)
+        await self.found_at(f"127.0.0.1:{proxy.port}")
+        users = [self.user() for _ in range(200)]
+        devices = [await self.device(user) for user in users]
+        for device in devices:
+            await device.send_frame(watch=pb.Watch(users=users[:50]))
+            await device.pong()
+        n_connect, n_message = len(connect.lines()), len(message.lines())
+        proxy.reset_clients()
+        await message.until_logged(", resumed")
+        await devices[0].send_until_accepted(users[1], "a", "hi")
+        self.check(connect.lines()[n_connect:], ": lost after", 5)
+        self.check(message.lines()[n_message:], ", resumed", 4)
+        n_connect = len(connect.lines())
+        await message.kill()
+        await connect.ready(False)
+        await message.start()
+        await connect.ready()
+        await devices[0].send_until_accepted(users[1], "b", "hi")
+        self.check(connect.lines()[n_connect:], ": lost after", 7)
+
+    def check(self, lines: list[str], about: str, most: int) -> None:
+        """
+        Check that so many lines were logged at most, and one of them about this.
+        """
+        self.assertLessEqual(len(lines), most, "\n".join(lines))
+        self.assertEqual(len([line for line in lines if about in line]), 1, lines)

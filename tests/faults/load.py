@@ -176,7 +176,7 @@ class LoadTestCase(TestCase):
     it.
     """
 
-    timeout: float = 390
+    timeout: float = 1800 if MINUTES else 390
     #: The mean time between the sends of one user, in seconds.
     pause_s = 0.05
 

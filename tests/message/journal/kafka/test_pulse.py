@@ -80,65 +80,90 @@ class PulseTests(SynchronousTestCase):
         """
         self.worker.asked.pop().callback(answered)
 
-    def test_idle(self) -> None:
+    def live(self, seconds: float, answers: bool | None = True) -> int:
         """
-        The brokers are asked twice a second while nothing is sent.
-        """
-        for _ in range(4):
-            self.clock.advance(0.5)
-            self.answer(True)
-        self.assertTrue(self.dependency.up)
+        Let time pass, in which questions are answered so; L{None}: not at all.
 
-    def test_busy(self) -> None:
+        @return: the number of questions.
         """
-        While records are acknowledged, no broker is asked.
+        count = 0
+        for _ in range(round(seconds / 0.1)):
+            self.clock.advance(0.1)
+            if self.worker.asked and answers is not None:
+                self.answer(answers)
+                count += 1
+        return count
+
+    def test_asked(self) -> None:
         """
-        for _ in range(4):
-            self.producer.appended()
-            self.clock.advance(0.5)
-        self.assertEqual(self.worker.asked, [])
+        The brokers are asked more often than twice a second, one question at a time.
+        """
+        self.assertIn(self.live(4), range(8, 11))
+        self.assertTrue(self.dependency.up)
+        self.live(1.2, None)
+        self.assertEqual(len(self.worker.asked), 1)
 
     def test_silent(self) -> None:
         """
-        The journal is not up if no broker answers; it is asked again, and up as soon as
-        one answers, without being opened again.
+        The journal is not up if no broker answers for long, and not for a pause of a
+        second; it is asked on, and up as soon as one answers, without being opened
+        again.
         """
-        self.clock.advance(0.5)
-        self.answer(False)
+        self.live(0.4)
+        self.live(1.4, None)
+        self.answer(True)
+        self.assertTrue(self.dependency.up)
+        self.live(1.8, None)
         self.assertFalse(self.dependency.up)
         self.assertIn("no broker answered", self.dependency.snapshot().last_error)
-        self.clock.advance(0.5)
-        self.answer(True)
+        self.answer(False)
+        self.live(1.0, False)
+        self.assertFalse(self.dependency.up)
+        self.live(0.4)
         self.assertTrue(self.dependency.up)
         self.assertEqual(self.dependency.snapshot().attempts, 0)
 
-    def test_acknowledged_meanwhile(self) -> None:
+    def test_acknowledged(self) -> None:
         """
-        A broker that acknowledges records while it does not answer is not silent.
+        A broker that acknowledges records while it does not answer is not silent; from
+        the last acknowledgement on it is.
         """
-        self.clock.advance(0.5)
-        self.producer.appended()
-        self.answer(False)
+        for _ in range(40):
+            self.producer.appended()
+            self.live(0.1, False)
         self.assertTrue(self.dependency.up)
+        self.live(1.5, False)
+        self.assertTrue(self.dependency.up)
+        self.live(0.3, False)
+        self.assertFalse(self.dependency.up)
+        self.producer.appended()
+        self.live(0.1, False)
+        self.assertTrue(self.dependency.up)
+
+    def test_stood_still(self) -> None:
+        """
+        A process that stood still itself takes no broker for silent.
+        """
+        self.live(0.4)
+        self.clock.advance(60)
+        self.assertTrue(self.dependency.up)
+        self.live(1)
+        self.assertEqual(self.dependency.snapshot().losses, 0)
 
     def test_lost(self) -> None:
         """
         A journal that is lost for another reason is not asked until it is open again.
         """
         self.kept.lost(Unavailable("closed"))
-        self.clock.advance(0.5)
-        self.assertEqual(self.worker.asked, [])
-        self.clock.advance(0.5)
+        self.assertEqual(self.live(0.9), 0)
+        self.live(1)
         self.assertTrue(self.dependency.up)
-        self.clock.advance(0.5)
-        self.answer(True)
 
     def test_bug(self) -> None:
         """
         A question that fails is logged, and asked again.
         """
-        self.clock.advance(0.5)
+        self.live(0.4, None)
         self.worker.asked.pop().errback(ValueError("what"))
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
-        self.clock.advance(0.5)
-        self.answer(True)
+        self.assertEqual(self.live(0.5), 1)

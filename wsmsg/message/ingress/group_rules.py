@@ -217,8 +217,10 @@ class GroupRules:
             elif (created := self._created.get(name)) is not None:
                 waits = self._names(created, key)
             else:
-                waits = self._shared
-                waits &= now_s < self._unknown.setdefault(name, now_s) + _UNKNOWN_S
+                # Where no other Message can know the group, nothing is waited for.
+                waits = self._shared and (
+                    now_s < self._unknown.setdefault(name, now_s) + _UNKNOWN_S
+                )
             if waits:
                 waited.add(key)
         while len(self._unknown) > _REMEMBERED:

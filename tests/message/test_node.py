@@ -39,7 +39,7 @@ class EachSecondTests(SynchronousTestCase):
             **parts,
             clock=self.clock,
             alarms=Alarms(),
-            queries=SimpleNamespace(history=SimpleNamespace(reason=str)),  # type: ignore[arg-type]
+            queries=SimpleNamespace(history=SimpleNamespace(reason=str, look=str)),  # type: ignore[arg-type]
             reading=SimpleNamespace(stalled=self.stalled),  # type: ignore[arg-type]
             core=SimpleNamespace(links=links, clocks=SimpleNamespace(reason=str)),  # type: ignore[arg-type]
             streams=None,  # type: ignore[arg-type]

@@ -112,6 +112,7 @@ class MessageNode:
             ("the leases cannot be renewed", self.core.links.users.renew_leases),
             ("slow Connects cannot be found", self._check_links),
             ("the progress of delivery is not known", self._check_progress),
+            ("the history of the store is not known", self._check_history),
         ]
         work += [
             ("a plug-in fails in its work of a second", plugin.tick)
@@ -133,6 +134,9 @@ class MessageNode:
 
     def _check_progress(self) -> None:
         self.alarms.set("delivery_stalled", self.reading.stalled())
+
+    def _check_history(self) -> None:
+        self.queries.history.look()
         self.alarms.set("store_behind", self.queries.history.reason())
 
     def stop_leases(self) -> None:

@@ -178,6 +178,7 @@ class Assembly:
         from wsmsg.stream.forward import StreamForwarder
 
         streams = ConnectStreams(self._core)
+        self._journal.keep_witness(self._store.witness, self._queries.history.witnessed)
         return MessageNode(
             settings=self._settings,
             clock=self._reactor,

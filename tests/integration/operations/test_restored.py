@@ -139,6 +139,52 @@ class RestoredTests(IntegrationTestCase):
         there = sorted(m.content for m in stored if isinstance(m, MessageReceived))
         self.assertEqual(there, ["a1", "a2", "b1", "b2", "b3", "b4", *new])
 
+    async def check_noticed(self, *names: str, connect_lives: bool) -> str:
+        """
+        Restore older copies of some files without a word, below clients that check
+        nothing by themselves.
+
+        @return: the line in which Message says that it has noticed.
+        """
+        installation = self.installation
+        await installation.start()
+        one, two = await self.device(self.user()), await self.device(self.user())
+        self.devices = (one, two)
+        await one.send_until_accepted(two.user, "a", "a")
+        await two.expect("deliver", content="a")
+        data, copy = await self.copied()
+        for content in ("b1", "b2"):
+            await one.send_until_accepted(two.user, content, content)
+            await two.expect("deliver", content=content)
+        await installation.message.terminate()
+        if not connect_lives:
+            await installation.connect.terminate()
+        for name in names:
+            for path in data.glob(f"{name}*"):
+                path.unlink()
+            shutil.copy(copy / name, data / name)
+        await installation.message.start()
+        return await installation.message.until_logged("begins a new epoch")
+
+    @with_daemons
+    async def test_connect_lives(self) -> None:
+        """
+        A Connect that outlived the restore has pushed what the copy lacks: Message
+        begins a new epoch, and the clients are asked to move, and told of it.
+        """
+        line = await self.check_noticed("store.db", "journal.db", connect_lives=True)
+        self.assertIn("message 3 of", line)
+        for one in self.devices:
+            await one.expect("goaway", reason="the store has another history")
+
+    @with_daemons
+    async def test_newer_journal(self) -> None:
+        """
+        A journal that is newer than the copy of the store shows it by itself.
+        """
+        line = await self.check_noticed("store.db", connect_lives=False)
+        self.assertIn("when the journal was committed", line)
+
     @with_daemons
     async def test_declared(self) -> None:
         """

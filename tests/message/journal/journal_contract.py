@@ -175,6 +175,30 @@ def make_journal_tests(
             await self.again()
             self.assertEqual(messages(await self.journal.read(10)), [sent(3)])
 
+        async def test_witness(self) -> None:
+            """
+            The text that was written with the last commit is returned to whoever reads
+            on from there.
+            """
+            found: list[str] = []
+
+            def keep(text: str) -> None:
+                self.journal.keep_witness(
+                    lambda: dict.fromkeys(range(50), text),
+                    lambda texts: found.extend(texts.values()),
+                )
+
+            keep("full:12")
+            await self.journal.append([sent(0)])
+            (entry,) = await self.journal.read(10)
+            self.journal.commit({entry.partition: entry.offset + 1})
+            self.assertNotIn("full:12", found)
+            await self.again()
+            keep("full:13")
+            await self.journal.append([sent(1)])
+            await self.journal.read(10)
+            self.assertIn("full:12", found)
+
         async def test_all_committed(self) -> None:
             """
             After a stop with all entries committed, only new ones are read, with higher

@@ -103,6 +103,28 @@ class HistoryTests(SynchronousTestCase):
         self.clock.advance(CLAIM_S + 1)
         self.assertEqual(self.watch.reason(), "")
 
+    def test_journal(self) -> None:
+        """
+        A store that is behind what the journal says begins a new epoch, once; the
+        comparison waits until the store is up.
+        """
+        self.store.is_behind = "change 5 was stored"
+        self.watch.look()
+        self.assertEqual(self.store.epoch, "e1")
+        self.store.dependency.failed("away", 1.0)
+        self.watch.witnessed({0: "e1:5"})
+        self.watch.look()
+        self.assertEqual(self.store.epoch, "e1")
+        self.store.dependency.succeeded()
+        for _ in range(40):
+            self.watch.look()
+            self.clock.advance(1)
+        self.assertEqual(self.store.epoch, "e1+")
+        self.store.is_behind = ""
+        self.watch.witnessed({0: "e1+:4"})
+        self.watch.look()
+        self.assertEqual(self.store.epoch, "e1+")
+
     def test_too_many(self) -> None:
         """
         A comparison has a bounded number of conversations.

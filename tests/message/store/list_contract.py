@@ -102,6 +102,34 @@ class ListTests(CursorTests):
         self.assertEqual(names, ["u:1:2"])
         self.assertEqual(decode_position(after).epoch, second)
 
+    async def test_witness(self) -> None:
+        """
+        A store tells how far it is; one that is not as far as it once was in its
+        history says so, and other texts say nothing.
+        """
+        await self.insert([said(1)])
+        before = self.store.witness()
+        (shard,) = before
+        await self.insert([said(2)])
+        now = self.store.witness()
+        self.assertNotEqual(now, before)
+        for witness in (
+            {},
+            before,
+            now,
+            {shard: ""},
+            {shard: "x:y:9"},
+            {shard: "ff:9"},
+        ):
+            self.assertEqual(await self.store.behind(witness), "", witness)
+        name, _, number = now[shard].partition(":")
+        ahead = {shard: f"{name}:{int(number) + 1}"}
+        self.assertIn(f"shard {shard}", await self.store.behind(ahead))
+        await self.store.renew_epoch(self.store.epoch)
+        self.assertEqual(await self.store.behind(ahead), "")
+        self.assertEqual(await self.store.behind(self.store.witness()), "")
+        self.assertNotEqual(self.store.witness(), now)
+
     async def test_adopted_epoch(self) -> None:
         """
         A store without messages takes the epoch of another one, whose positions list

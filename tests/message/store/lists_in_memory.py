@@ -4,7 +4,7 @@ Lists of conversations by their last change, without a store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred, succeed
 
@@ -18,6 +18,7 @@ class EpochInMemory:
     """
 
     epoch = "e1"
+    is_behind = ""
     forgotten = 0
     reserved: dict[int, int]
 
@@ -36,6 +37,12 @@ class EpochInMemory:
         if self.epoch == known:
             self.epoch = f"{known}+"
         return succeed(self.epoch)
+
+    def witness(self) -> dict[int, str]:
+        return {0: self.epoch}
+
+    def behind(self, witness: Mapping[int, str]) -> Deferred[str]:
+        return succeed(self.is_behind)
 
     def adopt_epoch(self, epoch: str) -> Deferred[str]:
         self.epoch = epoch

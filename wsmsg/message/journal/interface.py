@@ -160,6 +160,19 @@ class IJournal(Interface):
         settled; their commit has no effect.
         """
 
+    def keep_witness(
+        witness: Callable[[], Mapping[int, str]],
+        found: Callable[[Mapping[int, str]], object],
+    ) -> None:
+        """
+        Write a text for each partition together with its commits, and return it to
+        whoever reads on from there.
+
+        @param witness: returns the texts by partition, whenever commits are written.
+        @param found: called with the texts of the last commits of partitions that this
+            process has begun to read, or begins to read later.
+        """
+
     def counts() -> Mapping[str, int]:
         """
         @return: C{lag}: unsettled records in the partitions of this process;

@@ -1,10 +1,11 @@
 """
 Evidence that the store was replaced with an older copy of itself, and nobody said so.
 
-A number is evidence if somebody has the message with it and the store does not.  What
-a Connect pushed comes from a Message, so it is believed: the store begins a new epoch,
-and all clients sync anew.  What a client says proves nothing, as a single one could
-make all others read everything again: it is an alarm if several users say the same.
+A number is evidence if somebody has the message with it and the store does not.  A
+Connect is believed, as a Message gave it the numbers that it pushed, and so is the
+journal, which keeps with each commit how far the store was: the store begins a new
+epoch, and all clients sync anew.  A client proves nothing, as a single one could make
+all others read everything again: it is an alarm if several users say the same.
 Docs: C{docs/decisions/0059-evidence-of-a-restore.md}.
 """
 
@@ -12,8 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from wsmsg.errors import Unavailable
 from wsmsg.message.queries.interface import PushedNumber
 from wsmsg.message.store.interface import IMessages
 
@@ -46,6 +49,40 @@ class HistoryWatch:
         self._first: tuple[str, float] = ("", 0.0)
         self._claims: dict[int, float] = {}
         self._example = ""
+        self._witness: Mapping[int, str] = {}
+        self._looking = False
+
+    def witnessed(self, witness: Mapping[int, str]) -> None:
+        """
+        Take how far the store was when the journal was last committed
+        (L{wsmsg.message.store.history.IHistory.witness}); it is compared in L{look}.
+        """
+        self._witness = {**self._witness, **witness}
+
+    def look(self) -> None:
+        """
+        Compare the store with the witness of the journal, if that was not done.  Called
+        once a second.
+        """
+        if self._witness and not self._looking and self._store.dependency.up:
+            self._looking = True
+            Deferred.fromCoroutine(self._look())
+
+    async def _look(self) -> None:
+        witness = self._witness
+        try:
+            epoch = await self._store.read_epoch()
+            where = await self._store.behind(witness)
+            if where:
+                await self._believed(epoch, where)
+            if (not where or self._store.epoch != epoch) and self._witness is witness:
+                self._witness = {}
+        except Unavailable as e:
+            self._log.debug("the witness is not compared: {reason}", reason=e.reason)
+        except Exception:  # noqa: BLE001 - a guard
+            self._log.failure("the witness of the journal cannot be compared")
+        finally:
+            self._looking = False
 
     async def pushed(
         self, epoch: str, pushed: Sequence[PushedNumber], heads: Mapping[str, int]

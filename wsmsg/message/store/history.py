@@ -9,6 +9,7 @@ the epoch and, after an import, a dot and a random text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from os import urandom
 
 from twisted.internet.defer import Deferred
@@ -38,6 +39,20 @@ class IHistory(Interface):
 
         @param known: the epoch to end.
         @return: a Deferred that fires with the epoch of the store.
+        """
+
+    def witness() -> Mapping[int, str]:
+        """
+        Return a text for each shard that this process has changed: how far the store
+        is in it.  Any thread may call this.
+        """
+
+    def behind(witness: Mapping[int, str]) -> Deferred[str]:
+        """
+        Compare texts of earlier L{witness}, of any process, with the store.
+
+        @return: a Deferred that fires with a sentence if the store is an older copy of
+            what it was then; with an empty text if nothing says so.
         """
 
     def adopt_epoch(epoch: str) -> Deferred[str]:
@@ -70,3 +85,34 @@ def epoch_of(full: str) -> str:
     Return the epoch in the full name of a history.
     """
     return full.partition(".")[0]
+
+
+def witness_of(full: str, number: int) -> str:
+    """
+    Return the text that says how far a shard is.
+
+    @param full: the full name of the history.
+    @param number: the highest change number that is stored.
+    """
+    return f"{full}:{number}"
+
+
+def shard_behind(
+    full: str, numbers: Mapping[int, int], witness: Mapping[int, str]
+) -> str:
+    """
+    Compare the numbers of a store with earlier ones.
+
+    @return: a sentence about the first shard that is behind, or an empty text.  The
+        numbers of another history, and other texts, say nothing.
+    """
+    for shard, text in witness.items():
+        name, _, number = text.partition(":")
+        if name == full and number.isascii() and number.isdigit():
+            now = numbers.get(shard, 0)
+            if now < int(number[:20]):
+                return (
+                    f"change {int(number[:20])} of shard {shard} was stored when the"
+                    f" journal was committed, and the store is at {now}"
+                )
+    return ""

@@ -275,8 +275,11 @@ class KafkaConsumer:
             self._client.pause([place])
 
     def _commit(self, positions: Mapping[int, int], *, wait: bool) -> None:
+        witness = self._owner.witness()
         places = [
-            self._place(p, offset) for p, offset in positions.items() if p in self._ours
+            TopicPartition(self._topic, p, offset, witness.get(p, ""))
+            for p, offset in positions.items()
+            if p in self._ours
         ]
         if not places:
             return
@@ -320,12 +323,14 @@ class KafkaConsumer:
 
     def _on_assign(self, client: Consumer, places: list[TopicPartition]) -> None:
         positions: dict[int, int | None] = dict.fromkeys(p.partition for p in places)
+        witness: dict[int, str] = {}
         starts = [self._place(p) for p in positions]
         if places:
             try:
                 for place in client.committed(starts, timeout=_COMMITTED_S):
                     if place.error is None and place.offset >= 0:
                         positions[place.partition] = place.offset
+                        witness[place.partition] = place.metadata or ""
                 starts = [
                     self._place(p, OFFSET_BEGINNING if at is None else at)
                     for p, at in positions.items()
@@ -340,7 +345,7 @@ class KafkaConsumer:
         if self._paused and places:
             client.pause([self._place(p) for p in positions])
         if positions:
-            self._reactor.callFromThread(self._owner.assigned, positions)
+            self._reactor.callFromThread(self._owner.assigned, positions, witness)
 
     def _on_revoke(self, client: Consumer, places: list[TopicPartition]) -> None:
         partitions = frozenset(p.partition for p in places)

@@ -105,6 +105,9 @@ class KafkaJournal:
         self._partitions = Partitions()
         self._on_hand: deque[JournalEntry] = deque()
         self._epoch = 0
+        self._witness: Callable[[], Mapping[int, str]] = dict
+        self._found_witness: Callable[[Mapping[int, str]], object] = dict
+        self._given: Mapping[int, str] = {}
         self._reader: tuple[int, Deferred[list[JournalEntry]]] | None = None
         self._revoking: list[tuple[frozenset[int], Settled, IDelayedCall]] = []
         self._committing: IDelayedCall | None = None
@@ -172,6 +175,14 @@ class KafkaJournal:
 
     def on_revoked(self, forget: Callable[[], object]) -> None:
         self._forget.append(forget)
+
+    def keep_witness(
+        self,
+        witness: Callable[[], Mapping[int, str]],
+        found: Callable[[Mapping[int, str]], object],
+    ) -> None:
+        self._witness, self._found_witness = witness, found
+        found(self._given)
 
     def counts(self) -> Mapping[str, int]:
         ends = dict(self._consumer.ends) if self._consumer is not None else {}
@@ -320,8 +331,15 @@ class KafkaJournal:
         if not self._stopping.begun:
             self.rewind()
 
-    def assigned(self, positions: Mapping[int, int | None]) -> None:
+    def witness(self) -> Mapping[int, str]:
+        return self._witness()
+
+    def assigned(
+        self, positions: Mapping[int, int | None], witness: Mapping[int, str]
+    ) -> None:
         self._partitions.assign(positions)
+        self._given = {**self._given, **witness}
+        self._found_witness(witness)
         self._log.info("assigned partitions {partitions}", partitions=sorted(positions))
         self._call_forget()
 

@@ -33,13 +33,22 @@ class Settled:
 
 class ConsumerOwner(Protocol):
     """
-    The owner of a consumer.  All methods are called in the reactor, in the order of the
-    events.
+    The owner of a consumer.  All methods but L{witness} are called in the reactor, in
+    the order of the events.
     """
 
-    def assigned(self, positions: Mapping[int, int | None]) -> None:
+    def witness(self) -> Mapping[int, str]:
         """
-        Partitions were assigned, with their committed positions.
+        Return the text that is committed with the position of each partition.  Called
+        in the thread.
+        """
+
+    def assigned(
+        self, positions: Mapping[int, int | None], witness: Mapping[int, str]
+    ) -> None:
+        """
+        Partitions were assigned, with their committed positions, and the texts that
+        were committed with these.
         """
 
     def revoking(self, partitions: frozenset[int], settled: Settled) -> None:

@@ -55,10 +55,13 @@ _FIRST = """
     );
 """
 
+#: The text that is kept with the settled position.
+_WITNESS = "ALTER TABLE position ADD COLUMN witness TEXT NOT NULL DEFAULT ''"
+
 JOURNAL = Schema(
     kind="journal",
     application_id=0x77736A31,
-    scripts=(_FIRST,),
+    scripts=(_FIRST, _WITNESS),
 )
 
 
@@ -67,10 +70,13 @@ class JournalExtent:
     """
     The extent of a journal: all records below C{settled} are settled, and C{end} is the
     offset of the next record.
+
+    @ivar witness: the text that was written with the settled position.
     """
 
     settled: int
     end: int
+    witness: str = ""
 
 
 class JournalFile:
@@ -90,7 +96,7 @@ class JournalFile:
 
     def open(self) -> JournalExtent:
         self._file.open()
-        (settled,) = self._file.row("SELECT max(settled) FROM position")
+        settled, witness = self._file.row("SELECT settled, witness FROM position")
         last = self._file.row(
             "SELECT settled, first + count FROM batches ORDER BY first DESC LIMIT 1"
         )
@@ -99,7 +105,7 @@ class JournalFile:
         else:
             settled, self._end = max(settled, last[0]), max(settled, last[1])
         self._count_letters()
-        return JournalExtent(settled, self._end)
+        return JournalExtent(settled, self._end, witness)
 
     def close(self) -> None:
         self._file.close()
@@ -120,12 +126,14 @@ class JournalFile:
         self._end = first + len(values)
         return first
 
-    def settle(self, settled: int) -> None:
+    def settle(self, settled: int, witness: str = "") -> None:
         """
-        Store the settled position, and delete the batches below it.
+        Store the settled position with a text, and delete the batches below it.
         """
         with self._file.transaction():
-            self._file.run("UPDATE position SET settled = ?", (settled,))
+            self._file.run(
+                "UPDATE position SET settled = ?, witness = ?", (settled, witness)
+            )
             self._file.run(
                 "DELETE FROM batches WHERE first < ?1 AND first + count <= ?1",
                 (settled,),

@@ -81,6 +81,9 @@ class SqliteJournal:
         self._settled = 0
         self._written = 0
         self._settling: IDelayedCall | None = None
+        self._witness: Callable[[], Mapping[int, str]] = dict
+        self._found_witness: Callable[[Mapping[int, str]], object] = dict
+        self._given: Mapping[int, str] = {}
         self._dropped = DroppedLetters()
         dependency.on_change(self._changed)
 
@@ -128,6 +131,14 @@ class SqliteJournal:
         Do nothing: the one partition is never revoked.
         """
 
+    def keep_witness(
+        self,
+        witness: Callable[[], Mapping[int, str]],
+        found: Callable[[Mapping[int, str]], object],
+    ) -> None:
+        self._witness, self._found_witness = witness, found
+        found(self._given)
+
     def counts(self) -> Mapping[str, int]:
         lag = max(self._end - self._settled, 0)
         return {
@@ -166,6 +177,8 @@ class SqliteJournal:
         self._written = extent.settled
         self._next = max(self._next, extent.settled)
         self._end = extent.end
+        self._given = {PARTITION: extent.witness}
+        self._found_witness(self._given)
 
     def _changed(self, _: Dependency) -> None:
         if self._kept.up:
@@ -183,7 +196,9 @@ class SqliteJournal:
             self._settling = None
         try:
             if up and self._written < self._settled:
-                await self._worker.do(self._file.settle, self._settled)
+                await self._worker.do(
+                    self._file.settle, self._settled, self._now_witness()
+                )
         except Unavailable as e:
             self._log.warn("{reason}", reason=e.reason)
         await self._worker.do(self._file.close)
@@ -289,9 +304,12 @@ class SqliteJournal:
         if not self._kept.up:
             return
         settled = self._settled
-        self._kept.run(self._worker, self._file.settle, settled).addCallbacks(
-            self._settled_to, lambda _: None, (settled,)
-        )
+        self._kept.run(
+            self._worker, self._file.settle, settled, self._now_witness()
+        ).addCallbacks(self._settled_to, lambda _: None, (settled,))
+
+    def _now_witness(self) -> str:
+        return self._witness().get(PARTITION, "")
 
     def _settled_to(self, _: None, settled: int) -> None:
         self._written = max(self._written, settled)

@@ -151,8 +151,10 @@ class MongoHeads:
         reply = await self._connection.run(command)
         if reply.get("writeErrors"):
             return False
-        written: int = reply["n"]
-        return written == len(documents) + len(numbers)
+        if reply["n"] != len(documents) + len(numbers):
+            return False
+        self._shards.confirm(numbers)
+        return True
 
     async def changed_again(self, conversations: Collection[str]) -> None:
         """

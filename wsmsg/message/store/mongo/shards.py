@@ -26,7 +26,13 @@ from twisted.logger import Logger
 
 from wsmsg.dependency.gather import gather
 from wsmsg.errors import Unavailable
-from wsmsg.message.store.history import epoch_of, imported, new_epoch
+from wsmsg.message.store.history import (
+    epoch_of,
+    imported,
+    new_epoch,
+    shard_behind,
+    witness_of,
+)
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.documents import Document, change, find, update
 
@@ -94,6 +100,7 @@ class MongoShards:
         self._turns: dict[int, _Turn] = {}
         self._locks: defaultdict[int, DeferredLock] = defaultdict(DeferredLock)
         self._highest: dict[int, int] = {}
+        self._stored: dict[int, int] = {}
 
     def forget(self) -> None:
         """
@@ -134,12 +141,33 @@ class MongoShards:
         command = update("conversations", self.published(numbers))
         reply = await self._connection.run(command)
         if reply["n"] == len(numbers):
+            self.confirm(numbers)
             return True
         for shard, number in numbers.items():
             turn = self._turns.get(shard)
             if turn is not None and turn.generation == number >> BITS:
                 del self._turns[shard]
         return False
+
+    def confirm(self, numbers: Mapping[int, int]) -> None:
+        """
+        Note that the heads with these numbers count.
+        """
+        self._stored = {**self._stored, **numbers}
+
+    def witness(self) -> dict[int, str]:
+        """
+        As L{wsmsg.message.store.history.IHistory.witness}.
+        """
+        full = self.history
+        return {shard: witness_of(full, n) for shard, n in self._stored.items()}
+
+    async def behind(self, witness: Mapping[int, str]) -> str:
+        """
+        As L{wsmsg.message.store.history.IHistory.behind}.
+        """
+        now = await self.read()
+        return shard_behind(now.history, now.changes, witness)
 
     def opened(self, reply: Document) -> None:
         """

@@ -9,7 +9,7 @@ Importing this module imports the reactor.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -164,6 +164,12 @@ class MongoStore:
 
     def renew_epoch(self, known: str) -> Deferred[str]:
         return self._connection.do(lambda: self._shards.renew_epoch(known))
+
+    def witness(self) -> dict[int, str]:
+        return self._shards.witness()
+
+    def behind(self, witness: Mapping[int, str]) -> Deferred[str]:
+        return self._connection.do(lambda: self._shards.behind(witness))
 
     def adopt_epoch(self, epoch: str) -> Deferred[str]:
         return self._connection.do(lambda: self._shards.adopt_epoch(epoch))

@@ -14,9 +14,9 @@ change.  The group's own may be lower, as the message with the change is stored 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from wsmsg.message.store.history import epoch_of
+from wsmsg.message.store.history import epoch_of, shard_behind
 from wsmsg.message.store.interface import HeadList, HeadRow
 from wsmsg.message.store.position import NOW, StorePosition, decode_position
 from wsmsg.model import InvalidName, members_of
@@ -98,9 +98,16 @@ class ConversationLists:
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
 
-    def epoch(self) -> str:
+    def history(self) -> str:
         full: str = self._file.row("SELECT epoch FROM history")[0]
-        return epoch_of(full)
+        return full
+
+    def epoch(self) -> str:
+        return epoch_of(self.history())
+
+    def behind(self, witness: Mapping[int, str]) -> str:
+        end, full = self._file.row(_END)
+        return shard_behind(full, {SHARD: end - 1}, witness)
 
     def conversations_of(self, user: int, position: str, limit: int) -> HeadList:
         # First the end, then the rows: what is stored in between is above the end.
@@ -177,6 +184,13 @@ class Buckets:
         self._next: int | None = None
         self._bucket = -1
         self._there: set[str] = set()
+
+    @property
+    def last(self) -> int:
+        """
+        The row id of the last message; 0 if it is not known.
+        """
+        return self._next - 1 if self._next else 0
 
     def forget(self) -> None:
         """

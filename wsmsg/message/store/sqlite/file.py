@@ -13,11 +13,12 @@ from typing import Any
 
 import msgspec
 
-from wsmsg.message.store.history import imported, new_epoch
+from wsmsg.message.store.history import epoch_of, imported, new_epoch, witness_of
 from wsmsg.message.store.interface import Marked, Outcome
 from wsmsg.message.store.sqlite.changes import (
     CHANGES,
     GROUP_BUCKET,
+    SHARD,
     Buckets,
     ConversationLists,
     of_two,
@@ -191,11 +192,14 @@ class StoreWriter(StoreReader):
     def __init__(self, path: str) -> None:
         super().__init__(path, reads=False)
         self._buckets = Buckets(self._file)
+        self._last, self._history = 0, ""
         self._moves = CursorMoves(self._file, self.heights, self.groups, self.seen)
 
     def open(self) -> None:
         super().open()
         self._buckets.forget()
+        self._named()
+        (self._last,) = self._file.row("SELECT coalesce(max(id), 0) FROM messages")
 
     def insert(self, messages: Sequence[Message], stored_ms: int) -> list[Outcome]:
         rows = [(*_row(m), stored_ms) for m in messages]
@@ -203,6 +207,7 @@ class StoreWriter(StoreReader):
         moves = self._buckets.outdated((row[0] for row in rows), len(rows))
         try:
             self._insert_all(rows, events, moves)
+            self._last = self._buckets.last
             return [Outcome.INSERTED] * len(rows)
         except BaseException as e:
             self._buckets.forget()
@@ -222,18 +227,25 @@ class StoreWriter(StoreReader):
         with self._file.transaction():
             apply(self._file, events)
 
+    def witness(self) -> dict[int, str]:
+        return {SHARD: witness_of(self._history, self._last)} if self._last else {}
+
     def renew_epoch(self, known: str) -> str:
         with self._file.transaction():
             if self.lists.epoch() == known:
                 self._file.run("UPDATE history SET epoch = ?", (new_epoch(),))
-            return self.lists.epoch()
+        return self._named()
 
     def adopt_epoch(self, epoch: str) -> str:
         with self._file.transaction():
             (stored,) = self._file.row("SELECT EXISTS (SELECT 1 FROM messages)")
             if self.lists.epoch() != epoch and not stored:
                 self._file.run("UPDATE history SET epoch = ?", (imported(epoch),))
-            return self.lists.epoch()
+        return self._named()
+
+    def _named(self) -> str:
+        self._history = self.lists.history()
+        return epoch_of(self._history)
 
     def reserve_ids(self, node_number: int, until_ms: int) -> int:
         with self._file.transaction():

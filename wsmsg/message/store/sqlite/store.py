@@ -7,7 +7,7 @@ all that was committed before it was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, succeed
@@ -133,6 +133,12 @@ class SqliteStore:
     def renew_epoch(self, known: str) -> Deferred[str]:
         renewing = self._kept.run(self._writing, self._writer.renew_epoch, known)
         return renewing.addCallback(self._named)
+
+    def witness(self) -> dict[int, str]:
+        return self._writer.witness()
+
+    def behind(self, witness: Mapping[int, str]) -> Deferred[str]:
+        return self._kept.run(self._reading, self._reader.lists.behind, witness)
 
     def adopt_epoch(self, epoch: str) -> Deferred[str]:
         adopting = self._kept.run(self._writing, self._writer.adopt_epoch, epoch)

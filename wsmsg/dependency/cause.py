@@ -25,6 +25,7 @@ class Cause(StrEnum):
     TOPIC_PARTITIONS = "topic_partitions"
     TOPIC_BYTES = "topic_bytes"
     TOPIC_DURABILITY = "topic_durability"
+    STORE_DURABILITY = "store_durability"
 
 
 class KnownCause(Unavailable):

@@ -11,7 +11,7 @@ Settings of both daemons: names, types, defaults, sources and validation.
     changes     keys that a reload changes, and keys that need a restart
     checks      validation of given settings: each value, then the rules
     http        section http of Message: its HTTP API
-    kafka       section kafka of Message: a kafka: journal
+    kafka       sections kafka and mongo of Message: its servers
     keys        settings as flat, dotted keys; keys that were renamed
     legacy      section legacy of each daemon: clients and peers of the legacy system
     mistakes    mistakes in settings, in words for an operator

@@ -1,5 +1,5 @@
 """
-Settings of a C{kafka:} journal.
+Settings of the servers of a Message: a C{kafka:} journal, and a C{mongodb:} store.
 """
 
 from __future__ import annotations
@@ -61,3 +61,14 @@ class KafkaSettings(Section):
     tls_ca: Annotated[str, AfterValidator(_readable)] = ""
     tls_cert: Annotated[str, AfterValidator(_readable)] = ""
     tls_key: Annotated[str, AfterValidator(_readable)] = ""
+
+
+class MongoSettings(Section):
+    """
+    A C{mongodb:} store.  Nothing of it can change live.
+
+    @ivar strict: refuse a deployment that may lose stored messages, instead of raising
+        an alarm.
+    """
+
+    strict: bool = False

@@ -20,7 +20,7 @@ from pydantic import (
 
 from wsmsg.settings.base import Bytes, Count, Seconds, Section
 from wsmsg.settings.http import HttpSettings
-from wsmsg.settings.kafka import KafkaSettings
+from wsmsg.settings.kafka import KafkaSettings, MongoSettings
 from wsmsg.settings.legacy import ConnectLegacySettings, MessageLegacySettings
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.upstream import UpstreamSettings
@@ -248,6 +248,7 @@ class MessageSettings(Common):
         "members_cached",
         "legacy.http",
         *(f"kafka.{name}" for name in KafkaSettings.model_fields),
+        *(f"mongo.{name}" for name in MongoSettings.model_fields),
     }
     listen: Listen = "127.0.0.1:21004"
     rpc_listen: Listen = "127.0.0.1:22004"
@@ -293,5 +294,6 @@ class MessageSettings(Common):
     group_members: Annotated[Count, Field(le=100000)] = 10000
     recall_s: Annotated[float, Field(ge=0, le=10 * 365 * 86400)] = 120.0
     kafka: KafkaSettings = KafkaSettings()
+    mongo: MongoSettings = MongoSettings()
     http: HttpSettings = HttpSettings()
     legacy: MessageLegacySettings = MessageLegacySettings()

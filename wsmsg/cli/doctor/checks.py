@@ -67,6 +67,7 @@ _REMEDIES: dict[str, dict[str, str]] = {
         "": "remove the cause in the reason, or correct message.journal",
     },
     "store": {
+        Cause.STORE_DURABILITY: "correct it, or unset mongo.strict",
         "": (
             "start MongoDB, open the network, or correct message.store and its password"
         ),

@@ -4,6 +4,7 @@ The store: messages, groups and read marks.
 interface    the roles of a store, and the values that it returns
 history      the epoch of a store
 archive      the interface of a store that is read from beginning to end
+durability   what the confirmation of a MongoDB deployment is worth
 membership   the membership of a user in a group, at each number; no I/O
 id_order     the order of message ids, old and new
 page_span    the arguments of a page of messages

@@ -21,7 +21,11 @@ SHARED = True
 def make_store(context: BackendContext) -> IMessageStore:
     from wsmsg.message.store.mongo.store import MongoStore
 
-    return MongoStore(**_options(context))
+    return MongoStore(
+        **_options(context),
+        alarms=context.alarms,
+        strict=context.settings.mongo.strict,
+    )
 
 
 def make_archive(context: BackendContext) -> IStoreArchive:

@@ -120,6 +120,20 @@ class MongoConnection:
         except _LOST:
             return await self._run_once(pool, command, limit_s or _RECONNECT_LIMIT_S)
 
+    async def ask(self, command: Document) -> Document:
+        """
+        Run a command about the deployment.  The reply may be a refusal.
+
+        @raise Unavailable: there is no reply.
+        """
+        pool = self._pool
+        if pool is None:
+            raise self._kept.refusal()
+        try:
+            return await self._reply(pool, "admin", command, self._url.timeout_s)
+        except _LOST as e:
+            raise self._lost(pool, e) from None
+
     async def documents(self, find: Document) -> list[Document]:
         """
         Return all documents of a C{find} command, in one round trip unless they have
@@ -259,20 +273,36 @@ class MongoConnection:
         try:
             return await self._send(pool, command, limit_s, session)
         except _LOST as e:
-            why = pool.problem or str(e) or type(e).__name__
-            raise Unavailable(f"MongoDB {self._url.place}: {why}") from None
+            raise self._lost(pool, e) from None
+
+    def _lost(self, pool: Pool, error: Exception) -> Unavailable:
+        why = pool.problem or str(error) or type(error).__name__
+        return Unavailable(f"MongoDB {self._url.place}: {why}")
 
     async def _send(
         self, pool: Pool, command: Document, limit_s: float, session: Any = None
     ) -> Document:
-        # The reply is checked here: txmongo would put the command, with the contents of
-        # messages, into its exception.
+        database = self._url.database
+        reply = await self._reply(pool, database, command, limit_s, session)
+        self._check(command, reply)
+        return reply
+
+    async def _reply(
+        self,
+        pool: Pool,
+        database: str,
+        command: Document,
+        limit_s: float,
+        session: Any = None,
+    ) -> Document:
+        # The reply is not checked by txmongo, which would put the command, with the
+        # contents of messages, into its exception.
         sent: Deferred[Document] = pool.command(
-            self._url.database, dict(command), check=False, session=session
+            database, dict(command), check=False, session=session
         )
         self._asked.add(sent)
         try:
-            reply = await sent.addTimeout(limit_s, self._reactor)
+            return await sent.addTimeout(limit_s, self._reactor)
         except CancelledError:
             raise Unavailable(f"MongoDB {self._url.place}: stopped") from None
         except TimeoutError:
@@ -284,8 +314,6 @@ class MongoConnection:
             raise ValueError(f"MongoDB cannot store this: {e}") from None
         finally:
             self._asked.discard(sent)
-        self._check(command, reply)
-        return reply
 
     def _check(self, command: Document, reply: Document) -> None:
         name = next(iter(command))

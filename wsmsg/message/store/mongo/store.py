@@ -15,10 +15,12 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
+from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
 from wsmsg.events import member_change
+from wsmsg.message.store.durability import StoreDurabilityWatch
 from wsmsg.message.store.history import epoch_of
 from wsmsg.message.store.interface import (
     IMPORTS,
@@ -73,6 +75,7 @@ class MongoStore:
 
     @param reactor: the time, and threads for DNS; the connections are made by the
         installed reactor.
+    @param strict: refuse a deployment that may lose stored messages.
     """
 
     def __init__(
@@ -83,6 +86,8 @@ class MongoStore:
         retry: RetryPolicy,
         backoff: Backoff,
         dependency: Dependency,
+        alarms: Alarms | None = None,
+        strict: bool = False,
     ) -> None:
         self.dependency = dependency
         self._connection = MongoConnection(
@@ -92,6 +97,13 @@ class MongoStore:
             backoff=backoff,
             dependency=dependency,
             prepare=self._prepare,
+        )
+        self._watch = StoreDurabilityWatch(
+            self._connection.ask,
+            self._connection.do,
+            alarms or Alarms(),
+            reactor,
+            strict=strict,
         )
         self._shards = MongoShards(self._connection)
         self._heads = MongoHeads(self._connection, self._shards)
@@ -110,9 +122,11 @@ class MongoStore:
         return epoch_of(self._shards.history)
 
     def start(self) -> None:
+        self._watch.start()
         self._connection.start()
 
     def stop(self) -> Deferred[None]:
+        self._watch.stop()
         return self._connection.stop()
 
     def insert(
@@ -226,6 +240,7 @@ class MongoStore:
         return self._connection.do(lambda: self._unread.located(user, message_ids))
 
     async def _prepare(self, run: Run) -> None:
+        await self._watch.check()
         await prepare(run)
         self._shards.opened(await run(epoch_query()))
 

@@ -15,7 +15,12 @@ from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.events.recall import RECALL
 from wsmsg.message.cluster.message_ids import MessageIds
 from wsmsg.message.ingress.appends import Appends
-from wsmsg.message.ingress.group_rules import CONFIRMED_S, Expiring, GroupRules
+from wsmsg.message.ingress.group_rules import (
+    CONFIRMED_S,
+    KNOWN_S,
+    Expiring,
+    GroupRules,
+)
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.model import RECALLED, TEXT, Message, group_conversation, group_of
@@ -162,6 +167,58 @@ class GroupIngressTests(GroupCase):
         assert isinstance(answer, WsmsgError)
         self.assertGreater(answer.retry_after_ms, 0)
         self.assertEqual((self.ingress.in_flight, self.said()), (0, []))
+
+    def test_known_members_while_the_store_is_down(self) -> None:
+        """
+        While the store is down, a user whom it confirmed as a member within the last
+        minute may send; other users, and changes of the group, have to wait.
+        """
+        self.send("a", sender=2)
+        self.now += 30_000
+        self.store.down = True
+        self.send("b", sender=2)
+        self.send("c")
+        self.change("d", sender=2, add=[3])
+        self.now += int(KNOWN_S * 1000) - 30_001
+        self.send("e", sender=2, to=CREW)
+        codes = self.codes()
+        self.assertEqual(
+            [codes[c] for c in "abcd"],
+            ["accepted", "accepted", "unavailable", "unavailable"],
+        )
+        self.assertEqual(self.said()[:2], ["a", "b"])
+        self.now += 60_001
+        self.send("f", sender=2)
+        self.assertEqual(self.code("f"), "unavailable")
+
+    def test_removed_member_while_the_store_is_down(self) -> None:
+        """
+        A member whose removal was accepted here sends no more, also while the store is
+        down.
+        """
+        self.send("a", sender=2)
+        self.change("b", remove=[2])
+        self.store.down = True
+        self.now += 10_000
+        self.send("c", sender=2)
+        self.assertEqual(
+            self.codes(), {"a": "accepted", "b": "accepted", "c": "unavailable"}
+        )
+
+    def test_refused_member_is_not_known(self) -> None:
+        """
+        A user whom the store no longer has as a member is not known while it is down.
+        """
+        self.send("a", sender=2)
+        del self.store.groups[CREW][2][2]
+        self.now += 2000
+        self.send("b", sender=2)
+        self.store.down = True
+        self.now += 2000
+        self.send("c", sender=2)
+        self.assertEqual(
+            self.codes(), {"a": "accepted", "b": "forbidden", "c": "unavailable"}
+        )
 
     def test_repeated_after_leaving(self) -> None:
         """

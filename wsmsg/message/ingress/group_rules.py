@@ -3,8 +3,9 @@ Rules for sends to groups and for events: membership, ownership, limits.
 
 The store knows the members.  L{GroupRules} asks it about many requests at once, and
 remembers for a second that a user is a member, so that a busy group does not cost a
-query for each message.  Changes that were accepted here, and that the store does not
-know yet, count too: the creator of a group can send to it at once.
+query for each message; while the store is away, for longer.  Changes that were accepted
+here, and that the store does not know yet, count too: the creator of a group can send
+to it at once.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from wsmsg.settings.values import MessageSettings
 
 #: How long a membership that the store confirmed is remembered.
 CONFIRMED_S = 1.0
+#: How long it counts while the store is away: others may change it, or nobody can.
+KNOWN_S, KNOWN_ALONE_S = 60.0, 86_400.0
 
 # How long an accepted change counts that the store does not know yet.
 _CHANGED_S = 5.0
@@ -154,7 +157,8 @@ class GroupRules:
         self._shared = shared
         self._seconds = seconds
         self._unknown: dict[str, float] = {}
-        self._members: Expiring[tuple[str, int], bool] = Expiring(seconds, CONFIRMED_S)
+        known_s = KNOWN_S if shared else KNOWN_ALONE_S
+        self._members: Expiring[tuple[str, int], float] = Expiring(seconds, known_s)
         self._changed: Expiring[tuple[str, int], bool] = Expiring(seconds, _CHANGED_S)
         self._created: Expiring[str, Message] = Expiring(
             seconds, _CREATED_S, limit=_BIG
@@ -173,9 +177,13 @@ class GroupRules:
     def is_confirmed_member(self, request: SendRequest) -> bool:
         """
         Return whether the store confirmed within the last second that the sender is a
-        member.
+        member; while the store is away, whether it did within L{KNOWN_S}.
         """
-        return bool(self._members.get((request.conversation, request.sender)))
+        confirmed_s = self._members.get((request.conversation, request.sender))
+        if confirmed_s is None:
+            return False
+        age_s = self._seconds() - confirmed_s
+        return age_s < CONFIRMED_S or not self._store.dependency.up
 
     async def judge(self, requests: Sequence[SendRequest]) -> list[WsmsgError | None]:
         """
@@ -267,8 +275,9 @@ class GroupRules:
         if member is None:
             member = key in readable or self._was_created_with(conversation, user)
         if not member:
+            self._members.drop(key)
             raise NotAMember(f"user {user} is not in {conversation}")
-        self._members.put([key], True)
+        self._members.put([key], self._seconds())
 
     def check_size(
         self, conversation: str, added: frozenset[int], *, members: frozenset[int]

@@ -81,7 +81,8 @@ class Input(Output):
     def count_frame(self) -> None:
         if self.closed:
             return
-        limits, now = self.limits, self.context.clock.seconds()
+        context = self.context
+        limits, now = context.registry.settings.limits, context.clock.seconds()
         if self._frames is None:
             self._frames = TokenBucket(now, limits.frames_burst)
         if not self._frames.take(now, limits.frames_per_s, limits.frames_burst):

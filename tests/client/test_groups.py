@@ -192,6 +192,32 @@ class RequestTests(GroupCase):
         )
         self.assertEqual((group.name, group.owner, group.history), ("Us", 2, True))
 
+    async def test_members_who_come_and_go(self) -> None:
+        """
+        Users who are members all the time are read, also if others join and leave
+        between the pages, and if the pages are shorter than the client asked for: the
+        list ends where the server says so.
+        """
+        client, link = await self.connected()
+        reading = asyncio.create_task(client.members(5))
+        pages: list[tuple[int, tuple[int, ...], int, bool]] = [
+            (0, (2, 3), 5, True),
+            # 2 and 3 have left: the client has more members by now than there are.
+            (3, (7,), 3, True),
+            # 4 has joined, behind the place of the list.
+            (7, (8,), 4, True),
+            (8, (9,), 4, False),
+        ]
+        for after, users, count, more in pages:
+            asked = await link.next(frames.Members)
+            self.assertEqual(asked.after, after)
+            members = tuple(frames.Member(user, 4) for user in users)
+            answer = frames.Group(asked.id, 5, "Us", 2, True, count, members, more)
+            link.give(answer)
+        group = await reading
+        self.assertEqual([m.user for m in group.members], [2, 3, 7, 8, 9])
+        self.assertEqual((group.count, link.rest()), (4, []))
+
     async def test_members_lie(self) -> None:
         """
         The client stops asking a server that promises more members and sends none.

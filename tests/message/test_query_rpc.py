@@ -73,6 +73,44 @@ class QueryAdapterTests(SynchronousTestCase):
         [answer] = self.ask(rest_pb2.QueryItem(unread=rest_pb2.UnreadQuery(user=1)))
         self.assertEqual(answer.WhichOneof("answer"), "unread")
 
+    def members(self, after: int, limit: int = 0) -> rest_pb2.GroupAnswer:
+        """
+        Return a page of the members of the group 5.
+        """
+        query = rest_pb2.GroupQuery(
+            user=4, conversation="g:5", after=after, limit=limit
+        )
+        [answer] = self.ask(rest_pb2.QueryItem(group=query))
+        return answer.group
+
+    def test_members_who_come_and_go(self) -> None:
+        """
+        The pages of a group have all users who are members all the time, also if others
+        join and leave between the pages, and say whether there are more, however many
+        a page has: Message sends fewer than it is asked for.
+        """
+        members = dict.fromkeys(range(2, 12), 1)
+        self.store.groups["g:5"] = (GroupChange(True, "Us"), 4, members)
+        seen: list[int] = []
+        after, more, pages = 0, True, 0
+        while more:
+            page = self.members(after, limit=50)
+            self.assertLessEqual(len(page.members), 3)
+            seen += [m.user for m in page.members]
+            after, more = seen[-1], page.more
+            pages += 1
+            if pages == 1:
+                del members[2], members[3], members[5]
+                members[1] = 9
+            elif pages == 2:
+                del members[8]
+        self.assertEqual(pages, 3)
+        self.assertLessEqual({4, 6, 7, 9, 10, 11}, set(seen))
+        self.assertEqual(seen, sorted(set(seen)))
+        self.assertEqual(page.count, len(members))
+        # The last page is full, and says that it is the last one.
+        self.assertEqual((len(page.members), page.more), (3, False))
+
     def mark(self, *marks: rest_pb2.Mark) -> rest_pb2.QueryAnswer:
         query = rest_pb2.MarkQuery(user=2, marks=marks)
         [answer] = self.ask(rest_pb2.QueryItem(mark=query))

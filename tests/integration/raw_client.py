@@ -309,6 +309,8 @@ class RawClient:
         # In the order in which they were made, which keeps the order of the messages.
         async with self._order:
             again, self._rejected_ids = self._rejected_ids, set()
+            if not self._ready:
+                return  # the new connection begins with all unanswered ones
             for client_id, send in list(self._unanswered.items()):
                 if client_id in again:
                     await self._write(send=send)

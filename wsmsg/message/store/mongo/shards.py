@@ -44,6 +44,7 @@ _FIRST, _BEYOND = "/", "0"
 _SHARD = "/shard/"
 _EPOCH = "/epoch"
 _IDS = "/ids/"
+_BEGINS = 3
 _SAFE = {"w": "majority", "j": True}
 
 
@@ -249,18 +250,20 @@ class MongoShards:
     async def _begin(self, shard: int) -> None:
         if self._has_number(shard):
             return
-        reply = await self._connection.run(
-            {
-                "findAndModify": "conversations",
-                "query": {"_id": f"{_SHARD}{shard}"},
-                "update": {"$inc": {"generation": 1}},
-                "upsert": True,
-                "new": True,
-                "writeConcern": _SAFE,
-            }
-        )
-        document = reply.get("value")
-        if not document:
+        begin = {
+            "findAndModify": "conversations",
+            "query": {"_id": f"{_SHARD}{shard}"},
+            "update": {"$inc": {"generation": 1}},
+            "upsert": True,
+            "new": True,
+            "writeConcern": _SAFE,
+        }
+        # Of two that make it at once, a server may tell one that it made none.
+        for _ in range(_BEGINS):
+            document = (await self._connection.run(begin)).get("value")
+            if document:
+                break
+        else:
             raise Unavailable("MongoDB: a shard has no document")
         generation = int(document["generation"])
         if generation <= self._highest.get(shard, 0):

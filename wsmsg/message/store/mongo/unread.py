@@ -39,8 +39,9 @@ from wsmsg.model import (
 T = TypeVar("T")
 
 _TRIES = 20
-# The most messages that one command counts.
+# The most messages, and pieces, of one command that counts: others wait for it.
 _COUNTED = 5000
+_PIECES = 100
 _PLACE = {"_id": 0, "conversation": 1, "seq": 1, "message_id": 1}
 
 
@@ -112,7 +113,7 @@ class MongoUnread:
                     {"$match": _matching(user, pieces)},
                     {"$group": {"_id": "$conversation", "n": {"$sum": 1}}},
                 ],
-                "cursor": {"batchSize": BRANCHES + 1},
+                "cursor": {"batchSize": _PIECES + 1},
                 "readConcern": {"level": "local"},
             }
         )
@@ -258,7 +259,7 @@ def _portions(pieces: Sequence[UnreadPiece]) -> Iterator[list[UnreadPiece]]:
             some.append(piece.cut(first, room))
             room -= some[-1].last - first + 1
             first = some[-1].last + 1
-            if not room or len(some) == BRANCHES:
+            if not room or len(some) == _PIECES:
                 yield some
                 some, room = [], _COUNTED
     if some:

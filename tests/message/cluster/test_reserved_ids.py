@@ -97,6 +97,19 @@ class ReservedIdsTests(SynchronousTestCase):
                 given_ids += life.some(count)
         self.assertEqual(given_ids, sorted(set(given_ids)))
 
+    def test_older_copy(self) -> None:
+        """
+        Ids after the restore of an older copy are above those given out since the copy
+        was made, also right after it.
+        """
+        Life(self.store, _DAY_MS).some(1)
+        copy = dict(self.store.reserved)
+        lost = Life(self.store, _DAY_MS + 1000).some(5)
+        self.store.reserved.clear()
+        self.store.reserved.update(copy)
+        after = Life(self.store, _DAY_MS + 2000).some(5)
+        self.assertGreater(min(after), max(lost))
+
     def test_follows_the_clock(self) -> None:
         """
         Ids follow the clock, and are reserved anew every ten seconds or so.

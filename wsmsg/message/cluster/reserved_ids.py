@@ -120,7 +120,10 @@ class IdReservation:
             number = self._ids.node_number
             until_ms, before_ms = await self._reserved(number)
             if number != self._number:
-                # An earlier Message with this number gave out ids up to that time.
+                # An earlier Message with this number gave out ids up to that time; or,
+                # if the store is an older copy, up to what it reserved by its clock.
+                if before_ms:
+                    before_ms = max(before_ms, self._ids.horizon_ms() + AHEAD_MS)
                 self._ids.begin_behind(before_ms)
                 while until_ms < self._ids.horizon_ms() + _LEAST_MS:
                     until_ms, _ = await self._reserved(number)

@@ -147,7 +147,8 @@ class SqliteFileTests(SynchronousTestCase):
         self.file.open()
         self.file.run("PRAGMA user_version = 7")
         self.file.close()
-        self.assertIn("its schema is 7, this one knows up to 1", self.reason())
+        why = f"its schema is 7, this one knows up to {JOURNAL.version}"
+        self.assertIn(why, self.reason())
 
     def test_newer_after_a_kill(self) -> None:
         """

@@ -30,6 +30,7 @@ TYPED: Mapping[str, tuple[str, ...]] = {
         "for file in journal store; do\n"
         """    sqlite3 "$DATA_DIR/$file.db" ".backup '$BACKUP/$file.db'"\n"""
         "done",
+        'wsmsg store restored --data-dir "$DATA_DIR"',
         "wsmsg export store.jsonl",
         "wsmsg import --config many.toml store.jsonl",
         "wsmsg import --config many.toml --verify store.jsonl",

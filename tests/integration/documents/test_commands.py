@@ -131,7 +131,7 @@ class TypedTests(SynchronousTestCase):
         The commands of the operations guide work, in its order.
         """
         message, connect, doctor, status, token, stack, letters, *rest = _OPERATIONS
-        replay, backup, export, load, verify = rest
+        replay, backup, restored, export, load, verify = rest
         self.with_daemons(message, connect)
         self.assertNotIn("PROBLEM", self.typed(doctor))
         self.typed(status)
@@ -141,12 +141,13 @@ class TypedTests(SynchronousTestCase):
         self.typed(replay, status=1)
         self.typed(_README[-1])
         folder = self.machine.folder
+        data = folder / ".local" / "state" / "wsmsg"
         if shutil.which("sqlite3"):
             (folder / "copy").mkdir()
-            data = folder / ".local" / "state" / "wsmsg"
             self.typed(backup, DATA_DIR=str(data), BACKUP=str(folder / "copy"))
             self.assertGreater((folder / "copy" / "store.db").stat().st_size, 0)
         self.assertEqual(self.machine.stop_daemons(), [0, 0])
+        self.assertIn("new epoch", self.typed(restored, DATA_DIR=str(data)))
         store = f'[message]\nstore = "sqlite://{folder}/many.db"\n'
         (folder / "many.toml").write_text(store)
         for command in (export, load, verify):

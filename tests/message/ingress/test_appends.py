@@ -64,6 +64,19 @@ class AppendsTests(SynchronousTestCase):
         self.assertEqual(self.result(added), Appended({}, None))
         hanging.callback({})
 
+    def test_fails_while_the_store_hangs(self) -> None:
+        """
+        A message that is not durable is refused without its look-up: one that is sent
+        after the failure, and accepted, would overtake it.
+        """
+        hanging: Deferred[dict[MessageIdentity, Message]] = Deferred()
+        self.patch(self.store, "find", lambda identities: hanging)
+        added = self.appends.add([message(0)])
+        problem = Unavailable("no broker")
+        self.journal.appends[0][1].errback(problem)
+        self.assertIs(self.result(added).problem, problem)
+        hanging.errback(Unavailable("no answer"))
+
     def test_waits_no_longer_than_the_spacing(self) -> None:
         """
         A clock that goes back does not keep messages waiting.

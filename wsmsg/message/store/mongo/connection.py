@@ -250,7 +250,7 @@ class MongoConnection:
         pool = self._pool
         stall_s = self._url.timeout_s / _STALL_SHARE
         due_s = self._reactor.seconds() + stall_s
-        stall = self._reactor.callLater(stall_s, self._stalled, due_s, stall_s)
+        stall = self._reactor.callLater(stall_s, self._stalled, pool, due_s, stall_s)
         try:
             await self._run_once(pool, {"ping": 1}, self._url.timeout_s)
         finally:
@@ -261,9 +261,11 @@ class MongoConnection:
         if pool is self._pool and self._kept.up:
             self._ping = self._reactor.callLater(_PING_S, self._ping_soon)
 
-    def _stalled(self, due_s: float, stall_s: float) -> None:
-        # A timer that fires late shows that this process stood still, not the server.
-        if self._reactor.seconds() - due_s < stall_s:
+    def _stalled(self, pool: Pool, due_s: float, stall_s: float) -> None:
+        # A timer that fires late shows that this process stood still, not the server;
+        # and one of an older pool says nothing of this one, which it would stop for
+        # ever.
+        if pool is self._pool and self._reactor.seconds() - due_s < stall_s:
             why = f"MongoDB {self._url.place}: no answer within {stall_s:g} s"
             self._kept.stalled(Unavailable(why))
 

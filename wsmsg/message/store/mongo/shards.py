@@ -154,7 +154,7 @@ class MongoShards:
         """
         Note that the heads with these numbers count.
         """
-        self._stored = {**self._stored, **numbers}
+        self._stored.update(numbers)
 
     def witness(self) -> dict[int, str]:
         """

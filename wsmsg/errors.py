@@ -281,6 +281,14 @@ def reconnect_allowed(close_code: int) -> bool:
     return close_code not in _FINAL and not 4500 <= close_code <= 4999
 
 
+def is_heard_after(close_code: int) -> bool:
+    """
+    Return whether to accept what a client sent before it learned of this close: only if
+    the close is not for what the client did, or because it may not act any more.
+    """
+    return close_code != Close.RATE_LIMITED and reconnect_allowed(close_code)
+
+
 # 1002 protocol error, 1003 unsupported, 1007 invalid data, 1008 policy, 1009 too
 # big, 1010 missing extension: the same client would get the same answer again.
 _FINAL = frozenset({1000, 1002, 1003, 1007, 1008, 1009, 1010})

@@ -117,7 +117,19 @@ class AuthenticatorTests(SynchronousTestCase):
         """
         A token whose subject is not a user id is refused.
         """
-        for sub in ("", "0", "-1", "01", "1.0", "abc", "١٢", "9" * 5000, "1 2"):
+        spaced = (" 1001", "1001 ", "1001\n", "\u00a01001", "\u20031001", "1001\u200b")
+        for sub in (
+            *spaced,
+            "",
+            "0",
+            "-1",
+            "01",
+            "1.0",
+            "abc",
+            "١٢",
+            "9" * 5000,
+            "1 2",
+        ):
             self.assertRaises(Unauthenticated, self.auth.authenticate, token(sub=sub))
         odd = raw({"alg": "HS256", "typ": "JWT"}, {"sub": 1001, "exp": 2**40}, KEY)
         self.assert_refused(odd, "not a user id")
@@ -259,18 +271,34 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_expires(self) -> None:
         """
-        The identity expires with the token and its leeway.
+        The identity expires with the token, and has the time of its issue.
         """
         now = int(time.time())
-        identity = self.auth.authenticate(token(exp=now + 100))
-        self.assertEqual(identity, Identity(1001, now + 110.0))
+        identity = self.auth.authenticate(token(exp=now + 100, iat=now - 1))
+        self.assertEqual(identity, Identity(1001, now + 100.0, now - 1.0))
+        self.assertEqual(identity.expires_ms, (now + 100) * 1000)
+
+    def test_absurd_times(self) -> None:
+        """
+        A token whose expiry is no time is refused, and the reason names it.
+        """
+        absurd: tuple[Any, ...] = ("9999999999", 1e300, -1, True, [], {}, "x", 2**40)
+        for exp in absurd:
+            text = raw({"alg": "HS256"}, {"sub": "1001", "exp": exp}, KEY)
+            self.assert_refused(text, "the token's exp is not a time")
+        for bare in (b"1e999", b"-Infinity", b"NaN"):
+            body = b'{"sub":"1001","exp":' + bare + b"}"
+            self.assert_refused(raw({"alg": "HS256"}, body, KEY), "exp is not a time")
+        self.assertEqual(
+            self.auth.authenticate(token(exp=time.time() + 1.5)).user, 1001
+        )
 
     def test_read_user(self) -> None:
         """
         A user id is a decimal number from 1 to 2^63-1.
         """
-        self.assertEqual(parse_user(" 7 "), 7)
-        for text in ("", "+7", "7.0", "0x7", "٧", None, 7):
+        self.assertEqual(parse_user("7"), 7)
+        for text in (" 7", "7 ", "", "+7", "7.0", "0x7", "٧", None, 7):
             self.assertRaises(Unauthenticated, parse_user, text)
 
     def test_apply_settings(self) -> None:

@@ -43,6 +43,7 @@ client_frames = st.one_of(
     st.builds(frames.CreateGroup, ids, texts, some_users, st.booleans()),
     st.builds(frames.ChangeGroup, ids, users, some_users, some_users),
     st.builds(frames.Members, ids, users, numbers, int32s),
+    st.builds(frames.Refresh, ids, ids),
 )
 
 receipts = st.builds(frames.Receipt, names, users, numbers, numbers)
@@ -76,6 +77,7 @@ server_frames = st.one_of(
         st.booleans(),
         texts,
         texts,
+        numbers,
     ),
     st.builds(frames.Accepted, ids, numbers, texts),
     st.builds(frames.Rejected, ids, texts, texts, int32s),
@@ -96,6 +98,8 @@ server_frames = st.one_of(
     st.builds(frames.Goaway, texts, int32s, st.lists(texts, max_size=3).map(tuple)),
     st.builds(frames.Error, texts, texts, texts),
     st.builds(frames.Pong, texts),
+    st.builds(frames.TokenExpiring, numbers),
+    st.builds(frames.Refreshed, ids, numbers),
     st.builds(
         frames.Group,
         ids,

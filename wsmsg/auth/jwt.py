@@ -2,9 +2,10 @@
 The authenticator of JSON Web Tokens (RFC 7519).
 
 The subject (C{sub}) of a token is the user's id as a decimal string, and C{exp} is
-required.  Each algorithm has one key, which the settings choose: a token can name an
-algorithm, but not the key that checks it.  A token that is signed with the text of a
-public key as its secret (RFC 8725 section 2.1) therefore never verifies.
+required (L{wsmsg.auth.times}).  Each algorithm has one key, which the settings choose:
+a token can name an algorithm, but not the key that checks it.  A token that is signed
+with the text of a public key as its secret (RFC 8725 section 2.1) therefore never
+verifies.
 
 If the settings set a debug token, it authenticates any user that its bearer claims to
 be: the user of the C{User-ID} header or, without that header (C{hello} of a browser),
@@ -14,7 +15,8 @@ the user in C{<debug token>:<user>}.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -24,6 +26,7 @@ from jwt.exceptions import InvalidSubjectError
 from twisted.logger import Logger
 
 from wsmsg.auth.identity import Identity, parse_user
+from wsmsg.auth.times import check_times
 from wsmsg.errors import Unauthenticated
 from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.tokens import TokenSettings
@@ -34,9 +37,6 @@ TOKEN_CHARACTERS = 4096
 _SHORT_KEY_BYTES = 32
 
 _REASONS: Mapping[type[Exception], str] = {
-    jwt.ExpiredSignatureError: "the token has expired",
-    jwt.ImmatureSignatureError: "the token is not valid yet",
-    jwt.InvalidIssuedAtError: "the token's iat is not a time",
     jwt.InvalidAudienceError: "the token is for another audience",
     jwt.InvalidIssuerError: "the token is from another issuer",
     InvalidSubjectError: "the token's subject is not a user id",
@@ -75,13 +75,20 @@ class Authenticator:
 
     @param local_key: the HS256 key to use if the settings name no key; at least 32
         bytes.  If it is empty too, only the debug token is valid.
+    @param unix_s: returns the unix time.
     @raise BadTokenSettings: the settings contradict each other.
     """
 
     _log = Logger()
 
-    def __init__(self, settings: TokenSettings, local_key: bytes) -> None:
+    def __init__(
+        self,
+        settings: TokenSettings,
+        local_key: bytes,
+        unix_s: Callable[[], float] = time.time,
+    ) -> None:
         self._local_key = local_key
+        self._unix_s = unix_s
         self._rules = self._make_rules(settings)
 
     @property
@@ -134,10 +141,10 @@ class Authenticator:
             raise Unauthenticated(f"the token is over {TOKEN_CHARACTERS} characters")
         try:
             claims = self._claims(token)
-            expires_s = float(claims["exp"]) + self._rules.leeway_s
         except _UNDECODABLE as e:
             raise Unauthenticated(_reason(e)) from None
-        return Identity(parse_user(claims["sub"]), expires_s)
+        times = check_times(claims, self._unix_s(), self._rules.leeway_s)
+        return Identity(parse_user(claims["sub"]), *times)
 
     def _claims(self, token: str) -> Mapping[str, Any]:
         rules = self._rules
@@ -148,11 +155,14 @@ class Authenticator:
             token,
             rules.keys[algorithm],
             algorithms=[algorithm],
-            leeway=rules.leeway_s,
             audience=rules.audience or None,
             issuer=rules.issuer or None,
             options={
                 "require": _required(rules),
+                # L{check_times} checks these: PyJWT accepts text for a number.
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
                 "verify_aud": bool(rules.audience),
             },
         )

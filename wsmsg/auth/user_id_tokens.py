@@ -8,6 +8,7 @@ cannot have others.
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ import jwt
 
 from wsmsg.auth.identity import Identity, parse_user
 from wsmsg.auth.jwt import TOKEN_CHARACTERS
+from wsmsg.auth.times import check_times
 from wsmsg.errors import Unauthenticated
 
 _UNDECODABLE = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
@@ -33,31 +35,35 @@ def names_user_id(token: str) -> bool:
 
 
 def authenticate_user_id(
-    token: str, secret: str, leeway_s: float, claimed_user: int | None = None
+    token: str,
+    secret: str,
+    leeway_s: float,
+    claimed_user: int | None = None,
+    *,
+    now_s: float | None = None,
 ) -> Identity:
     """
     Identify the bearer of such a token.
 
     @param token: bare, or after C{Bearer}.
     @param claimed_user: the user that the bearer claims to be, if any.
+    @param now_s: the unix time; L{None}: that of the system clock.
     @raise Unauthenticated: the token is another one, invalid, or of another user.
     """
     token = _bare(token)
     if len(token) > TOKEN_CHARACTERS:
         raise Unauthenticated(f"the token is over {TOKEN_CHARACTERS} characters")
     try:
-        claims = _claims(token, secret, leeway_s)
-        expires_s = float(claims["exp"]) + leeway_s
-    except jwt.ExpiredSignatureError:
-        raise Unauthenticated("the token has expired") from None
+        claims = _claims(token, secret)
     except _UNDECODABLE:
         raise Unauthenticated("the token is not valid") from None
+    times = check_times(claims, time.time() if now_s is None else now_s, leeway_s)
     if "sub" in claims:
         raise Unauthenticated("the token has a sub, so it has to have the other key")
     user = claims.get("user_id")
     if isinstance(user, bool) or not isinstance(user, int | str):
         raise Unauthenticated("the token has no user_id")
-    identity = Identity(parse_user(str(user)), expires_s)
+    identity = Identity(parse_user(str(user)), *times)
     if claimed_user is not None and claimed_user != identity.user:
         raise Unauthenticated("the token is of another user than the one named")
     return identity
@@ -68,7 +74,7 @@ def _bare(token: str) -> str:
     return rest.strip() if scheme.lower() == "bearer" else token.strip()
 
 
-def _claims(token: str, secret: str, leeway_s: float) -> Mapping[str, Any]:
+def _claims(token: str, secret: str) -> Mapping[str, Any]:
     with warnings.catch_warnings():
         # The key is as short as the other system made it; the settings say so.
         warnings.simplefilter("ignore")
@@ -76,7 +82,12 @@ def _claims(token: str, secret: str, leeway_s: float) -> Mapping[str, Any]:
             token,
             secret,
             algorithms=["HS256"],
-            leeway=leeway_s,
-            options={"require": ["exp"], "verify_aud": False, "verify_sub": False},
+            options={
+                "verify_aud": False,
+                "verify_sub": False,
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
         )
     return claims

@@ -15,6 +15,7 @@ The Python client: asyncio, without Twisted.
     refusal       an HTTP answer in place of a WebSocket
     saving        times at which the position file is written
     token_source  the token for each attempt to connect
+    renewal       a new token for a session whose token expires
     transport     a WebSocket as frames; the only module that knows the library
     upkeep        the connection, opened again whenever it is lost
     waiters       futures of the program's calls that wait for the server

@@ -10,9 +10,11 @@ from collections.abc import Callable
 
 import attrs
 
+from wsmsg.client.renewal import REFRESH_ID, Renewal
 from wsmsg.client.state.exchange import Exchange
 from wsmsg.client.state.heartbeat import HeartbeatTimer
 from wsmsg.client.state.reconnect import Ended, Reconnect
+from wsmsg.client.token_source import TokenSource
 from wsmsg.client.transport import ClientTransport, Lost, within
 from wsmsg.errors import BadFrame, Close, from_code
 from wsmsg.protocol import frames
@@ -29,6 +31,7 @@ class Connection:
     """
     Carries frames between a transport and the exchange.
 
+    @param token_source: for a session whose token expires.
     @param before_write: called before frames are written, to save state that must be
         durable before the server learns of it.
     @param heartbeat_s: seconds of silence before the server is pinged; L{None}: a
@@ -41,6 +44,7 @@ class Connection:
         exchange: Exchange,
         reconnect: Reconnect,
         *,
+        token_source: TokenSource,
         before_write: Callable[[], object],
         on_change: Callable[[], object],
         heartbeat_s: float | None,
@@ -54,6 +58,7 @@ class Connection:
         self._wake = asyncio.Event()
         self._now = asyncio.get_running_loop().time
         self._left: Ended | None = None
+        self._renewal = Renewal(token_source, lambda frame: self._link.send([frame]))
 
     def wake(self) -> None:
         """
@@ -99,6 +104,7 @@ class Connection:
             lived_s = self._now() - began if welcomed else 0.0
             return attrs.evolve(how, lived_s=lived_s)
         finally:
+            self._renewal.stop()
             if writer is not None:
                 writer.cancel()
                 await asyncio.gather(writer, return_exceptions=True)
@@ -148,10 +154,15 @@ class Connection:
                 continue
             now = self._now()
             heartbeat.received(now)
-            if isinstance(frame, frames.Goaway):
-                self._told_to_move(frame)
-            else:
-                self._exchange.receive(frame, now)
+            match frame:
+                case frames.Goaway():
+                    self._told_to_move(frame)
+                case frames.TokenExpiring():
+                    self._renewal.expiring()
+                case frames.Error(id=id) if id == REFRESH_ID:
+                    self._renewal.refused(frame)
+                case _:
+                    self._exchange.receive(frame, now)
             self._on_change()
             self._wake.set()
 

@@ -1,5 +1,5 @@
 """
-The token for each attempt to connect.
+The token for each attempt to connect, and for a session whose token expires.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from wsmsg.client.transport import Lost
 from wsmsg.errors import BadRequest, Unauthenticated
 
 #: A token, or a function that returns one.  The client calls the function before every
-#: attempt to connect.
+#: attempt to connect, and a minute before the token of a session expires.
 TokenSource = str | Callable[[], "str | Awaitable[str]"]
 
 _log = logging.getLogger("wsmsg.client")

@@ -146,6 +146,7 @@ class Upkeep:
             link,
             self._exchange,
             self._reconnect,
+            token_source=self._token_source,
             before_write=lambda: self._saving.before_write(self._exchange),
             on_change=self._received,
             heartbeat_s=self._heartbeat_s,

@@ -22,6 +22,7 @@ plugins    the interface of optional parts
 edge       the clients' port, admission, heartbeat, HTTP and gRPC
 websocket  WebSocket connections
 session    sessions and their registry, without I/O
+tokens     the expiry of tokens while their sessions are open
 upstream   the streams to all Messages
 discovery  the addresses of the Messages
 legacy     plug-ins for clients, Messages and Connects of the legacy system

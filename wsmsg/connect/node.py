@@ -110,6 +110,7 @@ class ConnectNode:
     def _sweep(self) -> None:
         with self._log.failuresHandled("sweeping sessions"):
             self.registry.timers.sweep()
+            self.registry.expiry.sweep()
         self.plugins.sweep()
 
     # ------------------------------------------------------------------ settings

@@ -123,7 +123,7 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
     local = local_key(daemon.data_dir).encode("ascii")
     authenticator = Authenticator(settings.token, local)
     heartbeat = HeartbeatSweep(settings.heartbeat_s, reactor)
-    registry = Registry(settings, reactor, unsure=heartbeat.is_unsure)
+    registry = Registry(settings, reactor, unsure=heartbeat.is_unsure, unix_s=time.time)
     context, upstream = _sessions(daemon, reactor, registry, authenticator)
     plugins = Plugins(daemon.metrics)
     if settings.legacy.redis:

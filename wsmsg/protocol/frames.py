@@ -29,6 +29,11 @@ A session in JSON, C{->} from the client, C{<-} from the server::
     <- {"type": "rejected", "client_id": "7e", "code": "rate_limited",
         "retry_after_ms": 500, "reason": "too many sends"}
 
+    <- {"type": "expiring", "expires": 1767229260000}
+       # the session ends then
+    -> {"type": "refresh", "id": "r1", "token": "..."}
+    <- {"type": "refreshed", "id": "r1", "expires": 1767232800000}
+
     -> {"type": "ping", "nonce": "1"}
     <- {"type": "pong", "nonce": "1"}
     <- {"type": "goaway", "reason": "stopping", "after_ms": 640}
@@ -176,6 +181,15 @@ class Members(Frame, frozen=True):
     limit: Int64 = 0
 
 
+class Refresh(Frame, frozen=True):
+    """
+    A token of the same user, in the place of the one that the session has.
+    """
+
+    token: str
+    id: str = ""
+
+
 class Limits(msgspec.Struct, frozen=True, gc=False):
     """
     The limits of this connection.
@@ -225,6 +239,7 @@ class Welcome(Frame, frozen=True, gc=True):
     synced: bool = True
     position: str = ""
     epoch: str = ""
+    expires: Int64 = 0
 
 
 class Accepted(Frame, frozen=True):
@@ -329,6 +344,23 @@ class Pong(Frame, frozen=True):
     checked_ms: Int64 = 0
 
 
+class TokenExpiring(Frame, frozen=True, tag="expiring"):
+    """
+    The session ends at this time, unless the client sends C{refresh}.
+    """
+
+    expires: Int64
+
+
+class Refreshed(Frame, frozen=True):
+    """
+    The answer to C{refresh}: when the new token expires; 0: never.
+    """
+
+    id: str
+    expires: Int64 = 0
+
+
 ClientFrame = (
     Hello
     | Send
@@ -343,6 +375,7 @@ ClientFrame = (
     | CreateGroup
     | ChangeGroup
     | Members
+    | Refresh
 )
 
 ServerFrame = (
@@ -360,4 +393,6 @@ ServerFrame = (
     | Error
     | Pong
     | Group
+    | TokenExpiring
+    | Refreshed
 )

@@ -90,6 +90,7 @@ def _welcome(m: Any) -> f.Welcome:
         m.synced,
         m.position,
         m.epoch,
+        m.expires,
     )
 
 
@@ -209,6 +210,7 @@ def _fill_welcome(m: pb.Welcome, frame: f.Welcome) -> None:
     m.synced = frame.synced
     m.position = frame.position
     m.epoch = frame.epoch
+    m.expires = frame.expires
 
 
 def _fill_page(m: pb.Page, frame: f.Page) -> None:

@@ -22,6 +22,7 @@ from wsmsg.protocol.frames import (
     Members,
     Ping,
     Read,
+    Refresh,
     Send,
     Submission,
     Sync,
@@ -153,6 +154,11 @@ def _ping(frame: Ping) -> None:
     _text(frame.nonce, "ping.nonce", _ID_BYTES)
 
 
+def _refresh(frame: Refresh) -> None:
+    _text(frame.token, "refresh.token", _TOKEN_BYTES)
+    _text(frame.id, "refresh.id", _ID_BYTES)
+
+
 # The fields that submissions have in common.  What else an event's frame says is
 # validated where the event is made (L{wsmsg.events}).
 _FIELDS: dict[str, Callable[[Any, str], None]] = {
@@ -193,6 +199,7 @@ _CHECKS: dict[type[Any], Callable[[Any], None]] = {
     Watch: _watch,
     Ping: _ping,
     Members: _members,
+    Refresh: _refresh,
 }
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ClientFrame(_message.Message):
-    __slots__ = ("hello", "send", "delivered", "read", "sync", "conversations", "typing", "watch", "recall", "ping", "create_group", "change_group", "members")
+    __slots__ = ("hello", "send", "delivered", "read", "sync", "conversations", "typing", "watch", "recall", "ping", "create_group", "change_group", "members", "refresh")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     SEND_FIELD_NUMBER: _ClassVar[int]
     DELIVERED_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class ClientFrame(_message.Message):
     CREATE_GROUP_FIELD_NUMBER: _ClassVar[int]
     CHANGE_GROUP_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    REFRESH_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     send: Send
     delivered: Delivered
@@ -34,7 +35,8 @@ class ClientFrame(_message.Message):
     create_group: CreateGroup
     change_group: ChangeGroup
     members: Members
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., delivered: _Optional[_Union[Delivered, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ..., conversations: _Optional[_Union[Conversations, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., watch: _Optional[_Union[Watch, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ...) -> None: ...
+    refresh: Refresh
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., delivered: _Optional[_Union[Delivered, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ..., conversations: _Optional[_Union[Conversations, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., watch: _Optional[_Union[Watch, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., refresh: _Optional[_Union[Refresh, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("token", "device", "client", "position")
@@ -168,8 +170,16 @@ class Members(_message.Message):
     limit: int
     def __init__(self, id: _Optional[str] = ..., group: _Optional[int] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
 
+class Refresh(_message.Message):
+    __slots__ = ("token", "id")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    id: str
+    def __init__(self, token: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
+
 class ServerFrame(_message.Message):
-    __slots__ = ("welcome", "accepted", "rejected", "deliver", "page", "heads", "receipt", "presence", "typing", "resync", "goaway", "error", "pong", "group")
+    __slots__ = ("welcome", "accepted", "rejected", "deliver", "page", "heads", "receipt", "presence", "typing", "resync", "goaway", "error", "pong", "group", "expiring", "refreshed")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +194,8 @@ class ServerFrame(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     PONG_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
+    EXPIRING_FIELD_NUMBER: _ClassVar[int]
+    REFRESHED_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     accepted: Accepted
     rejected: Rejected
@@ -198,7 +210,9 @@ class ServerFrame(_message.Message):
     error: Error
     pong: Pong
     group: Group
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., accepted: _Optional[_Union[Accepted, _Mapping]] = ..., rejected: _Optional[_Union[Rejected, _Mapping]] = ..., deliver: _Optional[_Union[Deliver, _Mapping]] = ..., page: _Optional[_Union[Page, _Mapping]] = ..., heads: _Optional[_Union[Heads, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., resync: _Optional[_Union[Resync, _Mapping]] = ..., goaway: _Optional[_Union[Goaway, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ...) -> None: ...
+    expiring: Expiring
+    refreshed: Refreshed
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., accepted: _Optional[_Union[Accepted, _Mapping]] = ..., rejected: _Optional[_Union[Rejected, _Mapping]] = ..., deliver: _Optional[_Union[Deliver, _Mapping]] = ..., page: _Optional[_Union[Page, _Mapping]] = ..., heads: _Optional[_Union[Heads, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., resync: _Optional[_Union[Resync, _Mapping]] = ..., goaway: _Optional[_Union[Goaway, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ..., expiring: _Optional[_Union[Expiring, _Mapping]] = ..., refreshed: _Optional[_Union[Refreshed, _Mapping]] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("content_bytes", "frame_bytes", "window", "sends_per_s", "page", "watch", "unnumbered")
@@ -219,7 +233,7 @@ class Limits(_message.Message):
     def __init__(self, content_bytes: _Optional[int] = ..., frame_bytes: _Optional[int] = ..., window: _Optional[int] = ..., sends_per_s: _Optional[int] = ..., page: _Optional[int] = ..., watch: _Optional[int] = ..., unnumbered: _Optional[bool] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("user", "session", "heartbeat_s", "limits", "time", "heads", "more", "synced", "position", "epoch")
+    __slots__ = ("user", "session", "heartbeat_s", "limits", "time", "heads", "more", "synced", "position", "epoch", "expires")
     USER_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_S_FIELD_NUMBER: _ClassVar[int]
@@ -230,6 +244,7 @@ class Welcome(_message.Message):
     SYNCED_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_FIELD_NUMBER: _ClassVar[int]
     user: int
     session: str
     heartbeat_s: float
@@ -240,7 +255,8 @@ class Welcome(_message.Message):
     synced: bool
     position: str
     epoch: str
-    def __init__(self, user: _Optional[int] = ..., session: _Optional[str] = ..., heartbeat_s: _Optional[float] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., time: _Optional[int] = ..., heads: _Optional[_Iterable[_Union[Head, _Mapping]]] = ..., more: _Optional[bool] = ..., synced: _Optional[bool] = ..., position: _Optional[str] = ..., epoch: _Optional[str] = ...) -> None: ...
+    expires: int
+    def __init__(self, user: _Optional[int] = ..., session: _Optional[str] = ..., heartbeat_s: _Optional[float] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., time: _Optional[int] = ..., heads: _Optional[_Iterable[_Union[Head, _Mapping]]] = ..., more: _Optional[bool] = ..., synced: _Optional[bool] = ..., position: _Optional[str] = ..., epoch: _Optional[str] = ..., expires: _Optional[int] = ...) -> None: ...
 
 class Head(_message.Message):
     __slots__ = ("conversation", "head", "read", "delivered", "time", "others", "unread")
@@ -408,6 +424,20 @@ class Group(_message.Message):
     members: _containers.RepeatedCompositeFieldContainer[Member]
     more: bool
     def __init__(self, id: _Optional[str] = ..., group: _Optional[int] = ..., name: _Optional[str] = ..., owner: _Optional[int] = ..., history: _Optional[bool] = ..., count: _Optional[int] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class Expiring(_message.Message):
+    __slots__ = ("expires",)
+    EXPIRES_FIELD_NUMBER: _ClassVar[int]
+    expires: int
+    def __init__(self, expires: _Optional[int] = ...) -> None: ...
+
+class Refreshed(_message.Message):
+    __slots__ = ("id", "expires")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    expires: int
+    def __init__(self, id: _Optional[str] = ..., expires: _Optional[int] = ...) -> None: ...
 
 class Member(_message.Message):
     __slots__ = ("user", "joined")

@@ -200,23 +200,32 @@ class FakeUpstream:
 
 def authenticate(token: str, claimed_user: int | None) -> Identity:
     """
-    Accept tokens that name their user: C{token-1001}.
+    Accept tokens that name their user, and perhaps the times of their expiry and issue:
+    C{token-1001}, C{token-1001/1700000060/1700000000}.
     """
     if not token.startswith("token-"):
         raise Unauthenticated("the token is forged")
-    return Identity(int(token[6:]))
+    user, *times = token[6:].split("/")
+    if claimed_user not in (None, int(user)):
+        raise Unauthenticated("the token is of another user than the one named")
+    return Identity(int(user), *map(float, times))
 
 
 class FakeNode:
     """
     A node with sessions.
+
+    @ivar set_by_s: seconds by which the system clock was set.
     """
 
     def __init__(self, upstream: FakeUpstream | None = None, **limits: Any) -> None:
         self.clock = Clock()
         self.clock.advance(NOW_S)
         self.settings = ConnectSettings(limits=LimitSettings(**limits))
-        self.registry = Registry(self.settings, self.clock, lambda low, high: high)
+        self.set_by_s = 0.0
+        self.registry = Registry(
+            self.settings, self.clock, lambda low, high: high, unix_s=self.unix_s
+        )
         self.upstream = upstream or FakeUpstream()
         verifyObject(IUpstream, self.upstream)
         self.context = SessionContext(
@@ -226,8 +235,14 @@ class FakeNode:
             upstream=self.upstream,
             authenticate=authenticate,
             clock=self.clock,
-            unix_s=self.clock.seconds,
+            unix_s=self.unix_s,
         )
+
+    def unix_s(self) -> float:
+        """
+        Return the time of the system clock, which was set by C{set_by_s}.
+        """
+        return self.clock.seconds() + self.set_by_s
 
     def client(
         self,
@@ -241,13 +256,18 @@ class FakeNode:
         return Client(self, identity, codec)
 
     def log_in(
-        self, user: int, device: str = "phone", *, codec: ICodec = codec_json.CODEC
+        self,
+        user: int,
+        device: str = "phone",
+        *,
+        codec: ICodec = codec_json.CODEC,
+        token: str = "",
     ) -> Client:
         """
         Connect a client and log it in; its welcome has been read.
         """
         client = self.client(codec=codec)
-        client.say(Hello(f"token-{user}", device))
+        client.say(Hello(token or f"token-{user}", device))
         (welcome,) = client.heard()
         assert isinstance(welcome, frames.Welcome)
         return client
@@ -258,6 +278,7 @@ class FakeNode:
         """
         self.clock.advance(seconds)
         self.registry.timers.sweep()
+        self.registry.expiry.sweep()
 
 
 class Client:

@@ -257,7 +257,7 @@ class Exchange:
 
     def receive(self, frame: ServerFrame, now: float) -> None:
         """
-        Process a frame, except C{goaway}, which is for the owner of the connection.
+        Process a frame, except those that are for the owner of the connection.
         """
         match frame:
             case frames.Deliver():
@@ -296,7 +296,7 @@ class Exchange:
             case frames.Pong(nonce, checked_ms):
                 self.tracer.answered(nonce)
                 self.history.checked(checked_ms, now)
-            case frames.Goaway():
+            case frames.Goaway() | frames.TokenExpiring() | frames.Refreshed():
                 pass
 
     def _welcomed(self, frame: frames.Welcome, now: float) -> None:

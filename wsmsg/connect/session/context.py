@@ -37,6 +37,7 @@ _METRICS = (
     ("pushes_missed", "Conversations in which a session was not pushed a message"),
     ("limited", "Times that a client was over its frame rate and not read"),
     ("welcomed", "Sessions welcomed"),
+    ("refreshed", "Tokens that clients refreshed"),
 )
 
 
@@ -61,6 +62,7 @@ class SessionCounters(Counters):
         pushed what the store has.
     @ivar limited: times that a client was over its frame rate and not read.
     @ivar welcomed: sessions welcomed.
+    @ivar refreshed: tokens that clients refreshed.
     @ivar closes: connections that Connect closed, by name of the close code.
     """
 
@@ -79,6 +81,7 @@ class SessionCounters(Counters):
     pushes_missed: int = 0
     limited: int = 0
     welcomed: int = 0
+    refreshed: int = 0
     closes: Counter[str] = attrs.Factory(Counter)
 
     def register_metrics(self, metrics: Metrics) -> None:

@@ -10,42 +10,66 @@ from typing import Final
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from wsmsg.auth.identity import Identity
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.inbox import Inbox
 from wsmsg.connect.session.interface import ISessionPeer
 from wsmsg.connect.session.output import Output
 from wsmsg.connect.session.requests import REQUESTS
-from wsmsg.errors import BadFrame, Close, WsmsgError, closing
+from wsmsg.connect.tokens.interface import Term
+from wsmsg.errors import BadFrame, Close, RateLimited, WsmsgError, closing
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.protocol.codec import ICodec
-from wsmsg.protocol.frames import Error, Hello
+from wsmsg.protocol.frames import Error, Hello, TokenExpiring
 
 #: Frames that cannot be decoded after which Connect closes the connection.
 BAD_FRAMES: Final = 10
+#: The tokens that a session may refresh at once, and per second.  Each costs the
+#: verification of a signature.
+REFRESHES_AT_ONCE: Final = 5
+REFRESHES_PER_S: Final = 0.2
 
 
 class Input(Output):
     """
     The half of a session that reads.
 
+    @ivar identity: the identity that its token proves; L{None}: none yet.
+    @ivar term: the time until which the session may live; L{None}: it has no end.
     @ivar user: 0 until the client is authenticated.
     @ivar number: a number that no other session of this node has.
     """
 
-    __slots__ = ("_bad", "_frames", "inbox", "number", "user")
+    __slots__ = (
+        "_bad",
+        "_frames",
+        "_refreshes",
+        "identity",
+        "inbox",
+        "number",
+        "term",
+        "user",
+    )
 
     _log = Logger()
 
     number: int
 
     def __init__(
-        self, peer: ISessionPeer, codec: ICodec, context: SessionContext
+        self,
+        peer: ISessionPeer,
+        codec: ICodec,
+        context: SessionContext,
+        identity: Identity | None,
     ) -> None:
         super().__init__(peer, codec, context)
+        self.identity = identity
+        self.term: Term | None = None
         self.inbox = Inbox(self, peer)
         self.user = 0
         self._bad = 0
         self._frames: TokenBucket | None = None
+        self._refreshes: TokenBucket | None = None
 
     @property
     def name(self) -> str:
@@ -53,6 +77,10 @@ class Input(Output):
         The name of the session in frames and logs.
         """
         return f"{self.context.name}-{self.number}"
+
+    @property
+    def reads_to_end(self) -> bool:
+        return False
 
     @abstractmethod
     def limit_rate(self) -> None:
@@ -65,6 +93,38 @@ class Input(Output):
         """
         Begin the login.
         """
+
+    # -------------------------------------------------------------------- token
+
+    def take_token(self, identity: Identity) -> None:
+        """
+        Have the token of this identity, in place of the one before.
+        """
+        registry = self.context.registry
+        self.identity = identity
+        registry.expiry.begin(self, identity, registry.settings.token.leeway_s)
+
+    def count_refresh(self) -> None:
+        """
+        Count a request to refresh the token.
+
+        @raise RateLimited: there are too many.
+        """
+        now_s = self.context.clock.seconds()
+        if self._refreshes is None:
+            self._refreshes = TokenBucket(now_s, REFRESHES_AT_ONCE)
+        if not self._refreshes.take(now_s, REFRESHES_PER_S, REFRESHES_AT_ONCE):
+            wait_ms = int(self._refreshes.wait_s(now_s, REFRESHES_PER_S) * 1000) + 1
+            raise RateLimited("the token was refreshed too often", wait_ms)
+
+    def limit_term(self, term: Term | None) -> None:
+        self.term = term
+
+    def remind(self) -> None:
+        if self.welcomed and self.identity is not None:
+            self.reply(TokenExpiring(self.identity.expires_ms))
+
+    # -------------------------------------------------------------------- frames
 
     def received(self, data: bytes, binary: bool) -> None:
         if self.closed:

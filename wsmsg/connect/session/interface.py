@@ -68,7 +68,7 @@ class ISession(Interface):
     reads_to_end = Attribute(
         "Whether the session accepts text and binary messages alike, and also those "
         "that arrive after the server's close frame: its client never repeats a "
-        "message."
+        "message.  Not if the close is for what the client did."
     )
 
     def received(data: bytes, binary: bool) -> None:

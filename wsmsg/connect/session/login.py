@@ -101,6 +101,7 @@ def _welcome(session: Session, found: HeadsView, *, synced: bool) -> Welcome:
         synced=synced,
         position=found.position,
         epoch=found.epoch,
+        expires=session.identity.expires_ms if session.identity else 0,
     )
 
 

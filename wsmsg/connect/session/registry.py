@@ -9,6 +9,7 @@ sender is among the recipients), and all sessions share its bytes.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from wsmsg import model
 from wsmsg.connect.session.context import SessionCounters
 from wsmsg.connect.session.timers import SessionTimers, TimedSession
 from wsmsg.connect.session.watchers import Watchers
+from wsmsg.connect.tokens.interface import ExpiringSession, Expiry
 from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Overloaded
 from wsmsg.events import shown_content
@@ -32,7 +34,7 @@ from wsmsg.protocol.frames import ServerFrame
 from wsmsg.settings.values import ConnectSettings
 
 
-class RegisteredSession(TimedSession, Protocol):
+class RegisteredSession(TimedSession, ExpiringSession, Protocol):
     """
     A session, as the registry sees it.
     """
@@ -77,6 +79,7 @@ class Registry:
     @param unsure: returns whether some users may be gone already (L{IEdge.is_unsure}).
     @ivar settings: the current settings of the daemon.
     @ivar timers: the timers of all sessions; its C{sweep} must be called steadily.
+    @ivar expiry: the ends of their tokens; likewise.
     @ivar watchers: the presence subscriptions of all sessions.
     @ivar counters: counters of all sessions.
     @ivar count: connections that are not lost yet, whatever their state.
@@ -92,6 +95,7 @@ class Registry:
         uniform: Callable[[float, float], float] = random.uniform,
         *,
         unsure: Callable[[], bool] = lambda: False,
+        unix_s: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
         self._unsure = unsure
@@ -99,6 +103,7 @@ class Registry:
         self.count = 0
         self.draining = False
         self.timers = SessionTimers(clock, uniform)
+        self.expiry = Expiry(clock, unix_s)
         self.watchers: Watchers[RegisteredSession] = Watchers()
         self._on_added: list[OnSession] = []
         self._on_removed: list[OnSession] = []
@@ -162,6 +167,7 @@ class Registry:
         @return: whether it was the last session of its user.
         """
         self.timers.forget(session)
+        self.expiry.forget(session)
         sessions = self.sessions_of(session.user)
         if session not in sessions:
             return False

@@ -290,6 +290,23 @@ def ping(session: Session, frame: frames.Ping) -> None:
     session.reply(frames.Pong(frame.nonce, session.checked_ms))
 
 
+def refresh(session: Session, frame: frames.Refresh) -> None:
+    """
+    Verify a new token as that of a login of the same user.  If it is refused, the
+    session keeps the token that it has.
+    """
+    context = session.context
+    try:
+        session.count_refresh()
+        identity = context.authenticate(frame.token, session.user)
+    except WsmsgError as e:
+        refuse(session, e, frame.id)
+        return
+    session.take_token(identity)
+    context.registry.counters.refreshed += 1
+    session.reply(frames.Refreshed(frame.id, identity.expires_ms))
+
+
 def hello(session: Session, frame: frames.Hello) -> None:
     """
     Refuse a second hello.
@@ -309,5 +326,6 @@ REQUESTS: dict[type[Any], Callable[[Any, Any], None]] = {
     frames.Watch: watch,
     frames.Ping: ping,
     frames.Members: members,
+    frames.Refresh: refresh,
     **dict.fromkeys(KIND_OF_FRAME, submit_event),
 }

@@ -53,7 +53,6 @@ class Session(Input):
 
     __slots__ = (
         "_claimed",
-        "_identity",
         "_lifecycle",
         "_queries",
         "device",
@@ -63,7 +62,6 @@ class Session(Input):
         "unanswered",
     )
 
-    reads_to_end: ClassVar[bool] = False
     #: Whether the client names its device, so that a newer login replaces the session.
     names_device: ClassVar[bool] = True
 
@@ -80,14 +78,13 @@ class Session(Input):
         @param identity: the identity that a token in the headers proves.
         @param claimed_user: the user that a header claims.
         """
-        super().__init__(peer, codec, context)
+        super().__init__(peer, codec, context, identity)
         self.device = ""
         self.login = 0
         self.opened_s = context.clock.seconds()
         self.unanswered = 0
         self.send_bucket: TokenBucket | None = None
         self._queries = 0
-        self._identity = identity
         self._claimed = claimed_user
         self._lifecycle = new_lifecycle(self)
         self.number = context.registry.opened(self)
@@ -246,13 +243,14 @@ class Session(Input):
             self.close(Close.DRAIN, "this node is stopping")
             return
         try:
-            identity = login.authenticate(context, hello, self._identity, self._claimed)
+            identity = login.authenticate(context, hello, self.identity, self._claimed)
             self.user, self.device = identity.user, hello.device
             self.opened_s = context.clock.seconds()
             registry.add(self)
         except WsmsgError as e:
             self.refuse(e)
             return
+        self.take_token(identity)
         self.inbox.block(CHECKING)
         Deferred.fromCoroutine(self._admit(hello.position)).addErrback(self._fail)
 

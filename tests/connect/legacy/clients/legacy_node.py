@@ -37,9 +37,9 @@ class LegacyClient:
     The client's end of a session.
     """
 
-    def __init__(self, node: LegacyNode, user: int) -> None:
+    def __init__(self, node: LegacyNode, user: int, expires_s: float = 0.0) -> None:
         self.peer = FakePeer()
-        self.session = node.legacy.open(self.peer, Identity(user))
+        self.session = node.legacy.open(self.peer, Identity(user, expires_s))
 
     def say(self, to: int, *contents: str) -> None:
         """
@@ -105,11 +105,11 @@ class LegacyNode(FakeNode):
         self.heartbeat = HeartbeatSweep(self.settings.heartbeat_s, self.clock)
         self.legacy = LegacyClients(self.context, self.heartbeat)
 
-    def connect(self, user: int) -> LegacyClient:
+    def connect(self, user: int, expires_s: float = 0.0) -> LegacyClient:
         """
         Connect a client, and tell it that nobody is online.
         """
-        return LegacyClient(self, user)
+        return LegacyClient(self, user, expires_s)
 
     def pass_time(self, seconds: float) -> None:
         super().pass_time(seconds)

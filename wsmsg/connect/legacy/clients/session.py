@@ -26,7 +26,7 @@ from wsmsg.connect.session.interface import ISession, ISessionPeer
 from wsmsg.connect.session.sends import problem_with
 from wsmsg.connect.session.session import Session
 from wsmsg.connect.upstream.interface import NewSend
-from wsmsg.errors import BadFrame, Close, Overloaded, WsmsgError
+from wsmsg.errors import BadFrame, Close, Overloaded, WsmsgError, is_heard_after
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.model import Mark, conversation_of, group_conversation
 from wsmsg.protocol.frames import Hello, Send, ServerFrame, Welcome
@@ -56,9 +56,8 @@ class LegacySession(Session):
     @ivar partners: the users whose presence the client receives.
     """
 
-    __slots__ = ("_legacy", "feed", "opened_ms", "partners")
+    __slots__ = ("_is_heard", "_legacy", "feed", "opened_ms", "partners")
 
-    reads_to_end = True
     names_device = False
     outbox: LegacyOutbox
 
@@ -68,6 +67,7 @@ class LegacySession(Session):
         context = legacy.context
         super().__init__(peer, CODEC, context, identity=identity)
         self._legacy = legacy
+        self._is_heard = True
         self.outbox = LegacyOutbox(self, peer)
         redeliver = context.settings.legacy.redeliver
         self.feed = LegacyFeed(self, legacy.counters, redeliver=redeliver)
@@ -83,9 +83,18 @@ class LegacySession(Session):
 
     # -------------------------------------------------------------------- input
 
+    @property
+    def reads_to_end(self) -> bool:
+        """
+        False after a close for what the client did (L{is_heard_after}): messages that
+        arrive after any other close are accepted.
+        """
+        return self._is_heard
+
     def received(self, data: bytes, binary: bool) -> None:
         if self.closed:
-            self._received_late(data)
+            if self._is_heard:
+                self._received_late(data)
         else:
             super().received(data, True)
 
@@ -266,13 +275,17 @@ class LegacySession(Session):
         if self.context.registry.draining:
             self._legacy.leave_last(self, reason)
 
+    def close(self, code: Close, reason: str) -> None:
+        self._is_heard = self._is_heard and is_heard_after(code)
+        super().close(code, reason)
+
     def close_connection(self, code: Close, reason: str) -> None:
         self._legacy.heartbeat.speed_up(self.peer)
         super().close_connection(code, reason)
 
     def unregister(self) -> None:
         # The client would not repeat the sends that wait in the inbox.
-        waiting = self.inbox.remove_all()
+        waiting = self.inbox.remove_all() if self._is_heard else []
         super().unregister()
         self._legacy.forget(self)
         for data in waiting:

@@ -43,6 +43,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     @ivar message_id: positive and unique; it rises with the time of acceptance.
     @ivar time_ms: the time of acceptance, in unix milliseconds.
     @ivar seq: the number in the conversation; 0: not numbered yet.
+    @ivar extra: what the sender's peer wrote beside the content, for peers of its kind;
+        opaque to all others, and part of neither the identity nor the body.
     @ivar connect: the node of the Connect that it came through, in the journal; empty:
         none, or not known.
     """
@@ -55,6 +57,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     kind: int
     time_ms: int
     seq: int = 0
+    extra: str = ""
     connect: str = ""
 
     @property
@@ -83,6 +86,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
             self.kind,
             self.time_ms,
             seq,
+            self.extra,
         )
 
 

@@ -15,8 +15,8 @@ from wsmsg.events.group_change import GROUP, decode_change, encode_change
 from wsmsg.events.kind import InvalidContent
 from wsmsg.events.recall import RECALL, decode_recall
 from wsmsg.message.http.messages import view
-from wsmsg.message.ingress.ingress import validate
 from wsmsg.message.ingress.interface import SendRequest
+from wsmsg.message.ingress.validation import validate
 from wsmsg.model import INT64_MAX, TEXT, Message, group_conversation, group_of
 
 _users = st.lists(st.integers(-3, 2**64), max_size=4)

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 from tests.connect.legacy.clients.legacy_node import ws
 from tests.protocol.test_codecs import server_frames
 from wsmsg import model
-from wsmsg.errors import BadFrame
+from wsmsg.errors import BadFrame, BadRequest
 from wsmsg.events.group_change import GROUP
 from wsmsg.events.recall import RECALL
 from wsmsg.model import INT64_MAX
@@ -22,7 +22,9 @@ from wsmsg.protocol.legacy import (
     CODEC,
     LegacyAcknowledgement,
     LegacyHeartbeat,
+    LegacySend,
     decode_message,
+    encode_message,
     encode_presence,
 )
 from wsmsg.rpc.rest_pb2 import WSMessage
@@ -69,13 +71,16 @@ class RecordedTests(SynchronousTestCase):
         A text is a send to the user it names; the sender that it claims does not count.
         """
         frame = decode_message(bytes.fromhex(_SAID))
-        self.assertEqual(frame, frames.Send("", 1002, 0, "hello from 1001"))
+        content, extra = "hello from 1001", "1795447835 1 "
+        self.assertEqual(frame, LegacySend("", 1002, 0, content, extra=extra))
 
     def test_heard(self) -> None:
         """
         A message of a conversation of two is encoded as it was recorded.
         """
         self.assertEqual(CODEC.encode(deliver()).hex(), _HEARD)
+        extra = "1795447835 1 "
+        self.assertEqual(encode_message(deliver(time=5999), extra).hex(), _HEARD)
 
     def test_acknowledged(self) -> None:
         """
@@ -104,7 +109,29 @@ class DecodeTests(SynchronousTestCase):
         Unknown fields are ignored.
         """
         later = ws(to=5, content="x", message_type=1) + bytes.fromhex("f80601")
-        self.assertEqual(decode_message(later), frames.Send("", 5, 0, "x"))
+        self.assertEqual(decode_message(later), LegacySend("", 5, 0, "x", extra="0 1 "))
+
+    def test_type_0(self) -> None:
+        """
+        A message without a type is a text, if it has a recipient.
+        """
+        frame = decode_message(ws(to=5, content="x", timestamp=-7, ack_id="k 1"))
+        self.assertEqual(frame, LegacySend("", 5, 0, "x", extra="-7 0 k 1"))
+
+    def test_user_and_group(self) -> None:
+        """
+        The group counts if a message names a user and a group.
+        """
+        frame = decode_message(ws(to=5, group_id=6, message_type=1))
+        self.assertEqual(frame, LegacySend("", 0, 6, "", extra="0 1 "))
+
+    def test_ack_id_too_long(self) -> None:
+        """
+        A message with an acknowledgement id that cannot be stored is refused.
+        """
+        with self.assertRaises(BadRequest) as caught:
+            decode_message(ws(to=5, message_type=1, ack_id="x" * 1025))
+        self.assertIn("ack_id has 1025 bytes", caught.exception.reason)
 
     def test_bad(self) -> None:
         """
@@ -132,7 +159,7 @@ class DecodeTests(SynchronousTestCase):
         """
         try:
             frame = decode_message(data)
-        except BadFrame as e:
+        except (BadFrame, BadRequest) as e:
             self.assertLess(len(e.reason), 200)
         else:
             self.assertIsInstance(
@@ -157,7 +184,10 @@ class DecodeTests(SynchronousTestCase):
         except BadFrame:
             return
         if isinstance(frame, frames.Send):
-            self.assertEqual(frame, frames.Send("", to, group, content))
+            to_user = 0 if group else to
+            extra = f"0 {kind} "
+            sent = LegacySend("", to_user, group, content, extra=extra)
+            self.assertEqual(frame, sent)
             self.assertTrue(kind in (0, 1) and to >= 0 and group >= 0)
 
 

@@ -11,7 +11,14 @@ import msgspec
 from tests.message.store.cursor_contract import said
 from tests.message.store.group_contract import CREW, changed, made, recalled
 from tests.message.store.inserts import insert_into
-from tests.transfer.cases import MovingCase, batches_of, lines_for, no_retries, talk
+from tests.transfer.cases import (
+    MovingCase,
+    batches_of,
+    file_of,
+    lines_for,
+    no_retries,
+    talk,
+)
 from wsmsg.events.group_change import GROUP
 from wsmsg.events.recall import RECALL
 from wsmsg.message.store.interface import HeadRow, IMessageStore
@@ -48,6 +55,26 @@ class KeepingTests(MovingCase):
         await self.keep(store, *lines_for(TALKS))
         page = await store.conversations_of(1, "", 9)
         self.assertEqual(page.rows, [HeadRow("u:1:2", 9, 50), HeadRow("u:1:3", 4, 50)])
+
+    async def test_extra(self) -> None:
+        """
+        An extra in the file is in the store, and only messages that have one have it in
+        the file; another extra in the store is a conflict that names it.
+        """
+        talked = [said(1, extra="5 0 \u65e5"), said(2)]
+        records = lines_for(talked)
+        first, second = file_of(*records)[1:3]
+        self.assertIn(b'"extra":"5 0 ', first)
+        self.assertNotIn(b"extra", second)
+        store = await self.made()
+        for written in (2, 0):
+            importer = await self.keep(store, *records)
+            self.assertEqual(importer.written, written)
+            self.assertEqual(await self.records(self.path), records)
+            self.assertEqual(await store.page("u:1:2", 0, 9), (talked, 2))
+        with self.assertRaises(CannotImport) as caught:
+            await self.keep(store, *lines_for([said(1, extra="6 0 k"), said(2)]))
+        self.assertIn("another extra", str(caught.exception))
 
     async def test_again(self) -> None:
         """

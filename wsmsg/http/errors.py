@@ -94,6 +94,16 @@ class Conventions:
     lenient: bool = False
     end: bytes = b"\n"
 
+    def headers_for(self, asked: str | None) -> Mapping[str, str]:
+        """
+        Return the headers of an answer.
+
+        @param asked: the request's C{Access-Control-Request-Headers}.
+        """
+        if asked and "authorization" in asked.lower() and self.headers:
+            return {**self.headers, **_WITH_AUTHORIZATION}
+        return self.headers
+
 
 #: What a page of any origin needs to read an answer (CORS).
 CORS = {
@@ -101,6 +111,9 @@ CORS = {
     "access-control-allow-headers": "*",
     "access-control-allow-methods": "*",
 }
+
+# "*" stands for every header but this one, says the Fetch standard.
+_WITH_AUTHORIZATION = {"access-control-allow-headers": "*, authorization"}
 
 NATIVE = Conventions()
 PLAIN = Conventions("plain", PlainError, CORS, lenient=True, end=b"")

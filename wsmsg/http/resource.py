@@ -105,9 +105,11 @@ class Api(Resource):
     async def _answer(
         self, request: Request, found: Sequence[tuple[Route, Mapping[str, str]]]
     ) -> Reply:
-        if not found:
-            raise NotFound("there is nothing at this path")
         method = request.method.decode("latin-1")
+        if not found:
+            if method == "OPTIONS" and self._unmatched.headers:
+                return Reply(204)  # so that a page can read that nothing is there
+            raise NotFound("there is nothing at this path")
         wanted = "GET" if method == "HEAD" else method
         for route, named in found:
             if route.method == wanted:
@@ -159,7 +161,8 @@ def write(request: Request, reply: Reply, conventions: Conventions) -> None:
     document = reply.document
     request.setResponseCode(reply.status)
     request.setHeader("cache-control", "no-store")
-    for name, value in conventions.headers.items():
+    asked = request.getHeader("access-control-request-headers")
+    for name, value in conventions.headers_for(asked).items():
         request.setHeader(name, value)
     if document is not None:
         kind = getattr(document, "content_type", _JSON)

@@ -61,6 +61,8 @@ class UnversionedPeers(Protocol):
     ) -> rest_pb2.SendWSMessageResponse:
         """
         Answer C{SendWSMessage} once the message is durable.
+
+        @raise WsmsgError: the message is refused for now.
         """
 
     async def history(
@@ -164,7 +166,11 @@ class MessageRpc(
         """
         Accept a message of an unversioned peer; answer once it is durable.
         """
-        return await _on_loop(self._unversioned().send(request))
+        try:
+            return await _on_loop(self._unversioned().send(request))
+        except WsmsgError as e:
+            await context.abort(grpc.StatusCode[e.grpc_code], e.reason)
+            raise
 
     async def GetHistoryMessages(
         self, request: rest_pb2.GetHistoryRequest, context: Context

@@ -211,6 +211,7 @@ class Assembly:
             self._core,
             self._store,
             self._marks.mark,
+            self._queries,
             self._reactor,
             self.node.settings,
             backoff=self._daemon.backoff,
@@ -381,9 +382,7 @@ class Assembly:
 
         @cache
         def load() -> Sequence[Route]:
-            return self._legacy.http_routes(
-                submit, self._queries, lambda: daemon.current.http.unread
-            )
+            return self._legacy.http_routes(submit, lambda: daemon.current.http.unread)
 
         return load
 

@@ -10,4 +10,5 @@ share.  Each encoding turns L{wsmsg.protocol.frames} into bytes and back::
     protobuf    C{wsmsg.v1.protobuf}: a binary message is one frame
     json        C{wsmsg.v1.json}: a text message is one object
     legacy      messages of legacy clients, which have no subprotocol
+    legacy_extra  what these have beside content and recipient: timestamp, type, ack_id
 """

@@ -4,9 +4,9 @@ C{protos/wsmsg/rpc/rest.proto}, without a subprotocol.
 
 C{message_type} tells the messages apart::
 
-    from the client   1 text (or no type), 2 heartbeat, 3 connection management,
+    from the client   1 text (or 0: no type), 2 heartbeat, 3 connection management,
                       4 acknowledgement of one message
-    to the client     1 text, 10 presence of a user
+    to the client     1 text (0, if its sender gave it no type), 10 presence of a user
 
 Legacy clients have no client ids, no seqs and no answers.  A frame that has no
 counterpart here is encoded as no bytes at all (L{LegacyCodec.encode}).
@@ -24,10 +24,14 @@ from wsmsg.model import FIRST_EVENT, INT64_MAX
 from wsmsg.protocol import frames
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
+from wsmsg.protocol.legacy_extra import (
+    TEXT,
+    UNSET,
+    checked_extra_of,
+    write_extra,
+)
 from wsmsg.rpc.rest_pb2 import WSMessage
 
-UNSET = 0  # of a client that leaves the type out: a text
-TEXT = 1
 HEARTBEAT = 2
 CONNECTION = 3
 ACKNOWLEDGEMENT = 4
@@ -35,6 +39,16 @@ PRESENCE = 10
 
 ONLINE = "online"
 OFFLINE = "offline"
+
+
+class LegacySend(frames.Send, frozen=True):
+    """
+    A message to a user or to a group.
+
+    @ivar extra: its other fields (L{wsmsg.protocol.legacy_extra}).
+    """
+
+    extra: str = ""
 
 
 class LegacyAcknowledgement(frames.Frame, frozen=True):
@@ -52,7 +66,7 @@ class LegacyHeartbeat(frames.Frame, frozen=True):
     """
 
 
-LegacyFrame = frames.Send | LegacyAcknowledgement | LegacyHeartbeat
+LegacyFrame = LegacySend | LegacyAcknowledgement | LegacyHeartbeat
 
 
 def decode_message(data: bytes) -> LegacyFrame:
@@ -77,18 +91,23 @@ def decode_message(data: bytes) -> LegacyFrame:
     raise BadFrame(f"message_type {kind} is not a type that clients send")
 
 
-def _send(message: Any) -> frames.Send:
+def _send(message: Any) -> LegacySend:
     if not 0 <= message.to <= INT64_MAX:
         raise BadFrame("to is negative")
     if not 0 <= message.group_id <= INT64_MAX:
         raise BadFrame("group_id is negative")
-    return frames.Send("", message.to, message.group_id, message.content)
+    # Where both are set, the group counts, as for the legacy Message.
+    to = 0 if message.group_id else message.to
+    extra = checked_extra_of(message)
+    return LegacySend("", to, message.group_id, message.content, extra=extra)
 
 
-def _text(frame: frames.Deliver) -> bytes:
+def encode_message(frame: frames.Deliver, extra: str = "") -> bytes:
     """
     Encode a message; no bytes for its sender, who alone sees the client id, unless the
     sender sent it to themself.
+
+    @param extra: of the message (L{wsmsg.model.Message}).
     """
     if frame.kind >= FIRST_EVENT:
         return b""
@@ -102,37 +121,12 @@ def _text(frame: frames.Deliver) -> bytes:
         to = int(high) if int(low) == sender else int(low)
     if frame.client_id and to != sender:
         return b""
-    # The kind that other clients gave it would mean something else here.
-    return _encoded(
-        sender,
-        frame.content,
-        TEXT,
-        frame.time // 1000,
-        to=to,
-        group_id=group,
-        message_id=frame.message_id,
-    )
-
-
-def _encoded(
-    sender: int,
-    content: str,
-    kind: int,
-    time_s: int,
-    *,
-    to: int,
-    group_id: int = 0,
-    message_id: int = 0,
-) -> bytes:
     message = WSMessage(
-        message_id=message_id,
-        to=to,
-        group_id=group_id,
-        content=content,
-        timestamp=time_s,
-        message_type=kind,
+        message_id=frame.message_id, to=to, group_id=group, content=frame.content
     )
     setattr(message, "from", sender)
+    # The kind that other clients gave it would mean something else here.
+    write_extra(message, extra, frame.time)
     return message.SerializeToString()
 
 
@@ -142,8 +136,15 @@ def encode_presence(
     """
     Encode the presence of a user, for a client of the user C{to}.
     """
-    content = ONLINE if online else OFFLINE
-    return _encoded(user, content, PRESENCE, time_s, to=to, message_id=message_id)
+    message = WSMessage(
+        message_id=message_id,
+        to=to,
+        content=ONLINE if online else OFFLINE,
+        timestamp=time_s,
+        message_type=PRESENCE,
+    )
+    setattr(message, "from", user)
+    return message.SerializeToString()
 
 
 @implementer(ICodec)
@@ -171,7 +172,7 @@ class LegacyCodec:
             presence message is still missing.
         """
         if isinstance(frame, frames.Deliver):
-            return _text(frame)
+            return encode_message(frame)
         if isinstance(frame, frames.Presence):
             time_s = frame.last_seen // 1000
             return encode_presence(frame.user, online=frame.online, to=0, time_s=time_s)

@@ -16,13 +16,17 @@ class Subscriber(WatchedRedisProtocol):
 
     @param heard: called with each message: text, or bytes that are not UTF-8; must not
         raise.
-    @param limit_bytes: a longer message is dropped while it arrives, and reported as
-        C{""}.
+    @param limit_bytes: returns the length above which a message is dropped while it
+        arrives, and reported as C{""}.
     """
 
     bulk_length: int
 
-    def __init__(self, heard: Callable[[str | bytes], object], limit_bytes: int):
+    def __init__(
+        self,
+        heard: Callable[[str | bytes], object],
+        limit_bytes: Callable[[], int],
+    ) -> None:
         super().__init__()
         self._heard = heard
         self._limit_bytes = limit_bytes
@@ -35,7 +39,7 @@ class Subscriber(WatchedRedisProtocol):
             super().replyReceived(reply)
 
     def rawDataReceived(self, data: bytes) -> None:
-        if not self.bulk_buffer and self.bulk_length - 2 > self._limit_bytes:
+        if not self.bulk_buffer and self.bulk_length - 2 > self._limit_bytes():
             self._dropping = True
         if not self._dropping:
             super().rawDataReceived(data)

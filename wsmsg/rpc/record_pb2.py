@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16wsmsg/rpc/record.proto\x12\x0fwsmsg.record.v1\"\xb9\x01\n\x06Record\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x0e\n\x06sender\x18\x02 \x01(\x03\x12\x11\n\tclient_id\x18\x03 \x01(\t\x12\x14\n\x0c\x63onversation\x18\x04 \x01(\t\x12\x12\n\nmessage_id\x18\x05 \x01(\x03\x12\x0f\n\x07\x63ontent\x18\x06 \x01(\t\x12\x0c\n\x04kind\x18\x07 \x01(\x05\x12\x0f\n\x07time_ms\x18\x08 \x01(\x03\x12\x10\n\x08trace_id\x18\t \x01(\t\x12\x0f\n\x07\x63onnect\x18\n \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16wsmsg/rpc/record.proto\x12\x0fwsmsg.record.v1\"\xc8\x01\n\x06Record\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x0e\n\x06sender\x18\x02 \x01(\x03\x12\x11\n\tclient_id\x18\x03 \x01(\t\x12\x14\n\x0c\x63onversation\x18\x04 \x01(\t\x12\x12\n\nmessage_id\x18\x05 \x01(\x03\x12\x0f\n\x07\x63ontent\x18\x06 \x01(\t\x12\x0c\n\x04kind\x18\x07 \x01(\x05\x12\x0f\n\x07time_ms\x18\x08 \x01(\x03\x12\x10\n\x08trace_id\x18\t \x01(\t\x12\x0f\n\x07\x63onnect\x18\n \x01(\t\x12\r\n\x05\x65xtra\x18\x0b \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'wsmsg.rpc.record_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RECORD']._serialized_start=44
-  _globals['_RECORD']._serialized_end=229
+  _globals['_RECORD']._serialized_end=244
 # @@protoc_insertion_point(module_scope)

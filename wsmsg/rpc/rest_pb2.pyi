@@ -206,20 +206,22 @@ class ConnectBatch(_message.Message):
     def __init__(self, sends: _Optional[_Iterable[_Union[SendRequest, _Mapping]]] = ..., presence: _Optional[_Union[PresenceDelta, _Mapping]] = ..., pushed: _Optional[int] = ..., typing: _Optional[_Iterable[_Union[Typing, _Mapping]]] = ..., cursors: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ..., watch: _Optional[_Union[WatchDelta, _Mapping]] = ..., primary: _Optional[bool] = ..., unreached: _Optional[_Union[MessageList, _Mapping]] = ...) -> None: ...
 
 class SendRequest(_message.Message):
-    __slots__ = ("id", "sender", "client_id", "conversation", "content", "kind")
+    __slots__ = ("id", "sender", "client_id", "conversation", "content", "kind", "extra")
     ID_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_FIELD_NUMBER: _ClassVar[int]
     id: int
     sender: int
     client_id: str
     conversation: str
     content: str
     kind: int
-    def __init__(self, id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., conversation: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ...) -> None: ...
+    extra: str
+    def __init__(self, id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., conversation: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., extra: _Optional[str] = ...) -> None: ...
 
 class PresenceDelta(_message.Message):
     __slots__ = ("number", "online", "offline", "snapshot", "logins", "last_login")
@@ -342,7 +344,7 @@ class MessageList(_message.Message):
     def __init__(self, addresses: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ChatMessage(_message.Message):
-    __slots__ = ("conversation", "seq", "message_id", "sender", "client_id", "content", "kind", "time_ms")
+    __slots__ = ("conversation", "seq", "message_id", "sender", "client_id", "content", "kind", "time_ms", "extra")
     CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -351,6 +353,7 @@ class ChatMessage(_message.Message):
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_FIELD_NUMBER: _ClassVar[int]
     conversation: str
     seq: int
     message_id: int
@@ -359,7 +362,8 @@ class ChatMessage(_message.Message):
     content: str
     kind: int
     time_ms: int
-    def __init__(self, conversation: _Optional[str] = ..., seq: _Optional[int] = ..., message_id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., time_ms: _Optional[int] = ...) -> None: ...
+    extra: str
+    def __init__(self, conversation: _Optional[str] = ..., seq: _Optional[int] = ..., message_id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., time_ms: _Optional[int] = ..., extra: _Optional[str] = ...) -> None: ...
 
 class Push(_message.Message):
     __slots__ = ("message", "targets")

@@ -19,6 +19,7 @@ def message_of(m: rest_pb2.ChatMessage) -> Message:
         m.kind,
         m.time_ms,
         m.seq,
+        m.extra,
     )
 
 
@@ -49,3 +50,5 @@ def write_message(to: rest_pb2.ChatMessage, message: Message) -> None:
     to.content = message.content
     to.kind = message.kind
     to.time_ms = message.time_ms
+    if message.extra:
+        to.extra = message.extra

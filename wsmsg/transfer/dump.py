@@ -133,6 +133,7 @@ def message_line(m: Message) -> MessageLine:
         m.kind,
         m.time_ms,
         m.content,
+        m.extra,
     )
 
 

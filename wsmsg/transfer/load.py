@@ -171,7 +171,7 @@ def _check_same(line: int, message: Message, there: Message) -> None:
         return
     what = [
         name
-        for name in ("seq", "message_id", "kind", "time_ms", "content")
+        for name in ("seq", "message_id", "kind", "time_ms", "content", "extra")
         if getattr(message, name) != getattr(there, name)
     ]
     raise CannotImport(

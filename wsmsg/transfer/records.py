@@ -49,9 +49,11 @@ class HeaderLine(_Line, frozen=True, tag="store"):
     epoch: _Epoch = ""
 
 
-class MessageLine(_Line, frozen=True, tag="message", gc=False):
+class MessageLine(_Line, frozen=True, tag="message", gc=False, omit_defaults=True):
     """
     A message.
+
+    @ivar extra: omitted if it is empty.
     """
 
     conversation: str
@@ -62,6 +64,7 @@ class MessageLine(_Line, frozen=True, tag="message", gc=False):
     kind: _Positive
     time_ms: _Natural
     content: str
+    extra: str = ""
 
     @property
     def key(self) -> Key:
@@ -78,6 +81,7 @@ class MessageLine(_Line, frozen=True, tag="message", gc=False):
             self.kind,
             self.time_ms,
             self.seq,
+            self.extra,
         )
 
 

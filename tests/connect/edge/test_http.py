@@ -95,7 +95,7 @@ class WebTests(SynchronousTestCase):
         A browser's preflight request is answered on every path; other answers have its
         headers too.
         """
-        for path in (PATH, "/health"):
+        for path in (PATH, "/health", "/api/v1/connect/ws", "/nowhere"):
             self.wire.send(request(method="OPTIONS", path=path))
             head, _, body = self.wire.transport.written().partition(b"\r\n\r\n")
             self.assertEqual((head.split()[1], body), (b"204", b""))
@@ -105,6 +105,16 @@ class WebTests(SynchronousTestCase):
             answer = self.wire.transport.written().lower()
             self.assertIn(b"access-control-allow-origin: *", answer)
 
+    def test_browser_asks_for_a_token(self) -> None:
+        """
+        A preflight that asks for C{Authorization} is answered by that name, for which
+        C{*} does not stand.
+        """
+        asked = "authorization,content-type"
+        self.wire.send(request(method="OPTIONS", Access_Control_Request_Headers=asked))
+        answer = self.wire.transport.written().lower()
+        self.assertIn(b"access-control-allow-headers: *, authorization\r\n", answer)
+
     def test_strings(self) -> None:
         """
         Ids may be strings, as JavaScript needs them above 2^53.
@@ -113,6 +123,26 @@ class WebTests(SynchronousTestCase):
             self.ask(request(users("1001", "9223372036854775807")))[1],
             {"status": {"1001": True, "9223372036854775807": False}},
         )
+
+    def test_every_asked_user(self) -> None:
+        """
+        The answer has every number that was asked for, once: unknown users and numbers
+        that no user can have as well; of nobody, it is empty.
+        """
+        asked = [1001, 1003, 1003, 0, -1, -(2**63), 2**63 - 1]
+        expected = {str(user): user == 1001 for user in asked}
+        got = self.ask(request(users(*asked)))
+        self.assertEqual(got, (200, {"status": expected}))
+        self.assertEqual(self.ask(request(users())), (200, {"status": {}}))
+
+    def test_huge(self) -> None:
+        """
+        Ten thousand of the longest numbers are answered.
+        """
+        asked = range(2**63 - 10_000, 2**63)
+        status, answer = self.ask(request(users(*map(str, asked))))
+        self.assertEqual(status, 200)
+        self.assertEqual(answer["status"], {str(user): False for user in asked})
 
     def test_bad_bodies(self) -> None:
         """
@@ -126,14 +156,13 @@ class WebTests(SynchronousTestCase):
             (b"[]", "the body: "),
             (b"{}", "user_ids"),
             (b'{"user_ids": 1001}', "user_ids"),
-            (users(0), "not a user id"),
-            (users(-1), "not a user id"),
             (users(True), "user_ids"),
             (users(1.5), "user_ids"),
             (users("x"), "not a user id"),
             (users(2**63), "not a user id"),
             (users("9" * 5000), "not a user id"),
-            (users(*range(1, 1002)), "more than 1000"),
+            (users(-(2**63) - 1), "not a user id"),
+            (users(*range(1, 10_002)), "more than 10000"),
         ):
             status, answer = self.ask(request(body))
             self.assertEqual((status, answer["code"]), (400, "bad_request"))
@@ -175,7 +204,7 @@ class WebTests(SynchronousTestCase):
         head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         wire.send(head.encode())
         chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
-        wire.send(chunk + chunk)
+        wire.send(chunk * 8)
         self.assertEqual(wire.transport.written(), b"")
         self.assertEqual(self.ask(chunk, wire)[0], 413)
         wire.send(chunk)

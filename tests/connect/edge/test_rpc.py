@@ -93,16 +93,25 @@ class ConnectRpcTests(TestCase):
 
     async def test_bad(self) -> None:
         """
-        Invalid user ids, and too many of them, are refused with the reason.
+        Too many users are refused with the reason.
         """
-        for users, reason in (((0,), "not a user id"), ((-5,), "-5")):
-            error = await self.refused(*users)
-            self.assertEqual(error.code(), grpc.StatusCode.INVALID_ARGUMENT)
-            self.assertIn(reason, error.details())
         error = await self.refused(*range(1, MOST_USERS + 2))
-        self.assertIn("more than 1000", error.details())
-        error = await self.refused(*range(1, 20000))
+        self.assertEqual(error.code(), grpc.StatusCode.INVALID_ARGUMENT)
+        self.assertIn("more than 10000", error.details())
+        error = await self.refused(*range(1, 200_000))
         self.assertEqual(error.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+    async def test_every_asked_user(self) -> None:
+        """
+        The answer has every number that was asked for: unknown users, and numbers that
+        no user can have, which Message is not asked for.
+        """
+        asked = [1001, 1003, 1003, 0, -1, -(2**63), 2**63 - 1]
+        expected = {user: user == 1001 for user in asked}
+        self.assertEqual(await self.status(*asked), expected)
+        self.assertEqual(self.upstream.asked, [[1003, 2**63 - 1]])
+        many = list(range(1002, 1002 + MOST_USERS))
+        self.assertEqual(len(await self.status(*many)), MOST_USERS)
 
     async def test_bug(self) -> None:
         """

@@ -93,16 +93,14 @@ class LegacyTests(LegacyTestCase):
     @with_daemons
     async def test_two_talk(self) -> None:
         """
-        A message reaches the other client with an id and all other fields as recorded;
-        the sender gets no copy.
+        A message reaches the other client with an id and all other fields as its sender
+        wrote them; the sender gets no copy.
         """
         one, two = await self.client(), await self.client()
         sent = await one.send_text(two.user, "hello from one")
         received = await two.expect("hello from one")
         self.assertGreater(received.message_id, 0)
         sent.message_id = received.message_id
-        self.assertLess(abs(received.timestamp - sent.timestamp), 60)
-        sent.timestamp = received.timestamp
         self.assertEqual(received.SerializeToString(), sent.SerializeToString())
         await two.send_text(one.user, "and back")
         await one.expect("and back")
@@ -200,11 +198,12 @@ class LegacyTests(LegacyTestCase):
     @with_daemons
     async def test_no_type(self) -> None:
         """
-        A message without a type is a text, as for the legacy system.
+        A message without a type is a text, and arrives without one, as in the legacy
+        system.
         """
         one, two = await self.client(), await self.client()
         await one.write(WSMessage(to=two.user, content="no type").SerializeToString())
-        self.assertEqual((await two.expect("no type")).message_type, TEXT)
+        self.assertEqual((await two.expect("no type")).message_type, 0)
 
     @with_daemons
     async def test_bad_sends(self) -> None:

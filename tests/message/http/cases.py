@@ -95,7 +95,7 @@ class ApiCase(HttpCase):
             self.store,
             self.behind.queries,
             self.behind.submit,
-            History(self.store, depth=100),
+            History(self.store, self.behind.queries.check_stored, depth=100),
             self.marks.mark,
             most_unread=lambda: self.access.settings.unread,
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -52,8 +53,10 @@ class RecordTests(SynchronousTestCase):
         """
         A message that is encoded and decoded is the same message.
         """
-        entry = records.decode(0, 1, records.encode(GOOD))
-        self.assertEqual((entry.message, entry.problem), (GOOD, ""))
+        extra = msgspec.structs.replace(GOOD, extra="1795447835 0 k")
+        for message in (GOOD, extra):
+            entry = records.decode(0, 1, records.encode(message))
+            self.assertEqual((entry.message, entry.problem), (message, ""))
 
     def test_truncated(self) -> None:
         """

@@ -13,8 +13,10 @@ import grpc.aio
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 
+from tests.message.presence.doubles import RecordingPresence
 from tests.message.rpc_case import RpcCase, run
 from wsmsg.message.legacy.plugin import LegacyPlugin
+from wsmsg.message.queries.queries import Queries
 from wsmsg.message.rpc import UnversionedPeers
 from wsmsg.model import Mark, Message
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
@@ -84,10 +86,19 @@ class LegacyCase(RpcCase):
         self.seen: dict[int, set[int]] = {}
         self.loads = 0
         await super().start()
+        self.on_their_way: set[str] = set()
+        queries = Queries(
+            self.store,
+            RecordingPresence(),
+            self.links.routes,
+            page=9,
+            may_be_unstored=self.may_be_unstored,
+        )
         self.plugin = LegacyPlugin(
             self.core,
             self.store,
             self.mark,
+            queries,
             reactor,
             self.settings,
             backoff=lambda failures: 0.02,
@@ -100,6 +111,12 @@ class LegacyCase(RpcCase):
         """
         self.loads += 1
         return self.plugin
+
+    async def may_be_unstored(self, conversation: str, user: int) -> bool:
+        """
+        Know the groups in C{self.on_their_way}, which are on their way.
+        """
+        return conversation in self.on_their_way
 
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
         """

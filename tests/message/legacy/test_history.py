@@ -5,6 +5,7 @@ Tests for L{wsmsg.message.legacy.history}, over a store in a file.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from tests.doubles import up
 from tests.message.doubles import MemoryStore
 from tests.message.store.inserts import insert_into
 from wsmsg.dependency.state import Dependency
-from wsmsg.errors import BadRequest, Forbidden, NotFound, TooLarge
+from wsmsg.errors import BadRequest, Forbidden, NotFound, TooLarge, Unavailable
 from wsmsg.events.group_change import GroupChange, encode_change
 from wsmsg.message.legacy.history import History
 from wsmsg.message.store.sqlite.store import SqliteStore
@@ -32,6 +33,12 @@ def said(
     return Message(
         conversation, sender, f"c{seq}", message_id, f"m{message_id}", kind, 5, seq
     )
+
+
+async def is_stored(conversation: str, user: int) -> None:
+    """
+    Know that the store lacks nothing.
+    """
 
 
 class MergingTests(SynchronousTestCase):
@@ -53,7 +60,7 @@ class MergingTests(SynchronousTestCase):
             sender = (1, other)[message_id % 2]
             message = said(f"u:1:{other}", sender, seqs[other], message_id)
             store.messages[message.identity] = message
-        history = History(store, depth=1000)
+        history = History(store, is_stored, depth=1000)
         found = self.successResultOf(
             Deferred.fromCoroutine(history.of_user(1, page, size))
         )
@@ -66,7 +73,7 @@ class MergingTests(SynchronousTestCase):
         A page that ends too deep is refused for several conversations, but not for one.
         """
         store = MemoryStore()
-        history = History(store, depth=3)
+        history = History(store, is_stored, depth=3)
         for seq in (1, 2, 3, 4):
             message = said("u:1:2", 1, seq, seq)
             store.messages[message.identity] = message
@@ -104,7 +111,17 @@ class StoreTests(TestCase):
         talk = [events[0], said("g:5", 1, 2, 20), events[1], said("g:5", 2, 4, 40)]
         await insert_into(self.store, [*talk, said("u:1:3", 3, 1, 25)], 100)
         await self.store.apply(events)
-        self.history = History(self.store, depth=100)
+        self.history = History(self.store, self.check_stored, depth=100)
+        self.asked: list[tuple[str, int]] = []
+        self.on_its_way = False
+
+    async def check_stored(self, conversation: str, user: int) -> None:
+        """
+        Refuse for now while the test says so.
+        """
+        self.asked.append((conversation, user))
+        if self.on_its_way:
+            raise Unavailable("the group is not known here, or not stored yet", 500)
 
     async def ids(self, user: int, page: int = 1, size: int = 10) -> list[int]:
         """
@@ -140,6 +157,20 @@ class StoreTests(TestCase):
         await self.assertFailure(
             Deferred.fromCoroutine(self.history.of_group(6, 0, 1, 10)), NotFound
         )
+
+    async def test_not_stored_yet(self) -> None:
+        """
+        A group, or a member, that may not be stored yet is refused for now, and no
+        member waits for that.
+        """
+        await self.history.of_group(5, 3, 1, 10)
+        self.assertEqual(self.asked, [])
+        self.on_its_way = True
+        for group, user in ((5, 9), (6, 1), (6, 0)):
+            asking = Deferred.fromCoroutine(self.history.of_group(group, user, 1, 10))
+            error: Any = await self.assertFailure(asking, Unavailable)
+            self.assertEqual(error.retry_after_ms, 500)
+            self.assertEqual(self.asked.pop(), (f"g:{group}", user))
 
     async def test_recalled(self) -> None:
         """

@@ -53,6 +53,78 @@ class StreamTests(LegacyCase):
 
         return self.check(check)
 
+    def test_as_written(self) -> Deferred[Any]:
+        """
+        Time, type and acknowledgement id of a message are passed on as its sender wrote
+        them, from the stream and from a unary call; history has no acknowledgement id.
+        """
+
+        async def check(stub: Any) -> None:
+            call = await self.subscribed(stub)
+            odd: Any = {"timestamp": -(2**63), "message_type": 0, "ack_id": "k 1"}
+            sent = text(**odd, message_id=77)
+            await call.write(send(**odd, message_id=77))
+            await self.until(lambda: len(self.ingress_saw()) == 1)
+            request = rest_pb2.SendWSMessageRequest(msg=sent)
+            asked = asyncio.ensure_future(_answer(stub.SendWSMessage(request)))
+            await self.until(lambda: len(self.ingress_saw()) == 2)
+            self.assertTrue((await asked).success)
+            for seq, accepted in enumerate(self.ingress_saw(), 1):
+                stored = accepted.numbered(seq)
+                self.store.messages[stored.identity] = stored
+                self.push(stored)
+                pushed = (await call.read()).push_event.message
+                self.assertEqual(pushed.message_id, stored.message_id)
+                pushed.message_id = 77
+                self.assertEqual(pushed, sent)
+            page = rest_pb2.GetHistoryRequest(user_id=1, page=1, size=10)
+            sent.ack_id = ""
+            for message in (await stub.GetHistoryMessages(page)).messages:
+                message.message_id = 77
+                self.assertEqual(message, sent)
+
+        return self.check(check)
+
+    def test_ack_id_refused(self) -> Deferred[Any]:
+        """
+        A message whose acknowledgement id is too long fails with the reason, on the
+        stream and in a unary call.
+        """
+
+        async def check(stub: Any) -> None:
+            call = await self.opened(stub, send(ack_id="x" * 1025))
+            failure = (await call.read()).failure
+            self.assertIn("ack_id has 1025 bytes", failure.failure_reason)
+            request = rest_pb2.SendWSMessageRequest(msg=text(ack_id="a\0b"))
+            answer = await stub.SendWSMessage(request)
+            self.assertFalse(answer.success)
+            self.assertIn("ack_id has the character", answer.message)
+
+        return self.check(check)
+
+    def test_group_not_stored_yet(self) -> Deferred[Any]:
+        """
+        A page of a group that may have been accepted, and is not stored yet, is
+        unavailable, and not forbidden.
+        """
+
+        async def check(stub: Any) -> None:
+            self.on_their_way.add("g:5")
+            for user, group, code in (
+                (1, 5, "UNAVAILABLE"),
+                (0, 5, "UNAVAILABLE"),
+                (1, 6, "PERMISSION_DENIED"),
+                (0, 6, "NOT_FOUND"),
+            ):
+                request = rest_pb2.GetHistoryRequest(
+                    user_id=user, group_id=group, page=1, size=5
+                )
+                with self.assertRaises(grpc.aio.AioRpcError) as raised:
+                    await stub.GetHistoryMessages(request)
+                self.assertEqual(raised.exception.code().name, code)
+
+        return self.check(check)
+
     def test_recipients(self) -> Deferred[Any]:
         """
         The sender receives only messages to themself; all other members of a group
@@ -263,7 +335,7 @@ class StreamTests(LegacyCase):
             self.assertFalse(asked.done())
             self.journal.appends[0][1].callback(None)
             self.assertTrue((await asked).success)
-            for bad in (text(0), text(1, 0), text(message_type=0), text(content="\0")):
+            for bad in (text(0), text(1, 0), text(message_type=2), text(content="\0")):
                 request = rest_pb2.SendWSMessageRequest(msg=bad)
                 answer = await stub.SendWSMessage(request)
                 self.assertFalse(answer.success)

@@ -107,7 +107,10 @@ def make_archive_tests(
             The messages of the spans are returned complete, by conversation and number.
             """
             few = [said(i, conversation="u:1:2") for i in range(1, 4)]
-            many = [said(i, conversation="u:1:3", content="ß\0\n") for i in range(1, 8)]
+            many = [
+                said(i, conversation="u:1:3", content="ß\0\n", extra="5 0 k" * (i % 2))
+                for i in range(1, 8)
+            ]
             archive = await self.keep(*many, *few, said(1, conversation="u:1:4"))
             spans = [Span("u:1:2", 0, 3), Span("u:1:3", 2, 5), Span("u:1:9", 0, 9)]
             self.assertEqual(await archive.messages(spans), [*few, *many[2:5]])

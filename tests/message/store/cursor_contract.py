@@ -39,6 +39,7 @@ def said(
     sender: int = 1,
     content: str = "hello",
     time_ms: int = 0,
+    extra: str = "",
 ) -> Message:
     """
     Return a message with a number, and a client id made of it unless one is given.
@@ -52,6 +53,7 @@ def said(
         kind=1,
         time_ms=time_ms or 1000 + seq,
         seq=seq,
+        extra=extra,
     )
 
 

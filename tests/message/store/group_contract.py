@@ -306,10 +306,10 @@ class GroupTests(CursorTests):
 
     async def test_recall(self) -> None:
         """
-        A recalled message keeps everything but its content and kind, however often the
-        recall is applied.
+        A recalled message keeps everything but its content, kind and extra, however
+        often the recall is applied.
         """
-        await self.insert([said(1), said(2)])
+        await self.insert([said(1, extra="5 1 secret"), said(2)])
         for _ in range(2):
             await self.happen(recalled(3, 1))
             messages, head = await self.store.page("u:1:2", 0, 9)

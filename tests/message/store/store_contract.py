@@ -57,6 +57,22 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
                 {messages[1].identity: messages[1]},
             )
 
+        async def test_extra(self) -> None:
+            """
+            The extra of a message is found, read and listed with it, beside messages
+            that have none, and after a restart.
+            """
+            odd = '-7 0 \u65e5"\n'
+            messages = [said(1, extra=odd), said(2), said(3, extra="5 1 k")]
+            self.assertEqual(await self.insert(messages), [INSERTED] * 3)
+            for _ in range(2):
+                await self.assert_holds(*messages)
+                found = await self.store.find([m.identity for m in messages])
+                self.assertEqual(list(found.values()), messages)
+                unread = await self.store.unread(2, [("u:1:2", 0)], 9)
+                self.assertEqual(list(unread.messages), messages)
+                self.store = await self.place.kill()
+
         async def test_insert_nothing(self) -> None:
             """
             No messages have no outcomes.

@@ -26,7 +26,8 @@ from wsmsg.http.site import FixedLimits, QuietSite
 from wsmsg.monitoring.admin import liveness_route
 from wsmsg.monitoring.health import Health
 
-BODY_BYTES = 65536
+#: As long as the numbers of 10,000 users may be.
+BODY_BYTES = 256 * 1024
 IDLE_S = 10.0
 
 # Admission limits the connections.
@@ -59,7 +60,7 @@ class OnlineStatusForm(msgspec.Struct):
     """
     The users of a request for their online status.
 
-    @ivar user_ids: at most 1000 users; above 2^53 they may be strings.
+    @ivar user_ids: at most 10,000 users; above 2^53 they may be strings.
     """
 
     user_ids: list[int | str]

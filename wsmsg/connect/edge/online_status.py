@@ -14,7 +14,7 @@ from wsmsg.errors import BadRequest, WsmsgError
 from wsmsg.model import INT64_MAX, UserPresence
 
 #: The maximum of users in one call.
-MOST_USERS = 1000
+MOST_USERS = 10_000
 
 
 class PresenceReads(Protocol):
@@ -54,13 +54,14 @@ class OnlineStatus:
 
     async def of(self, users: Sequence[int]) -> dict[int, bool]:
         """
-        Return for each user, in the given order, whether the user is online.
+        Return for each user, in the given order, whether the user is online.  A number
+        that no user can have is offline, as for the legacy Connect.
 
-        @raise BadRequest: there are too many users, or some are not user ids.
+        @raise BadRequest: there are too many users, or some are not int64.
         """
         check_users(users)
         status = {user: user in self._here for user in users}
-        others = [user for user, here in status.items() if not here]
+        others = [user for user, here in status.items() if not here and user > 0]
         if others and self._upstream.up:
             status.update(await self._elsewhere(others))
         return status
@@ -80,11 +81,11 @@ def check_users(users: Iterable[object]) -> None:
     """
     Check the users of a call.
 
-    @raise BadRequest: there are too many users, or some are not user ids.
+    @raise BadRequest: there are too many users, or some are not int64.
     """
     for count, user in enumerate(users, 1):
         if count > MOST_USERS:
             raise BadRequest(f"user_ids has more than {MOST_USERS} entries")
-        if type(user) is not int or not 0 < user <= INT64_MAX:
+        if type(user) is not int or not -INT64_MAX <= user + 1 <= INT64_MAX + 1:
             shown = repr(user)[:40]
             raise BadRequest(f"user_ids has {shown}, which is not a user id")

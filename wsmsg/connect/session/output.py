@@ -176,9 +176,12 @@ class Output(ABC):
         """
         return self.context.registry.settings.limits
 
-    def encoded(self, frame: ServerFrame) -> bytes:
+    def encoded(self, frame: ServerFrame, extra: str = "") -> bytes:
         """
         Return a frame as it is written; sessions with the same codec share the bytes.
+
+        @param extra: of the message in the frame; the client protocol has no place for
+            it.
         """
         return framed(self.codec, self.codec.encode(frame))
 

@@ -46,7 +46,7 @@ class RegisteredSession(TimedSession, ExpiringSession, Protocol):
     login: int
     send_bucket: TokenBucket | None
 
-    def encoded(self, frame: ServerFrame) -> bytes:
+    def encoded(self, frame: ServerFrame, extra: str = "") -> bytes:
         """Return a frame as it is written; each codec has its own bytes."""
 
     def push(self, conversation: str, seq: int, data: bytes) -> bool:
@@ -239,7 +239,8 @@ class Registry:
                     codec = session.codec
                     data = encoded.get(codec)
                     if data is None:
-                        data = session.encoded(to_deliver(message, user))
+                        frame = to_deliver(message, user)
+                        data = session.encoded(frame, message.extra)
                         encoded[codec] = data
                     having += session.push(conversation, seq, data)
                 except Exception:  # noqa: BLE001 - a guard

@@ -32,6 +32,7 @@ class NewSend(NamedTuple):
     A send that has passed the checks of its session.
 
     @ivar session: the number of the session; 0 for all sessions of a legacy client.
+    @ivar extra: as in L{wsmsg.model.Message}.
     """
 
     sender: int
@@ -40,6 +41,7 @@ class NewSend(NamedTuple):
     content: str
     kind: int
     session: int = 0
+    extra: str = ""
 
     @property
     def key(self) -> SendKey:

@@ -207,7 +207,7 @@ def move_sends(unsent: deque[PendingSend], batch: rest_pb2.ConnectBatch) -> None
         send = unsent.popleft()
         if send.answered:
             continue
-        sender, client_id, conversation, content, kind, _ = send.new
+        sender, client_id, conversation, content, kind, _, extra = send.new
         add(
             id=send.number,
             sender=sender,
@@ -215,6 +215,7 @@ def move_sends(unsent: deque[PendingSend], batch: rest_pb2.ConnectBatch) -> None
             conversation=conversation,
             content=content,
             kind=kind,
+            extra=extra,
         )
         n_bytes += len(content)
         if n_bytes > _FRAME_BYTES:

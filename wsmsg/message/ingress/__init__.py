@@ -8,7 +8,8 @@ Ingress: from a send request to a durable record in the journal.
                                     '-- judging --> group_rules (groups, events)
 
     interface    requests, answers, and the interfaces of ingress
-    ingress      accepts requests: validation, repeats, limits, order
+    ingress      accepts requests: repeats, limits, order
+    validation   what is wrong with a request in itself
     gate         closed while no message must be accepted, though the journal would
     judging      holds requests while the group rules judge them
     appends      appends records and looks up their identities, in batches; remembers

@@ -17,6 +17,9 @@ from wsmsg.model import (
 )
 from wsmsg.settings.values import MessageSettings
 
+#: The most bytes of UTF-8 in the C{extra} of a message.
+EXTRA_BYTES = 2048
+
 
 class SendRequest(NamedTuple):
     """
@@ -24,6 +27,7 @@ class SendRequest(NamedTuple):
 
     @ivar ref: the caller's own reference, for its reply.
     @ivar connect: the node of the Connect that it came through; empty: none.
+    @ivar extra: as in L{Message}; at most L{EXTRA_BYTES}.
     """
 
     ref: int
@@ -33,6 +37,7 @@ class SendRequest(NamedTuple):
     content: str
     kind: int
     connect: str = ""
+    extra: str = ""
 
 
 #: A request with the time of its acceptance in unix ms, or the error that refuses it.

@@ -141,6 +141,7 @@ def _message(request: SendRequest, known: RememberedMessage) -> Message:
         request.content,
         known.kind,
         known.time_ms,
+        extra=request.extra,
     )
 
 

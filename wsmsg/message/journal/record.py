@@ -26,7 +26,7 @@ def encode(message: Message) -> bytes:
     @raise BadRequest: a text is not valid Unicode, or a number is not an int64.
     """
     try:
-        return Record(
+        record = Record(
             version=VERSION,
             sender=message.sender,
             client_id=message.client_id,
@@ -36,7 +36,10 @@ def encode(message: Message) -> bytes:
             kind=message.kind,
             time_ms=message.time_ms,
             connect=message.connect,
-        ).SerializeToString()
+        )
+        if message.extra:
+            record.extra = message.extra
+        return record.SerializeToString()
     except ValueError as e:
         # A UnicodeEncodeError, or the error of protobuf for a number out of range.
         raise BadRequest(f"the message cannot be encoded: {e}") from e
@@ -63,6 +66,7 @@ def decode(partition: int, offset: int, value: bytes) -> JournalEntry:
         record.content,
         record.kind,
         record.time_ms,
+        extra=record.extra,
         connect=record.connect,
     )
     return JournalEntry(partition, offset, message, value)

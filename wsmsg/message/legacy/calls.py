@@ -42,7 +42,8 @@ class LegacyCalls:
         """
         Accept a message.
 
-        @return: success once the message is durable, or the reason of the failure.
+        @return: success once the message is durable, or the reason of a final refusal.
+        @raise WsmsgError: the message is refused for now.
         """
         self._ref += 1
         client_id = f"d:{self._incarnation}:u:{self._ref}"
@@ -58,6 +59,8 @@ class LegacyCalls:
 
         self._ingress.accept([sent], reply)
         answer = await answered
+        if isinstance(answer, WsmsgError) and answer.retry:
+            raise answer
         if isinstance(answer, WsmsgError):
             return rest_pb2.SendWSMessageResponse(message=answer.reason)
         return rest_pb2.SendWSMessageResponse(success=True, message="accepted")
@@ -84,5 +87,7 @@ class LegacyCalls:
             total=min(page.total, 2**31 - 1), page=request.page, size=size
         )
         for message in page.messages:
-            write_message(message, response.messages.add())
+            written = response.messages.add()
+            write_message(message, written)
+            written.ClearField("ack_id")  # which the legacy store does not keep
         return response

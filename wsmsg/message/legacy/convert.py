@@ -19,6 +19,7 @@ from wsmsg.model import (
     is_group,
     members_of,
 )
+from wsmsg.protocol.legacy_extra import UNSET, checked_extra_of, write_extra
 from wsmsg.rpc import rest_pb2
 
 NEW_MESSAGE = "new_message"
@@ -31,12 +32,13 @@ def send_request_of(
     Return the send request of a message from a legacy peer.
 
     The sender in it is trusted, as every peer that reaches the gRPC listener is.  The
-    id, the time and the C{ack_id} in it are ignored.
+    id in it is ignored.
 
-    @raise BadRequest: the message has no valid sender or recipient, or is not text.
+    @raise BadRequest: the message has no valid sender or recipient, is not text, or has
+        an C{ack_id} that is refused.
     """
-    if message.message_type != TEXT:
-        raise BadRequest(f"message_type {message.message_type} is not text (1)")
+    if message.message_type not in (TEXT, UNSET):
+        raise BadRequest(f"message_type {message.message_type} is not text (1, or 0)")
     sender, to, group = getattr(message, "from"), message.to, message.group_id
     if not 0 < sender <= INT64_MAX:
         raise BadRequest(f"from is {sender}, which is not a user")
@@ -48,13 +50,17 @@ def send_request_of(
         raise BadRequest(f"to is {to}, which is not a user, and there is no group_id")
     else:
         conversation = conversation_of(sender, to)
-    return SendRequest(ref, sender, client_id, conversation, message.content, TEXT)
+    extra = checked_extra_of(message)
+    return SendRequest(
+        ref, sender, client_id, conversation, message.content, TEXT, extra=extra
+    )
 
 
 def write_message(message: Message, to: rest_pb2.WSMessage) -> None:
     """
-    Write a message in the legacy protocol.  Every kind of content becomes text, the
-    only type that legacy clients can show.
+    Write a message in the legacy protocol, with the fields that its legacy sender
+    wrote.  Every kind of content of others becomes text, the only type that legacy
+    clients can show.
     """
     to.message_id = message.message_id
     setattr(to, "from", message.sender)
@@ -64,5 +70,4 @@ def write_message(message: Message, to: rest_pb2.WSMessage) -> None:
         others = [u for u in members_of(message.conversation) if u != message.sender]
         to.to = others[0] if others else message.sender
     to.content = message.content
-    to.timestamp = message.time_ms // 1000
-    to.message_type = TEXT
+    write_extra(to, message.extra, message.time_ms)

@@ -9,7 +9,7 @@ page.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from heapq import heapify, heappop, heapreplace
 
 import attrs
@@ -66,13 +66,22 @@ class History:
     """
     Reads pages.
 
+    @param check_stored: raises L{wsmsg.errors.Unavailable} if a group may not be stored
+        yet, or its member; L{wsmsg.message.queries.interface.IQueries.check_stored}.
     @ivar depth: the most messages of several conversations up to the end of a page,
         all of which have to be read.
     """
 
-    def __init__(self, store: IConversations, *, depth: int) -> None:
+    def __init__(
+        self,
+        store: IConversations,
+        check_stored: Callable[[str, int], Awaitable[None]],
+        *,
+        depth: int,
+    ) -> None:
         self.depth = depth
         self._store = store
+        self._check_stored = check_stored
 
     def apply_settings(self, settings: MessageLegacySettings) -> None:
         """
@@ -111,7 +120,8 @@ class History:
         Read a page of a group.
 
         @param user: a member, who reads; 0: the peer itself, which may read all.
-        @raise WsmsgError: the user may not read the group, or the store is down.
+        @raise WsmsgError: the user may not read the group, the group may not be stored
+            yet, or the store is down.
         """
         _check_id(group, "group_id")
         begin = _begin(page, size)
@@ -121,10 +131,12 @@ class History:
             key = (conversation, user)
             readable = await self._store.readable_from([key])
             if key not in readable:
+                await self._check_stored(*key)
                 raise Forbidden(f"user {user} is not in group {group}")
             first = readable[key]
         head = (await self._store.heads([conversation]))[conversation]
         if not head:
+            await self._check_stored(conversation, 0)
             raise NotFound(f"there is no group {group}")
         source = _Source(conversation, first, head, user)
         messages = await self._slice(source, begin, size)

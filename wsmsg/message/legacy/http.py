@@ -30,6 +30,7 @@ from wsmsg.message.legacy.http_forms import (
     LegacySent,
     LegacyUnreadForm,
     LegacyUnreadView,
+    extra_in,
     mark_in,
     reader_of,
     view,
@@ -115,15 +116,18 @@ class LegacyHttpCalls:
         """
         form = call.body_as(LegacySendForm)
         sender = parse_int(form.sender, "from")
-        kind = form.message_type or TEXT
+        kind = form.message_type or TEXT  # 0 is a text as well
         if not 0 < kind < FIRST_EVENT or kind in SIGNAL_TYPES:
             raise BadRequest(f"message_type {kind} is not a message of a person")
         check_text("content", form.content)
         # A legacy Connect fills in both; the group counts then.
         to = 0 if form.group_id else form.to
         conversation = conversation_for(sender, to, form.group_id)
+        client_id, extra = uuid.uuid4().hex, extra_in(form)
         await self._submit.submit(
-            SendRequest(0, sender, uuid.uuid4().hex, conversation, form.content, kind)
+            SendRequest(
+                0, sender, client_id, conversation, form.content, kind, extra=extra
+            )
         )
         return Reply(200, LegacySent(success=True, message="sent"))
 

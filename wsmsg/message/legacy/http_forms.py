@@ -10,7 +10,8 @@ decimal digits.
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
+from typing import Annotated
 
 import msgspec
 
@@ -18,7 +19,6 @@ from wsmsg.http.forms import Answer, Id
 from wsmsg.model import (
     INT64_MAX,
     RECALLED,
-    TEXT,
     InvalidName,
     Mark,
     Message,
@@ -26,12 +26,22 @@ from wsmsg.model import (
     is_group,
     members_of,
 )
+from wsmsg.protocol.legacy_extra import (
+    TEXT,
+    UNSET,
+    LegacyExtra,
+    checked_extra_of,
+    read_extra,
+)
 
 UNREAD, READ, RECALLED_STATUS = 0, 1, 2
 
 #: The default size of a page of history.
 PAGE = 20
 _ID_CHARACTERS = 128
+_EPOCH = datetime(1970, 1, 1)
+
+_Int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
 
 
 class LegacyForm(msgspec.Struct, kw_only=True):
@@ -46,15 +56,19 @@ class LegacySendForm(LegacyForm):
 
     @ivar sender: the user who sends the message.
     @ivar to: the recipient; 0: the message is for the group.
-    @ivar message_type: 1: text.
-    @ivar ack_id: ignored.
+    @ivar timestamp: the time that legacy recipients get, in unix seconds; missing: that
+        of acceptance.
+    @ivar message_type: 1: text, as if it is missing; 0: a text, which legacy recipients
+        get as type 0.
+    @ivar ack_id: passed on to legacy recipients; at most 1024 bytes.
     """
 
     sender: Id = msgspec.field(name="from", default=0)
     to: Id = 0
     group_id: Id = 0
     content: str = ""
-    message_type: int = 0
+    timestamp: _Int64 | None = None
+    message_type: int | None = None
     ack_id: str | None = None
 
 
@@ -87,7 +101,11 @@ class LegacyMessageView(Answer):
     A message.
 
     @ivar id: the id for C{mark-read}.
+    @ivar msg_type: 1, or 0 if a legacy sender gave it this type.
     @ivar status: 0 unread, 1 read, 2 recalled.
+    @ivar created_at: the time that a legacy sender wrote in the message, or the second
+        in which Message accepted it.
+    @ivar updated_at: when Message accepted it.
     """
 
     id: str
@@ -186,6 +204,8 @@ def view(message: Message, status: int) -> LegacyMessageView:
     conversation, sender = message.conversation, message.sender
     group = group_in(conversation) if is_group(conversation) else 0
     recalled = message.kind == RECALLED
+    written = read_extra(message.extra) or LegacyExtra(None)
+    kind = written.message_type if message.kind == TEXT else message.kind
     return LegacyMessageView(
         id=id_of(message),
         message_id=message.message_id,
@@ -193,16 +213,34 @@ def view(message: Message, status: int) -> LegacyMessageView:
         to=0 if group else reader_of(message, sender),
         group_id=group,
         content=message.content,
-        msg_type=TEXT if recalled else message.kind,
+        msg_type=TEXT if recalled else kind,
         status=RECALLED_STATUS if recalled else status,
-        created_at=_date(message.time_ms - message.time_ms % 1000),
-        updated_at=_date(message.time_ms),
+        created_at=_created(written.timestamp) or _date(message.time_ms // 1000),
+        updated_at=_date(*divmod(message.time_ms, 1000)),
     )
 
 
-def _date(time_ms: int) -> str:
-    seconds, ms = divmod(time_ms, 1000)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def extra_in(form: LegacySendForm) -> str:
+    """
+    Return the C{extra} of the message in a form; empty if it has nothing of it.
+    """
+    kind = UNSET if form.message_type == UNSET else TEXT
+    written = LegacyExtra(form.timestamp, kind, form.ack_id or "")
+    return "" if written == LegacyExtra(None) else checked_extra_of(written)
+
+
+def _created(timestamp: int | None) -> str:
+    """
+    Return the date of a sender's time; empty if a date cannot have it.
+    """
+    try:
+        return "" if timestamp is None else _date(timestamp)
+    except OverflowError:
+        return ""
+
+
+def _date(seconds: int, ms: int = 0) -> str:
+    text = (_EPOCH + timedelta(seconds=seconds)).isoformat()
     return f"{text}.{ms:03}".rstrip("0") + "Z" if ms else text + "Z"
 
 

@@ -214,4 +214,5 @@ class LegacyConnectOutbox:
 
 
 def _size(message: Message, targets: Sequence[int]) -> int:
-    return len(message.content) + _OVERHEAD_BYTES + _TARGET_BYTES * len(targets)
+    texts = len(message.content) + len(message.extra)
+    return texts + _OVERHEAD_BYTES + _TARGET_BYTES * len(targets)

@@ -49,6 +49,7 @@ class LegacyPlugin:
         core: StreamContext,
         store: IMessageStore,
         mark: Marking,
+        queries: IQueries,
         clock: IReactorTime,
         settings: MessageSettings,
         *,
@@ -58,7 +59,9 @@ class LegacyPlugin:
         self._core = core
         self._store = store
         self._mark = mark
-        self._history = History(store, depth=settings.legacy.history_depth)
+        self._queries = queries
+        depth = settings.legacy.history_depth
+        self._history = History(store, queries.check_stored, depth=depth)
         self.connects = LegacyConnects(
             core.ingress,
             mark,
@@ -86,7 +89,7 @@ class LegacyPlugin:
             messages.on_others(self._relay.listed)
 
     def http_routes(
-        self, acceptance: ISubmit, queries: IQueries, most_unread: Callable[[], int]
+        self, acceptance: ISubmit, most_unread: Callable[[], int]
     ) -> Sequence[Route]:
         """
         Return the routes of the legacy HTTP contract.
@@ -95,7 +98,7 @@ class LegacyPlugin:
         """
         calls = LegacyHttpCalls(
             self._store,
-            queries,
+            self._queries,
             acceptance,
             self._history,
             self._mark,

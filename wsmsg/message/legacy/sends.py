@@ -56,7 +56,8 @@ class _Send:
 
     @property
     def n_bytes(self) -> int:
-        return len(self.request.content) + _OVERHEAD_BYTES
+        texts = len(self.request.content) + len(self.request.extra)
+        return texts + _OVERHEAD_BYTES
 
     def hold(self) -> bool:
         """

@@ -252,6 +252,7 @@ def _send_request(send: rest_pb2.SendRequest, node: str) -> SendRequest:
         send.content,
         send.kind,
         node,
+        send.extra,
     )
 
 

@@ -14,7 +14,8 @@ from wsmsg.connect.legacy.clients.clients import LegacyClients
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Hello
-from wsmsg.protocol.legacy import ACKNOWLEDGEMENT, PRESENCE, TEXT
+from wsmsg.protocol.legacy import ACKNOWLEDGEMENT, PRESENCE
+from wsmsg.protocol.legacy_extra import TEXT
 from wsmsg.rpc.rest_pb2 import WSMessage
 from wsmsg.settings.legacy import ConnectLegacySettings
 
@@ -153,6 +154,7 @@ def text(
         kind=kind,
         time_ms=more.get("time_ms", 5000),
         seq=seq,
+        extra=more.get("extra", ""),
     )
 
 

@@ -15,7 +15,7 @@ from wsmsg.connect.session.watchers import Watchers
 from wsmsg.connect.upstream.interface import HeadsView
 from wsmsg.errors import Unavailable
 from wsmsg.model import ConversationHead, UserPresence
-from wsmsg.protocol.legacy import TEXT
+from wsmsg.protocol.legacy_extra import TEXT
 from wsmsg.settings.legacy import ConnectLegacySettings
 
 

@@ -5,7 +5,7 @@ With C{legacy.redeliver}, a legacy client that connects gets its unread messages
 from __future__ import annotations
 
 from tests.connect.legacy.clients.legacy_node import text
-from tests.connect.legacy.clients.legacy_store import FeedTestCase, texts
+from tests.connect.legacy.clients.legacy_store import NOW_MS, FeedTestCase, texts
 from wsmsg.errors import Forbidden, Unavailable
 
 
@@ -30,6 +30,20 @@ class RedeliverTests(FeedTestCase):
         heard = self.client.heard()
         self.assertEqual([m.content for m in heard], [str(n) for n in range(1, 9)])
         self.assertEqual([m.message_id for m in heard], list(range(101, 109)))
+
+    def test_as_written(self) -> None:
+        """
+        A message of a legacy sender is sent again with its time, type and
+        acknowledgement id, as it was pushed.
+        """
+        message = text(1, time_ms=NOW_MS, extra="-9 0 k")
+        self.begin([message], redeliver=True)
+        self.push(text(2, time_ms=NOW_MS, extra="-9 0 k"))
+        for heard in self.client.heard():
+            written = (heard.timestamp, heard.message_type, heard.ack_id)
+            self.assertEqual(written, (-9, 0, "k"))
+            self.assertIn(heard.content, ("1", "2"))
+        self.assertEqual(self.store.unreads, [""])
 
     def test_seen(self) -> None:
         """

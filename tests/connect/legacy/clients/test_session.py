@@ -22,7 +22,8 @@ from wsmsg.connect.upstream.interface import HeadsView, NewSend
 from wsmsg.errors import BadRequest, Close, Unauthenticated, Unavailable
 from wsmsg.model import ConversationHead, Mark
 from wsmsg.protocol.frames import Deliver
-from wsmsg.protocol.legacy import CONNECTION, HEARTBEAT, TEXT
+from wsmsg.protocol.legacy import CONNECTION, HEARTBEAT
+from wsmsg.protocol.legacy_extra import TEXT
 
 
 class HeadersTests(SynchronousTestCase):
@@ -61,9 +62,11 @@ class SaidTests(SynchronousTestCase):
         """
         node = LegacyNode()
         client = node.connect(7)
-        client.raw(ws(sender=99, to=8, content="hi", message_type=TEXT, message_id=5))
+        more = {"message_id": 5, "timestamp": -9, "ack_id": "k"}
+        client.raw(ws(sender=99, to=8, content="hi", message_type=TEXT, **more))
         ((new, _),) = node.upstream.sends
-        self.assertEqual(new, NewSend(7, new.client_id, "u:7:8", "hi", TEXT))
+        sent = NewSend(7, new.client_id, "u:7:8", "hi", TEXT, extra="-9 1 k")
+        self.assertEqual(new, sent)
         self.assertLessEqual(len(new.client_id), 64)
 
     def test_group(self) -> None:
@@ -109,7 +112,8 @@ class SaidTests(SynchronousTestCase):
             b"",
             ws(to=8, content="too long", message_type=TEXT),
             ws(content="nobody", message_type=TEXT),
-            ws(to=8, group_id=4, content="two", message_type=TEXT),
+            ws(to=8, group_id=-4, content="two", message_type=TEXT),
+            ws(to=8, content="hi", message_type=TEXT, ack_id="x" * 1025),
             ws(to=-8, content="hi", message_type=TEXT),
             ws(to=8, content="hi", message_type=77),
             ws(to=8, content="h\0i", message_type=TEXT),

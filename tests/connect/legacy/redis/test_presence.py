@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from wsmsg.connect.legacy.redis.forward import (
     Forward,
     InvalidForward,
+    limit_bytes,
     read_forward,
 )
 from wsmsg.connect.legacy.redis.ledger import REFRESH_S, PresenceLedger
@@ -183,10 +184,35 @@ class ForwardTests(SynchronousTestCase):
         A message between two users is valid, with or without its empty fields.
         """
         message = Message(
-            "u:1001:1002", 1001, "", 1795447835846364, "hello", 1, 1795447835000
+            *("u:1001:1002", 1001, "", 1795447835846364, "hello", 1, 1795447835000),
+            extra="1795447835 1 ",
         )
         self.assertEqual(read(), Forward(1002, message))
         self.assertEqual(read(group_id=0, ack_id="", more=[1]), Forward(1002, message))
+
+    def test_as_written(self) -> None:
+        """
+        Time, type and acknowledgement id are those that the sender wrote; a field that
+        is left out is empty.
+        """
+        for timestamp, kind, ack_id, extra in (
+            (-9, 0, "k", "-9 0 k"),
+            (None, None, None, "0 0 "),
+            (2**63 - 1, 1, "x" * 5000, f"{2**63 - 1} 1 " + "x" * 5000),
+        ):
+            more = {"timestamp": timestamp, "message_type": kind}
+            message = read(**more, **({"ack_id": ack_id} if ack_id else {})).message
+            self.assertEqual((message.extra, message.kind), (extra, 1))
+            self.assertGreaterEqual(message.time_ms, 0)
+
+    def test_limit(self) -> None:
+        """
+        A content of the longest size is read, however the legacy Connect escapes it.
+        """
+        content = "<" * CONTENT_BYTES
+        text = json.dumps(forwarded(content=content)).replace("<", "\\u003c")
+        self.assertLess(len(text), limit_bytes(CONTENT_BYTES))
+        read_forward(text, "here", CONTENT_BYTES)
 
     def test_group(self) -> None:
         """
@@ -205,7 +231,9 @@ class ForwardTests(SynchronousTestCase):
             "to": (None, -1, 2**63, "1002", 1003),
             "group_id": (-1, 2**63, "9"),
             "content": (1, [], {}, "x" * (CONTENT_BYTES + 1)),
-            "message_type": (0, -1, 2, 3, 4, 10, 1000, 2**63, "1"),
+            "timestamp": (2**63, -(2**63) - 1, "1", 1.5),
+            "ack_id": (1, [], {}),
+            "message_type": (-1, 2, 3, 4, 10, 1000, 2**63, "1"),
             "user_id": (None, 0, -1, 2**63, "1002", 1003),
             "to_instance": (None, "", "there", 1),
             "type": (None, "", "other", 1, "y" * 10_000),

@@ -114,12 +114,17 @@ class WireTests(SynchronousTestCase):
 
     def test_same(self) -> None:
         """
-        A failed message is recognised by sender, conversation, content and time.
+        A failed message is recognised by sender, conversation and content, and that of
+        a legacy client by its other fields, too.
         """
         new = NewSend(1, "c", "u:1:2", "hi", 1)
-        self.assertTrue(is_from(new, 9, ws(1, 2, timestamp=9)))
-        for other in (ws(2, 1, timestamp=9), ws(1, 2, "ho"), ws(1, 2, timestamp=8)):
-            self.assertFalse(is_from(new, 9, other))
+        self.assertTrue(is_from(new, ws(1, 2, timestamp=9)))
+        for other in (ws(2, 1, timestamp=9), ws(1, 2, "ho")):
+            self.assertFalse(is_from(new, other))
+        new = new._replace(extra="9 1 k")
+        self.assertTrue(is_from(new, ws(1, 2, timestamp=9, ack_id="k")))
+        for other in (ws(1, 2, timestamp=8, ack_id="k"), ws(1, 2, timestamp=9)):
+            self.assertFalse(is_from(new, other))
 
 
 class AcksTests(SynchronousTestCase):

@@ -31,7 +31,7 @@ from wsmsg.connect.session.output import SEEN, framed
 from wsmsg.connect.session.registry import to_deliver
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.model import ConversationHead, Message
-from wsmsg.protocol.legacy import CODEC
+from wsmsg.protocol.legacy import CODEC, encode_message
 
 #: Recent messages whose conversation and seq are kept, for acknowledgements.
 RECENT = 256
@@ -303,7 +303,8 @@ class LegacyFeed:
             self._floors.pop(conversation, None)
 
     def _give_read(self, message: Message) -> bool:
-        data = framed(CODEC, CODEC.encode(to_deliver(message, self._reader.user)))
+        frame = to_deliver(message, self._reader.user)
+        data = framed(CODEC, encode_message(frame, message.extra))
         return self._give(message.conversation, message.seq, data)
 
     def _fitting(self, messages: Sequence[Message]) -> Sequence[Message]:

@@ -26,7 +26,7 @@ class HeldSend:
     def __init__(self, new: NewSend, since_s: float) -> None:
         self.new = new
         self.since_s = since_s
-        self.size = len(new.content) + _OVERHEAD_BYTES
+        self.size = len(new.content) + len(new.extra) + _OVERHEAD_BYTES
         self.is_settled = False
 
     def settle(self) -> None:

@@ -23,19 +23,22 @@ from wsmsg.connect.legacy.clients.outbox import LegacyOutbox
 from wsmsg.connect.legacy.clients.partners import Partners
 from wsmsg.connect.session.inbox import SLOW, WINDOW
 from wsmsg.connect.session.interface import ISession, ISessionPeer
+from wsmsg.connect.session.output import framed
 from wsmsg.connect.session.sends import problem_with
 from wsmsg.connect.session.session import Session
 from wsmsg.connect.upstream.interface import NewSend
 from wsmsg.errors import BadFrame, Close, Overloaded, WsmsgError, is_heard_after
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.model import Mark, conversation_of, group_conversation
-from wsmsg.protocol.frames import Hello, Send, ServerFrame, Welcome
+from wsmsg.protocol.frames import Deliver, Hello, ServerFrame, Welcome
 from wsmsg.protocol.legacy import (
     CODEC,
     ONLINE,
     LegacyAcknowledgement,
     LegacyFrame,
+    LegacySend,
     decode_message,
+    encode_message,
 )
 from wsmsg.rpc.rest_pb2 import WSMessage
 
@@ -115,9 +118,9 @@ class LegacySession(Session):
 
     def _dispatch(self, frame: LegacyFrame, data: bytes) -> None:
         match frame:
-            case Send() if self._take_send_token():
+            case LegacySend() if self._take_send_token():
                 self._send(frame)
-            case Send():
+            case LegacySend():
                 self.limit_rate()
                 self.inbox.requeue(data)
             case LegacyAcknowledgement():
@@ -130,7 +133,7 @@ class LegacySession(Session):
         if seq >= 0:
             self._legacy.mark(Mark(self.user, message_id, name, seq))
 
-    def _send(self, frame: Send) -> None:
+    def _send(self, frame: LegacySend) -> None:
         problem = problem_with(frame, self.limits.content_bytes)
         if problem is not None:
             raise problem
@@ -140,7 +143,12 @@ class LegacySession(Session):
         )
         client_id = self._legacy.client_id()
         held = self._legacy.held
-        held.put(NewSend(self.user, client_id, conversation, frame.content, model.TEXT))
+        content, extra = frame.content, frame.extra
+        held.put(
+            NewSend(
+                self.user, client_id, conversation, content, model.TEXT, extra=extra
+            )
+        )
         if held.is_full(self.user) and not self.closed:
             self.inbox.block(WINDOW)
             held.when_room(self)
@@ -176,7 +184,7 @@ class LegacySession(Session):
         """
         try:
             frame = decode_message(data)
-            if not isinstance(frame, Send) or not self.user:
+            if not isinstance(frame, LegacySend) or not self.user:
                 return
             # The client stops when it learns of the close, so only memory is limited.
             if self._legacy.held.is_full_of_bytes:
@@ -188,6 +196,11 @@ class LegacySession(Session):
             self._fail(Failure())
 
     # ------------------------------------------------------------------- output
+
+    def encoded(self, frame: ServerFrame, extra: str = "") -> bytes:
+        if isinstance(frame, Deliver):
+            return framed(CODEC, encode_message(frame, extra))
+        return super().encoded(frame)
 
     def push(self, conversation: str, seq: int, data: bytes) -> bool:
         self.partners.add_from(conversation)

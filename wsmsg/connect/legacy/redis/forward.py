@@ -20,10 +20,13 @@ from wsmsg.model import (
     conversation_of,
     group_conversation,
 )
+from wsmsg.protocol.legacy_extra import UNSET, extra_of, shown_ms
 from wsmsg.stream.contract import SIGNAL_TYPES
 
-#: The longest forward that is read.  Legacy Connects add 300 bytes to the content.
-LIMIT_BYTES = 256 * 1024
+#: The bytes of a forward besides the content.
+_BESIDE_CONTENT = 64 * 1024
+#: The most bytes of JSON that the legacy Connect makes of one: C{\\u003c}, for example.
+_ESCAPED = 6
 
 _Id = Annotated[int, msgspec.Meta(gt=0, le=INT64_MAX)]
 _OptionalId = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
@@ -35,9 +38,9 @@ class _Message(msgspec.Struct, frozen=True):
     to: _OptionalId = 0
     group_id: _OptionalId = 0
     content: str = ""
-    # In unix seconds, at most a year of five digits.
-    timestamp: Annotated[int, msgspec.Meta(ge=0, le=10**12)] = 0
-    message_type: Annotated[int, msgspec.Meta(ge=0, lt=FIRST_EVENT)] = TEXT
+    timestamp: Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)] = 0
+    message_type: Annotated[int, msgspec.Meta(ge=0, lt=FIRST_EVENT)] = UNSET
+    ack_id: str = ""
 
 
 class _Forward(msgspec.Struct, frozen=True):
@@ -68,6 +71,15 @@ class Forward(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(_Forward)
 
 
+def limit_bytes(content_bytes: int) -> int:
+    """
+    Return the length of the longest forward that is read.
+
+    @param content_bytes: the longest content.
+    """
+    return _ESCAPED * content_bytes + _BESIDE_CONTENT
+
+
 def read_forward(text: str | bytes, node: str, content_bytes: int) -> Forward:
     """
     Validate a forward.
@@ -78,7 +90,8 @@ def read_forward(text: str | bytes, node: str, content_bytes: int) -> Forward:
         content.
     """
     if not text:
-        raise InvalidForward(f"the forward is empty, or over {LIMIT_BYTES} bytes")
+        limit = limit_bytes(content_bytes)
+        raise InvalidForward(f"the forward is empty, or over {limit} bytes")
     try:
         forward = _decoder.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as e:
@@ -97,8 +110,9 @@ def read_forward(text: str | bytes, node: str, content_bytes: int) -> Forward:
         "",
         sent.message_id,
         sent.content,
-        sent.message_type,
-        sent.timestamp * 1000,
+        sent.message_type or TEXT,
+        shown_ms(sent.timestamp),
+        extra=extra_of(sent),
     )
     return Forward(forward.user_id, message)
 
@@ -109,7 +123,7 @@ def _problem(forward: _Forward, node: str, content_bytes: int) -> str:
         return f"the type is {forward.type[:40]!r}"
     if forward.to_instance != node:
         return f"the forward is for {forward.to_instance[:80]!r}"
-    if sent.message_type in SIGNAL_TYPES or not sent.message_type:
+    if sent.message_type in SIGNAL_TYPES:
         return f"message_type {sent.message_type} is a signal"
     if not sent.group_id and forward.user_id not in (sent.to, sent.sender):
         return "the user is not in the conversation"

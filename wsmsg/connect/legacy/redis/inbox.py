@@ -16,9 +16,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from wsmsg.connect.legacy.redis.forward import (
-    LIMIT_BYTES,
     Forward,
     InvalidForward,
+    limit_bytes,
     read_forward,
 )
 from wsmsg.dependency.retry import RetryPolicy
@@ -75,7 +75,9 @@ class ForwardInbox:
             retry=retry,
             dependency=self.dependency,
             check=self._subscribe,
-            protocol=lambda: Subscriber(self._received, LIMIT_BYTES),
+            protocol=lambda: Subscriber(
+                self._received, lambda: limit_bytes(content_bytes())
+            ),
             timeout_s=timeout_s,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from wsmsg.connect.upstream.interface import NewSend
 from wsmsg.model import (
-    INT64_MAX,
+    FIRST_EVENT,
     TEXT,
     Message,
     conversation_of,
@@ -17,21 +17,22 @@ from wsmsg.model import (
     is_group,
     members_of,
 )
+from wsmsg.protocol.legacy_extra import extra_of, shown_ms, write_extra
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.contract import SIGNAL_TYPES
 
 Request = rest_pb2.MessageStreamRequest
 
-_LONGEST_TIME_S = INT64_MAX // 1000
-
 
 def send_event(new: NewSend, time_s: int) -> Request:
     """
     Return the C{send_message} of a send.
+
+    @param time_s: the time at which the client sent it, unless that is a legacy client,
+        whose own time counts.
     """
-    message = rest_pb2.WSMessage(
-        content=new.content, timestamp=time_s, message_type=TEXT
-    )
+    message = rest_pb2.WSMessage(content=new.content)
+    write_extra(message, new.extra, 1000 * time_s)
     setattr(message, "from", new.sender)  # a keyword in Python
     if is_group(new.conversation):
         message.group_id = group_in(new.conversation)
@@ -79,20 +80,22 @@ def message_of(event: rest_pb2.MessagePushEvent) -> Message | None:
         "",
         message.message_id,
         message.content,
-        kind if 0 < kind < 1000 else TEXT,
-        1000 * max(0, min(message.timestamp, _LONGEST_TIME_S)),
+        kind if 0 < kind < FIRST_EVENT else TEXT,
+        shown_ms(message.timestamp),
+        extra=extra_of(message),
     )
 
 
-def is_from(new: NewSend, time_s: int, message: rest_pb2.WSMessage) -> bool:
+def is_from(new: NewSend, message: rest_pb2.WSMessage) -> bool:
     """
-    Return whether L{send_event} made this message of a send.
+    Return whether L{send_event} made this message of a send, or of a send that does not
+    differ from it but in its time.
     """
     return (
         new.sender == _sender(message)
         and new.content == message.content
         and new.conversation == _conversation(message)
-        and message.timestamp in (0, time_s)
+        and new.extra in ("", extra_of(message))
     )
 
 

@@ -365,7 +365,7 @@ class LegacyUpstreamStream:
     def _find(self, message: rest_pb2.WSMessage) -> PendingSend | None:
         writing: Sequence[PendingSend] = [self._writing] if self._writing else []
         for send in (*self._echoed, *self._arriving, *writing):
-            if not send.answered and is_from(send.new, int(send.since_s), message):
+            if not send.answered and is_from(send.new, message):
                 return send
         return None
 

@@ -1,7 +1,8 @@
 """
 The documents of the store in MongoDB, and the commands that write and find them::
 
-    messages       _id conversation/sender/client_id; unique (conversation, seq)
+    messages       _id conversation/sender/client_id; unique (conversation, seq);
+                   extra, or none
     conversations  _id name, head, updated, members (of a conversation of two),
                    shard, change (see L{wsmsg.message.store.mongo.shards});
                    also _id /shard/N, generation, change; and _id /epoch, epoch
@@ -143,7 +144,7 @@ def to_document(m: Message, stored_ms: int) -> Document:
     """
     Return the document of a message.
     """
-    return {
+    document: Document = {
         "_id": message_key(m.identity),
         "conversation": m.conversation,
         "seq": m.seq,
@@ -155,6 +156,9 @@ def to_document(m: Message, stored_ms: int) -> Document:
         "time_ms": m.time_ms,
         "stored_ms": stored_ms,
     }
+    if m.extra:
+        document["extra"] = m.extra
+    return document
 
 
 def to_message(d: Document) -> Message:
@@ -170,6 +174,7 @@ def to_message(d: Document) -> Message:
         int(d["kind"]),
         int(d["time_ms"]),
         int(d["seq"]),
+        d.get("extra", ""),
     )
 
 
@@ -203,7 +208,8 @@ def size_of(m: Message) -> int:
     """
     Return an upper bound of the bytes of a message's document.
     """
-    texts = (m.content, m.client_id, m.client_id, m.conversation, m.conversation)
+    names = (m.client_id, m.client_id, m.conversation, m.conversation)
+    texts = (m.content, m.extra, *names)
     return _OVERHEAD + sum(len(t) if t.isascii() else 4 * len(t) for t in texts)
 
 
@@ -214,7 +220,7 @@ def fits(m: Message) -> bool:
     return (
         m.seq > 0
         and storable(m.conversation)
-        and storable_values((m.sender, m.client_id, m.message_id, m.content))
+        and storable_values((m.sender, m.client_id, m.message_id, m.content, m.extra))
         and storable_values((m.kind, m.time_ms, m.seq))
         and size_of(m) <= MESSAGE_BYTES
     )

@@ -23,7 +23,7 @@ async def _recall(connection: MongoConnection, events: Sequence[Message]) -> Non
                 "sender": e.sender,
                 "kind": {"$lt": FIRST_EVENT},
             },
-            {"$set": {"content": "", "kind": RECALLED}},
+            {"$set": {"content": "", "kind": RECALLED}, "$unset": {"extra": ""}},
         )
         for e in events
         if decode_recall(e.content)

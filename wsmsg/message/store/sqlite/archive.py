@@ -16,6 +16,7 @@ from wsmsg.errors import Unavailable
 from wsmsg.message.store.archive import IStoreArchive, Span, StoreExtent
 from wsmsg.message.store.interface import GroupPage
 from wsmsg.message.store.sqlite.file import STORE, StoreReader
+from wsmsg.message.store.sqlite.pages import MessageRow
 from wsmsg.model import Cursor, Message
 from wsmsg.sqlite.file import SqliteFile
 from wsmsg.sqlite.lock import InUse
@@ -29,7 +30,7 @@ _EXTENTS = """
 """
 _MESSAGES = """
     SELECT json_group_array(json_array(name, sender, client_id, message_id, content,
-                                       kind, time_ms, seq))
+                                       kind, time_ms, seq, extra))
     FROM (
         SELECT c.name, m.* FROM json_each(?) AS wanted
         CROSS JOIN conversations c ON c.name = wanted.value ->> 0
@@ -54,7 +55,7 @@ _CURSORS = """
 """
 
 _extents = msgspec.json.Decoder(list[tuple[str, int]])
-_messages = msgspec.json.Decoder(list[tuple[str, int, str, int, str, int, int, int]])
+_messages = msgspec.json.Decoder(list[MessageRow])
 _cursors = msgspec.json.Decoder(
     list[tuple[str, int, int, int, tuple[tuple[int, int], ...]]]
 )

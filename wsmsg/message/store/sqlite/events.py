@@ -13,7 +13,7 @@ from wsmsg.model import FIRST_EVENT, RECALLED, Message
 from wsmsg.sqlite.file import SqliteFile
 
 _RECALL = f"""
-    UPDATE messages SET content = '', kind = {RECALLED}
+    UPDATE messages SET content = '', extra = '', kind = {RECALLED}
     WHERE conversation = ? AND seq = ? AND sender = ? AND kind < {FIRST_EVENT}
 """
 

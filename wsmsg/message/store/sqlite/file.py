@@ -27,7 +27,7 @@ from wsmsg.message.store.sqlite.cursors import CursorMoves
 from wsmsg.message.store.sqlite.events import APPLY, apply
 from wsmsg.message.store.sqlite.groups import GROUPS, PAST, GroupRows
 from wsmsg.message.store.sqlite.marks import SEEN, SeenRows
-from wsmsg.message.store.sqlite.pages import PageRows
+from wsmsg.message.store.sqlite.pages import MessageRow, PageRows
 from wsmsg.message.store.sqlite.unread import UnreadRows
 from wsmsg.model import (
     Cursor,
@@ -80,25 +80,29 @@ _RESERVATIONS = """
     );
 """
 
+# A column at the end takes one byte in the rows of messages that have none.
+_EXTRA = "ALTER TABLE messages ADD COLUMN extra TEXT NOT NULL DEFAULT '';"
+
 STORE = Schema(
     kind="store",
     application_id=0x77736D31,
-    scripts=(_FIRST, GROUPS, SEEN, PAST, CHANGES, _RESERVATIONS),
+    scripts=(_FIRST, GROUPS, SEEN, PAST, CHANGES, _RESERVATIONS, _EXTRA),
 )
 
 # One statement inserts a batch.  A conversation that does not exist yet gives NULL,
 # which violates NOT NULL: the batch fails as a whole and is inserted row by row.
 _INSERT = """
     INSERT INTO messages (conversation, sender, client_id, message_id, content, kind,
-                          time_ms, seq, stored_ms)
-    SELECT c.id, column2, column3, column4, column5, column6, column7, column8, column9
+                          time_ms, seq, extra, stored_ms)
+    SELECT c.id, column2, column3, column4, column5, column6, column7, column8, column9,
+           column10
     FROM {rows} LEFT JOIN conversations c ON c.name = column1
     WHERE column1 IS NOT NULL
 """
 _INSERT_UNLESS_THERE = _INSERT.replace("INSERT", "INSERT OR IGNORE", 1)
 _JSON = """
     json_array(c.name, m.sender, m.client_id, m.message_id, m.content, m.kind,
-               m.time_ms, m.seq)
+               m.time_ms, m.seq, m.extra)
 """
 _HEAD = "(SELECT max(seq) FROM messages WHERE conversation = c.id)"
 
@@ -122,7 +126,7 @@ _CURSORS = f"""
     LEFT JOIN cursors u ON u.conversation = c.id AND u.user = column2
 """
 
-_messages = msgspec.json.Decoder(list[tuple[str, int, str, int, str, int, int, int]])
+_messages = msgspec.json.Decoder(list[MessageRow])
 _heads = msgspec.json.Decoder(list[tuple[str, int | None]])
 _cursors = msgspec.json.Decoder(
     list[tuple[str, int, int | None, int | None, int]],
@@ -346,6 +350,7 @@ def _row(m: Message) -> tuple[Any, ...]:
         m.kind,
         m.time_ms,
         m.seq,
+        m.extra,
     )
 
 

@@ -40,7 +40,7 @@ _PAGE = """
     )
     SELECT coalesce((SELECT max(seq) FROM messages WHERE conversation = place.id), 0), (
         SELECT json_group_array(json_array(
-            ?1, sender, client_id, message_id, content, kind, time_ms, seq
+            ?1, sender, client_id, message_id, content, kind, time_ms, seq, extra
         )) FROM (
             SELECT m.* FROM some CROSS JOIN messages m ON m.id = some.id
             ORDER BY m.seq
@@ -58,7 +58,10 @@ _SQL = {
     for back in (False, True)
 }
 
-_messages = msgspec.json.Decoder(list[tuple[str, int, str, int, str, int, int, int]])
+#: The fields of a message, in the order of L{Message}, up to C{extra}.
+MessageRow = tuple[str, int, str, int, str, int, int, int, str]
+
+_messages = msgspec.json.Decoder(list[MessageRow])
 
 
 class PageRows:

@@ -90,7 +90,8 @@ _FOUND = f"""
 """
 # ?2 to ?4: the conversation, the numbers above which and up to which to look.
 _SOME = f"""
-    SELECT m.sender, m.client_id, m.message_id, m.content, m.kind, m.time_ms, m.seq
+    SELECT m.sender, m.client_id, m.message_id, m.content, m.kind, m.time_ms, m.seq,
+           m.extra
     FROM messages m WHERE m.conversation = ?2 AND m.seq > ?3 AND m.seq <= ?4
         AND {_IS_UNREAD}
     ORDER BY m.seq LIMIT ?5

@@ -167,7 +167,7 @@ class MoveTests(Folder):
         self.assertEqual(self.import_()["epoch"], epoch)
         own = StoreWriter(str(self.there / "store.db"))
         own.open()
-        renewed = own.renew_epoch(epoch)
+        renewed = own.history.renew(epoch)
         own.close()
         self.assertEqual(self.import_()["epoch"], renewed)
         there = ("--data-dir", str(self.there))

@@ -253,11 +253,17 @@ class MemoryStore(MemoryReadMarks, EpochInMemory):
         return page, self._head(name)
 
     def conversations_of(
-        self, user: int, position: str, limit: int
+        self,
+        user: int,
+        position: str,
+        limit: int,
+        *,
+        witness: str = "",
+        anew: bool = False,
     ) -> Deferred[HeadList]:
         names = [m.conversation for m in self.messages.values()]
         mine = [n if self._is_in(user, n) else "" for n in names]
-        return succeed(listed(mine, self._head, self.epoch, position, limit))
+        return succeed(listed(mine, self._head, self.epoch, position, limit, witness))
 
     def _is_in(self, user: int, conversation: str) -> bool:
         if conversation in self.groups:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 from twisted.internet import reactor
@@ -64,6 +66,11 @@ class SqlitePlace:
         killed, self.path = self.path, path_for(self._test)
         copy(killed, self.path)
         return await self.open()
+
+    async def lose_messages(self) -> None:
+        with closing(sqlite3.connect(self.path)) as file:
+            file.execute("DELETE FROM messages WHERE seq > 1")
+            file.commit()
 
 
 def path_for(test: SynchronousTestCase) -> str:

@@ -152,7 +152,11 @@ async def _export(
     try:
         await archive.open()
         again = retrying(settings, reactor)
-        writer = _begun(out, await again.call(archive.epoch) if with_epoch else "")
+        epoch, secret = "", ""
+        if with_epoch:
+            epoch = await again.call(archive.epoch)
+            secret = await again.call(archive.secret)
+        writer = _begun(out, epoch, secret)
         walk = Dump(archive, again)
         async for records in walk.records(writer.last):
             out.write(writer.write(records))
@@ -164,7 +168,7 @@ async def _export(
     return writer
 
 
-def _begun(out: BinaryIO, epoch: str) -> Any:
+def _begun(out: BinaryIO, epoch: str, secret: str) -> Any:
     """
     Begin the file, or continue after its complete part.
     """
@@ -178,5 +182,5 @@ def _begun(out: BinaryIO, epoch: str) -> Any:
             tell(f"continuing after {hashed.counts.messages} messages")
             return LineWriter(hashed)
     writer = LineWriter()
-    out.write(writer.begin(int(time.time() * 1000), epoch))
+    out.write(writer.begin(int(time.time() * 1000), epoch, secret))
     return writer

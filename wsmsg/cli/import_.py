@@ -126,7 +126,7 @@ async def _keep(
     try:
         await up(store)
         if reader.epoch:
-            await again.call(store.adopt_epoch, reader.epoch)
+            await again.call(store.adopt_epoch, reader.epoch, reader.secret)
         if first is not None:
             await importer.write_batch(first)
         for batch in batches:

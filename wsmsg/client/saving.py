@@ -97,6 +97,7 @@ class Saving:
                 epoch=exchange.history.epoch,
                 positions=exchange.inbound.positions(),
                 unsent=exchange.outbound,
+                witness=exchange.history.witness,
             )
         except BadPositions as error:
             return str(error)

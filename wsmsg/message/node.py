@@ -241,11 +241,7 @@ class MessageNode:
         ingress, links, reading = self.core.ingress, self.core.links, self.reading
         yield "accepted", "Sends accepted", lambda: ingress.accepted
         yield "rejected", "Sends rejected", lambda: ingress.rejected
-        yield (
-            "repeats",
-            "Sends of a message accepted before",
-            lambda: ingress.repeats,
-        )
+        yield "repeats", "Sends of a message accepted before", lambda: ingress.repeats
         yield "records_read", "Journal records read", lambda: reading.read
         yield "stored", "Messages stored", lambda: reading.numbering.stored
         yield (
@@ -285,7 +281,10 @@ class MessageNode:
             "Marks for messages that do not exist",
             lambda: self.marks.unknown,
         )
-        yield "queries", "Queries asked", lambda: self.queries.asked
+        queries = self.queries
+        yield "queries", "Queries asked", lambda: queries.asked
+        forged = "Positions of clients that the store did not make"
+        yield "positions_forged", forged, lambda: queries.history.forged
 
     def _gauges(self) -> Iterator[tuple[str, str, Callable[[], float]]]:
         ingress, links, reading = self.core.ingress, self.core.links, self.reading

@@ -96,7 +96,11 @@ class QueryAdapter:
 
     async def _heads(self, query: rest_pb2.HeadsQuery) -> rest_pb2.QueryAnswer:
         page = await self._queries.heads(
-            query.user, query.position, query.limit, continued=query.continued
+            query.user,
+            query.position,
+            query.limit,
+            continued=query.continued,
+            witness=query.witness,
         )
         found = rest_pb2.HeadsAnswer(
             more=page.more, position=page.position, epoch=page.epoch
@@ -109,7 +113,9 @@ class QueryAdapter:
     async def _compare(self, query: rest_pb2.CompareQuery) -> rest_pb2.QueryAnswer:
         pushed = [PushedNumber(p.user, p.conversation, p.seq) for p in query.pushed]
         found = await self._queries.compare(query.epoch, pushed)
-        answer = rest_pb2.CompareAnswer(heads=found.heads, epoch=found.epoch)
+        answer = rest_pb2.CompareAnswer(
+            heads=found.heads, epoch=found.epoch, witness=found.witness
+        )
         return rest_pb2.QueryAnswer(compare=answer)
 
     async def _group(self, query: rest_pb2.GroupQuery) -> rest_pb2.QueryAnswer:

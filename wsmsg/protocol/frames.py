@@ -67,6 +67,7 @@ class Hello(Frame, frozen=True):
     device: str = ""
     client: str = ""
     position: str = ""
+    witness: str = ""
 
 
 class Submission(Frame, frozen=True):
@@ -337,11 +338,12 @@ class Error(Frame, frozen=True):
 class Pong(Frame, frozen=True):
     """
     C{checked_ms} is the time since the server last compared what it pushed to the
-    session with the heads; 0: it has not yet.
+    session with the heads; 0: never.  C{witness}, if it is new, is for later hellos.
     """
 
     nonce: str = ""
     checked_ms: Int64 = 0
+    witness: str = ""
 
 
 class TokenExpiring(Frame, frozen=True, tag="expiring"):

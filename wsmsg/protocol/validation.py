@@ -73,6 +73,7 @@ def _hello(frame: Hello) -> None:
     _text(frame.device, "hello.device", _ID_BYTES)
     _text(frame.client, "hello.client", _CLIENT_BYTES)
     _text(frame.position, "hello.position", _POSITION_BYTES)
+    _text(frame.witness, "hello.witness", _POSITION_BYTES)
 
 
 def _send(frame: Send) -> None:

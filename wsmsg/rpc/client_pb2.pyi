@@ -39,16 +39,18 @@ class ClientFrame(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., delivered: _Optional[_Union[Delivered, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ..., conversations: _Optional[_Union[Conversations, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., watch: _Optional[_Union[Watch, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., refresh: _Optional[_Union[Refresh, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("token", "device", "client", "position")
+    __slots__ = ("token", "device", "client", "position", "witness")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     CLIENT_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_FIELD_NUMBER: _ClassVar[int]
     token: str
     device: str
     client: str
     position: str
-    def __init__(self, token: _Optional[str] = ..., device: _Optional[str] = ..., client: _Optional[str] = ..., position: _Optional[str] = ...) -> None: ...
+    witness: str
+    def __init__(self, token: _Optional[str] = ..., device: _Optional[str] = ..., client: _Optional[str] = ..., position: _Optional[str] = ..., witness: _Optional[str] = ...) -> None: ...
 
 class Send(_message.Message):
     __slots__ = ("client_id", "to", "group", "content", "kind")
@@ -398,12 +400,14 @@ class Error(_message.Message):
     def __init__(self, code: _Optional[str] = ..., reason: _Optional[str] = ..., id: _Optional[str] = ..., retry_after_ms: _Optional[int] = ...) -> None: ...
 
 class Pong(_message.Message):
-    __slots__ = ("nonce", "checked_ms")
+    __slots__ = ("nonce", "checked_ms", "witness")
     NONCE_FIELD_NUMBER: _ClassVar[int]
     CHECKED_MS_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_FIELD_NUMBER: _ClassVar[int]
     nonce: str
     checked_ms: int
-    def __init__(self, nonce: _Optional[str] = ..., checked_ms: _Optional[int] = ...) -> None: ...
+    witness: str
+    def __init__(self, nonce: _Optional[str] = ..., checked_ms: _Optional[int] = ..., witness: _Optional[str] = ...) -> None: ...
 
 class Group(_message.Message):
     __slots__ = ("id", "group", "name", "owner", "history", "count", "members", "more")

@@ -474,16 +474,18 @@ class PageQuery(_message.Message):
     def __init__(self, user: _Optional[int] = ..., conversation: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class HeadsQuery(_message.Message):
-    __slots__ = ("user", "limit", "position", "continued")
+    __slots__ = ("user", "limit", "position", "continued", "witness")
     USER_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     CONTINUED_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_FIELD_NUMBER: _ClassVar[int]
     user: int
     limit: int
     position: str
     continued: bool
-    def __init__(self, user: _Optional[int] = ..., limit: _Optional[int] = ..., position: _Optional[str] = ..., continued: _Optional[bool] = ...) -> None: ...
+    witness: str
+    def __init__(self, user: _Optional[int] = ..., limit: _Optional[int] = ..., position: _Optional[str] = ..., continued: _Optional[bool] = ..., witness: _Optional[str] = ...) -> None: ...
 
 class PresenceQuery(_message.Message):
     __slots__ = ("users",)
@@ -668,12 +670,14 @@ class MarkAnswer(_message.Message):
     def __init__(self, known: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class CompareAnswer(_message.Message):
-    __slots__ = ("heads", "epoch")
+    __slots__ = ("heads", "epoch", "witness")
     HEADS_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_FIELD_NUMBER: _ClassVar[int]
     heads: _containers.RepeatedScalarFieldContainer[int]
     epoch: str
-    def __init__(self, heads: _Optional[_Iterable[int]] = ..., epoch: _Optional[str] = ...) -> None: ...
+    witness: str
+    def __init__(self, heads: _Optional[_Iterable[int]] = ..., epoch: _Optional[str] = ..., witness: _Optional[str] = ...) -> None: ...
 
 class QueryError(_message.Message):
     __slots__ = ("code", "reason", "retry_after_ms")

@@ -119,11 +119,11 @@ class LineWriter:
         """
         return self._hashed.last
 
-    def begin(self, time_ms: int, epoch: str = "") -> bytes:
+    def begin(self, time_ms: int, epoch: str = "", secret: str = "") -> bytes:
         """
         Return the first line.
         """
-        return _line(HeaderLine(VERSION, time_ms, epoch))
+        return _line(HeaderLine(VERSION, time_ms, epoch, secret))
 
     def write(self, records: Iterable[Record]) -> bytes:
         """
@@ -163,11 +163,12 @@ class LineReader:
 
     @ivar number: number of the last line that was read.
     @ivar epoch: of the store that was exported; empty if it is not known.
+    @ivar secret: of that store, likewise.
     """
 
     def __init__(self) -> None:
         self.number = 0
-        self.epoch = ""
+        self.epoch = self.secret = ""
         self._hashed = Hashed()
         self._began = self._ended = False
         self._held: list[Record] = []
@@ -231,7 +232,7 @@ class LineReader:
                 f"wsmsg reads version {VERSION}"
             )
         self._began = True
-        self.epoch = header.epoch
+        self.epoch, self.secret = header.epoch, header.secret
 
     def _take(self, record: Record, line: bytes) -> None:
         try:

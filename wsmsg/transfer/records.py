@@ -25,6 +25,7 @@ _Id = Annotated[str, msgspec.Meta(min_length=1)]
 _Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 _Epoch = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{16})?$")]
+_Secret = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{32})?$")]
 
 #: Conversation, section within it, number or user.
 Key = tuple[str, int, int]
@@ -42,11 +43,13 @@ class HeaderLine(_Line, frozen=True, tag="store"):
 
     @ivar time_ms: start of the export in unix milliseconds.
     @ivar epoch: of the store; empty if that went on, so that the file is an older copy.
+    @ivar secret: of the store, with which it seals positions; goes with the epoch.
     """
 
     version: _Natural
     time_ms: _Natural = 0
     epoch: _Epoch = ""
+    secret: _Secret = ""
 
 
 class MessageLine(_Line, frozen=True, tag="message", gc=False, omit_defaults=True):

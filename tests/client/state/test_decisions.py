@@ -19,8 +19,7 @@ from wsmsg.client.state.events import (
     received,
 )
 from wsmsg.client.state.heartbeat import HeartbeatTimer
-from wsmsg.client.state.inflow import Position
-from wsmsg.client.state.listing import NEWEST, Listing, ServerHistory
+from wsmsg.client.state.listing import Listing
 from wsmsg.client.state.reconnect import Again, Ended, Never, Reconnect, moved_url
 from wsmsg.errors import (
     BadRequest,
@@ -32,7 +31,6 @@ from wsmsg.errors import (
     Unavailable,
     WsmsgError,
 )
-from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Deliver, Delivered, Head, Heads, Read
 
 U = "u:1:2"
@@ -365,23 +363,3 @@ class EventQueueTests(SynchronousTestCase):
                 queue.take()
             self.assertLessEqual(len(queue), 10)
             self.assertGreaterEqual(queue.room, 0)
-
-
-class HistoryTests(SynchronousTestCase):
-    """
-    The name of the server's history.
-    """
-
-    def test_late_page(self) -> None:
-        """
-        The answer about the newest message of an earlier history says nothing about
-        the one that was learnt of meanwhile.
-        """
-        history = ServerHistory("e1")
-        self.assertIsNotNone(history.check(("u:1:2", Position(5, 50))))
-        lacking = frames.Page(NEWEST, "u:1:2", (), 0, epoch="e2")
-        self.assertTrue(history.is_replaced(lacking.epoch))
-        history.note(lacking.epoch)
-        self.assertFalse(history.is_replaced_in(lacking))
-        history.check(("u:1:2", Position(5, 50)))
-        self.assertTrue(history.is_replaced_in(lacking))

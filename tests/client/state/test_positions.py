@@ -34,6 +34,7 @@ class PositionsTests(SynchronousTestCase):
             epoch=saved.epoch,
             positions=saved.positions,
             unsent=saved.unsent,
+            witness=saved.witness,
         )
 
     def test_nothing_yet(self) -> None:
@@ -52,6 +53,7 @@ class PositionsTests(SynchronousTestCase):
             "e1",
             {"u:1:2": Position(3, 5, 8, 2)},
             (Send("a", to=2, content="\u2713\n"),),
+            witness="w1",
         )
         self.save(saved)
         self.assertEqual(PositionFile(self.path).load(), saved)

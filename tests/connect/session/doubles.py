@@ -159,9 +159,16 @@ class FakeUpstream:
         return self._ask("page", user, conversation, after, limit)
 
     def heads(
-        self, user: int, position: str, limit: int, *, continued: bool
+        self,
+        user: int,
+        position: str,
+        limit: int,
+        *,
+        continued: bool,
+        witness: str = "",
     ) -> Deferred[HeadsView]:
-        self.calls.append(("heads", user, position, limit, continued))
+        more = (witness,) if witness else ()
+        self.calls.append(("heads", user, position, limit, continued, *more))
         if self.heads_d is not None:
             return self.heads_d
         return succeed(HeadsView((), False, "p1", "e1"))

@@ -62,7 +62,7 @@ class WithholdingMessage(FakeUpstream):
 
         async def answer() -> None:
             found = await self.queries.compare(self.epoch, numbers)
-            asked.callback(ComparedHeads(found.heads, found.epoch))
+            asked.callback(ComparedHeads(found.heads, found.epoch, found.witness))
 
         if not self.silent:
             Deferred.fromCoroutine(answer())
@@ -251,6 +251,35 @@ class HeadCheckTests(SynchronousTestCase):
         self.peer.silent = True
         self.run_(3 * ROUND)
         self.assertGreater(age(), before + 2 * ROUND * 1000)
+
+    def test_witness(self) -> None:
+        """
+        A pong has the witness that a comparison brought, once for each connection, and
+        a client shows the one that it kept when it logs in.
+        """
+        one, two = self.node.log_in(1), self.node.log_in(2)
+        self.pushed(message(2, 1, 1))
+
+        def witness(client: Client) -> str:
+            client.heard()
+            client.say(frames.Ping("n"))
+            (pong,) = client.heard()
+            assert isinstance(pong, frames.Pong)
+            return pong.witness
+
+        self.assertEqual(witness(one), "")
+        self.peer.store.at = "w1"
+        self.run_(ROUND)
+        self.assertEqual([witness(c) for c in (one, one, two)], ["w1", "", "w1"])
+        self.peer.store.at = "w2"
+        self.run_(ROUND)
+        self.assertEqual([witness(c) for c in (one, one)], ["w2", ""])
+        self.assertEqual(witness(self.node.log_in(3)), "w2")
+        self.peer.calls.clear()
+        hello = frames.Hello("token-4", "d", position="p1", witness="w2")
+        self.node.client().say(hello)
+        (asked,) = self.peer.named("heads")
+        self.assertEqual((asked[1], asked[-1]), ("p1", "w2"))
 
     def test_bounded(self) -> None:
         """

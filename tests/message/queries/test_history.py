@@ -12,13 +12,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.message.doubles import MemoryStore
 from tests.message.presence.doubles import RecordingPresence
 from tests.message.store.group_contract import CREW
+from tests.message.store.lists_in_memory import SECRET
 from wsmsg.errors import NotFound
 from wsmsg.events.group_change import GroupChange
 from wsmsg.message.links.routes import Routes
 from wsmsg.message.queries.history import CLAIM_S, CLAIMS, USERS, HistoryWatch
 from wsmsg.message.queries.interface import ComparedNumbers, PushedNumber
 from wsmsg.message.queries.queries import MOST_COMPARED, Queries
-from wsmsg.model import Message
+from wsmsg.message.store.position import StorePosition, decode_position
+from wsmsg.model import Cursor, Message
 
 
 class HistoryTests(SynchronousTestCase):
@@ -124,6 +126,99 @@ class HistoryTests(SynchronousTestCase):
         self.watch.witnessed({0: "e1+:4"})
         self.watch.look()
         self.assertEqual(self.store.epoch, "e1+")
+
+    def listed(self, position: str, witness: str = "") -> tuple[str, str]:
+        """
+        Return the position and the epoch of a list that begins at a position.
+        """
+        asking = self.queries.heads(1, position, 9, continued=False, witness=witness)
+        page = self.successResultOf(Deferred.fromCoroutine(asking))
+        return page.position, page.epoch
+
+    def pass_time(self, seconds: int) -> None:
+        """
+        Let time pass, with a look each second.
+        """
+        for _ in range(seconds):
+            self.watch.look()
+            self.clock.advance(1)
+
+    def beyond(self) -> str:
+        """
+        Return an authentic position that is above what the store has.
+        """
+        mine = decode_position(self.listed("")[0])
+        above = StorePosition(mine.epoch, {0: mine.since[0] + 1})
+        return above.sealed(SECRET).encode()
+
+    def test_position(self) -> None:
+        """
+        An authentic position above what the store has begins a new epoch, once, and
+        its reader is told so at once where the store has one Message.
+        """
+        text = self.beyond()
+        with capturedLogs() as logs:
+            for witness in ("", text):
+                self.store.epoch, self.store.is_behind = "e1", "5 was stored"
+                _, epoch = self.listed("" if witness else text, witness)
+                if self.shared:
+                    self.pass_time(15)
+                    self.assertEqual((epoch, self.store.epoch), ("e1", "e1"))
+                    self.pass_time(1)
+                    epoch = self.store.epoch
+                self.assertEqual(epoch, "e1+")
+                self.store.is_behind = ""
+                self.assertEqual(self.listed(text)[1], "e1+")
+                self.pass_time(40)
+                self.assertEqual(self.store.epoch, "e1+")
+        said = [e["where"] for e in logs if "where" in e]
+        self.assertEqual(said, ["as the position of a client proves, 5 was stored"] * 2)
+
+    def test_forged_position(self) -> None:
+        """
+        A position that the store did not make is counted, and begins nothing.
+        """
+        good, _ = self.listed("")
+        mine = decode_position(good)
+        self.store.is_behind = "never asked"
+        above = StorePosition(mine.epoch, {0: 99})
+        for text in (above.sealed("00" * 16).encode(), above.encode(), good):
+            self.assertEqual(self.listed(text, text)[1], "e1")
+            self.pass_time(40)
+        self.assertEqual((self.watch.forged, self.store.epoch), (1, "e1"))
+
+    def test_for_moments(self) -> None:
+        """
+        A store that is behind for less than the time of two observations begins no
+        epoch where several Messages share it.
+        """
+        text = self.beyond()
+        if not self.shared:
+            return
+        for _ in range(2):
+            self.store.is_behind = "5 was stored"
+            self.listed(text)
+            self.pass_time(10)
+            self.store.is_behind = ""
+            self.pass_time(10)
+        self.assertEqual(self.store.epoch, "e1")
+
+    def test_cursor(self) -> None:
+        """
+        A cursor above the head, of which a list has both, is looked at again, and
+        begins a new epoch if it is above the head still.
+        """
+        self.store.moved["u:1:2", 1] = Cursor("u:1:2", 1, 2, 2)
+        self.listed("")
+        self.store.passing = "never asked"
+        self.pass_time(40)
+        self.assertEqual(self.store.epoch, "e1")
+        self.store.moved["u:1:2", 2] = Cursor("u:1:2", 2, 3, 1)
+        for passing, epoch in (("", "e1"), ("2 was at 3", "e1+")):
+            self.store.passing = passing
+            self.listed("")
+            self.pass_time(20)
+            self.assertEqual(self.store.epoch, epoch)
 
     def test_too_many(self) -> None:
         """

@@ -30,6 +30,11 @@ class StorePlace(Protocol):
         again.
         """
 
+    async def lose_messages(self) -> None:
+        """
+        Remove all messages but the first of each conversation, behind the store's back.
+        """
+
 
 def said(
     seq: int,

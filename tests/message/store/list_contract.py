@@ -4,11 +4,15 @@ The behaviour of every store when a user asks which conversations changed.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
 from tests.message.store.cursor_contract import CursorTests, StorePlace, said
 from tests.message.store.group_contract import CREW, changed, made
 from tests.message.store.inserts import changed_conversations
-from wsmsg.message.store.position import StorePosition, decode_position
-from wsmsg.model import Message
+from wsmsg.message.store.position import NOW, StorePosition, decode_position
+from wsmsg.model import Cursor, Message
+
+SECRET = "0123456789abcdef" * 2
 
 
 class ListTests(CursorTests):
@@ -83,6 +87,118 @@ class ListTests(CursorTests):
         ):
             names, _ = await changed_conversations(self.store, 1, position)
             self.assertEqual(names, ["u:1:2"], position)
+
+    async def sealed(self, by: int = 1) -> tuple[str, StorePosition, StorePosition]:
+        """
+        Store two conversations in a store whose secret is known.
+
+        @return: a position that it gave; its content; and one with higher numbers.
+        """
+        await self.store.adopt_epoch("00112233445566aa", SECRET)
+        await self.insert([said(1)])
+        await self.insert([said(1, conversation="u:1:3")])
+        _, good = await changed_conversations(self.store, 1)
+        mine = decode_position(good)
+        self.assertTrue(mine.is_sealed(SECRET))
+        beyond = {s: n + by for s, n in mine.since.items()}
+        return good, mine, StorePosition(mine.epoch, beyond)
+
+    async def test_authentic_position(self) -> None:
+        """
+        A position that the store has sealed, with a number that it never gave, proves
+        that it is an older copy, as a position and as a witness, and lists everything;
+        it still does when the store has gone on beyond that number.
+        """
+        for by in (1, 1 << 30):
+            good, mine, beyond = await self.sealed(by)
+            text = beyond.sealed(SECRET).encode()
+            page = await self.store.conversations_of(1, text, 9)
+            names = {row.conversation for row in page.rows}
+            self.assertEqual(names, {"u:1:2", "u:1:3"})
+            self.assertTrue(page.ahead)
+            self.assertFalse(page.forged)
+            self.assertIn("was stored", await self.store.behind(page.ahead))
+            for position in (NOW, good, ""):
+                shown = self.store.conversations_of(1, position, 9, witness=text)
+                self.assertEqual((await shown).ahead, page.ahead)
+        self.store = await self.place.kill()
+        await self.insert([said(n) for n in range(2, 9)])
+        page = await self.store.conversations_of(1, text, 9)
+        self.assertIn("never was there", await self.store.behind(page.ahead))
+        for position in (good, mine.encode(), await self.store.position_now()):
+            page = await self.store.conversations_of(1, position, 9, witness=position)
+            self.assertEqual((page.ahead, page.forged), ({}, False))
+
+    async def test_position_within_a_list(self) -> None:
+        """
+        A position in the middle of a list proves where the list began.
+        """
+        _, mine, beyond = await self.sealed()
+        first = decode_position((await self.store.conversations_of(1, "", 1)).position)
+        self.assertTrue(first.place)
+        text = (
+            StorePosition(mine.epoch, {}, beyond.since, first.place)
+            .sealed(SECRET)
+            .encode()
+        )
+        for anew in (True, False):
+            page = await self.store.conversations_of(1, text, 9, anew=anew)
+            self.assertTrue(page.ahead)
+            self.assertEqual(len(page.rows), 2)
+
+    async def test_forged_position(self) -> None:
+        """
+        A position that another store has sealed, or that was altered, lists everything
+        and proves nothing; so does one without a code that is too high, while a lower
+        one without a code is good.
+        """
+        good, mine, beyond = await self.sealed()
+        other = "ff" * 16
+        forged = [beyond.sealed(other).encode(), mine.sealed(other).encode()]
+        data = bytearray(urlsafe_b64decode(good + "=" * (-len(good) % 4)))
+        for bit in range(8 * len(data)):
+            data[bit // 8] ^= 1 << bit % 8
+            forged.append(urlsafe_b64encode(data).rstrip(b"=").decode())
+            data[bit // 8] ^= 1 << bit % 8
+        counted = 0
+        for text in (*forged, beyond.encode()):
+            page = await self.store.conversations_of(1, text, 9, witness=text)
+            self.assertEqual((page.ahead, len(page.rows)), ({}, 2), text)
+            counted += page.forged
+        self.assertGreater(counted, len(data))
+        page = await self.store.conversations_of(1, mine.encode(), 9)
+        self.assertFalse(page.forged)
+
+    async def test_position_of_another_history(self) -> None:
+        """
+        A sealed position proves nothing in another epoch, nor in a store into which
+        its store was imported.
+        """
+        _, mine, beyond = await self.sealed()
+        exported = StorePosition("00112233445566aa", beyond.since).sealed(SECRET)
+        await self.store.renew_epoch(self.store.epoch)
+        for position in (exported, beyond.sealed(SECRET)):
+            text = position.encode()
+            page = await self.store.conversations_of(1, text, 9, witness=text)
+            self.assertEqual((page.ahead, page.forged), ({}, False))
+        renewed = decode_position(await self.store.position_now())
+        self.assertTrue(renewed.is_sealed(SECRET))
+        self.assertNotEqual(renewed.epoch, mine.epoch)
+
+    async def test_cursor_passes_head(self) -> None:
+        """
+        A cursor is looked at against the last message, and proves nothing once a new
+        epoch has begun.
+        """
+        await self.insert([said(1), said(2)])
+        await self.store.move_cursors([Cursor("u:1:2", 2, 2, 1)])
+        for name, user in (("u:1:2", 2), ("u:1:2", 1), ("u:7:8", 7), ("/", 3)):
+            self.assertEqual(await self.store.passes_head(name, user), "")
+        await self.place.lose_messages()
+        said_so = await self.store.passes_head("u:1:2", 2)
+        self.assertIn("user 2 was at 2 of u:1:2, and the store has", said_so)
+        await self.store.renew_epoch(self.store.epoch)
+        self.assertEqual(await self.store.passes_head("u:1:2", 2), "")
 
     async def test_epoch(self) -> None:
         """

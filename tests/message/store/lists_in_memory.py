@@ -8,8 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred, succeed
 
+from wsmsg.message.store.history import NameAndSecret
 from wsmsg.message.store.interface import HeadList, HeadRow
-from wsmsg.message.store.position import NOW, StorePosition, decode_position
+from wsmsg.message.store.numbers import StoreNumbers
+from wsmsg.message.store.position import NOW, StorePosition
+
+#: The secret of stores in memory.
+SECRET = "5e" * 16
 
 
 class EpochInMemory:
@@ -19,6 +24,8 @@ class EpochInMemory:
 
     epoch = "e1"
     is_behind = ""
+    passing = ""
+    at = ""
     forgotten = 0
     reserved: dict[int, int]
 
@@ -27,6 +34,12 @@ class EpochInMemory:
 
     def read_epoch(self) -> Deferred[str]:
         return succeed(self.epoch)
+
+    def position_now(self) -> Deferred[str]:
+        return succeed(self.at)
+
+    def passes_head(self, conversation: str, user: int) -> Deferred[str]:
+        return succeed(self.passing)
 
     def reserve_ids(self, node_number: int, until_ms: int) -> Deferred[int]:
         before = self.reserved.get(node_number, 0)
@@ -44,7 +57,7 @@ class EpochInMemory:
     def behind(self, witness: Mapping[int, str]) -> Deferred[str]:
         return succeed(self.is_behind)
 
-    def adopt_epoch(self, epoch: str) -> Deferred[str]:
+    def adopt_epoch(self, epoch: str, secret: str = "") -> Deferred[str]:
         self.epoch = epoch
         return succeed(self.epoch)
 
@@ -55,6 +68,7 @@ def listed(
     epoch: str,
     position: str,
     limit: int,
+    witness: str = "",
 ) -> HeadList:
     """
     Return a page of a list.
@@ -62,12 +76,15 @@ def listed(
     @param changes: the conversation of each change, in order; empty: of no concern.
     """
     end = len(changes) + 1
+    now = StoreNumbers(NameAndSecret(epoch, SECRET), {0: end})
+    told = now.told(position, witness)
     if position == NOW:
-        return HeadList([], StorePosition(epoch, {0: end}).encode(), False)
-    at = decode_position(position).within(epoch, {0: end})
+        return HeadList([], now.now(), False, told.ahead, told.forged)
     last = {name: n for n, name in enumerate(changes, 1) if name}
-    changed = sorted((n, c) for c, n in last.items() if n >= at.since.get(0, 0))
+    since = told.at.since.get(0, 0)
+    changed = sorted((n, c) for c, n in last.items() if n >= since)
     rows = [HeadRow(name, head(name), 5) for _, name in changed[:limit]]
     more = len(changed) > limit
     since = changed[limit][0] if more else end
-    return HeadList(rows, StorePosition(epoch, {0: since}).encode(), more)
+    sealed = now.sealed(StorePosition(epoch, {0: since}))
+    return HeadList(rows, sealed, more, told.ahead, told.forged)

@@ -38,6 +38,17 @@ class MongoPlace:
     async def kill(self) -> Any:
         return await self.open()
 
+    async def lose_messages(self) -> None:
+        def losing() -> None:
+            with client(self.url) as asked:
+                database = asked[self.url.database]
+                database["messages"].delete_many({"seq": {"$gt": 1}})
+                database["conversations"].update_many(
+                    {"head": {"$gt": 1}}, {"$set": {"head": 1}}
+                )
+
+        await deferToThread(losing)
+
 
 def mongo_store_at(url: MongoUrl, **more: Any) -> MongoStore:
     """

@@ -280,6 +280,19 @@ class HistoryReplaced:
 
 
 @attrs.frozen
+class HistoryRewound(HistoryReplaced):
+    """
+    The history has the name that it had, but lacks messages that the program has: an
+    older copy was restored, and the server has not noticed it.  What follows is as for
+    any history that was replaced.
+
+    @ivar conversation: the one in which the client found it.
+    """
+
+    conversation: str = ""
+
+
+@attrs.frozen
 class SendSettled:
     """
     The result of a message (or of another request of the program) for which no call

@@ -19,6 +19,7 @@ from wsmsg.client.state.events import (
     Connected,
     Event,
     HistoryReplaced,
+    HistoryRewound,
     PresenceChanged,
     SendAccepted,
     SendSettled,
@@ -96,7 +97,7 @@ class Exchange:
         self._typing: dict[str, None] = {}
         self._watched: tuple[int, ...] = ()
         self._watch_due = False
-        self.history = ServerHistory(saved.epoch)
+        self.history = ServerHistory(saved.epoch, saved.witness, self.inbound.last_of)
         self.connected: Connected | None = None
         for name, position in saved.positions.items():
             self._cursors.resume(name, position.seq)
@@ -134,6 +135,7 @@ class Exchange:
             device=self._device,
             position=self.position,
             client=f"wsmsg-python/{__version__}",
+            witness=self.history.witness,
         )
 
     def send(self, frame: frames.Submission) -> None:
@@ -197,6 +199,7 @@ class Exchange:
         self._cursors.lost()
         self.unnumbered.lost()
         self._listing.lost()
+        self.history.lost()
         self.tracer.lost()
         self._typing.clear()
         self._queries.repeat()
@@ -205,7 +208,7 @@ class Exchange:
         """
         Return the frames to write before the connection is closed.
         """
-        return self._cursors_due(_LAST_CURSORS) if self.connected else []
+        return [*self._progress.due(_LAST_CURSORS)] if self.connected else []
 
     def due(self, now: float) -> list[ClientFrame]:
         """
@@ -220,25 +223,20 @@ class Exchange:
         if self.numbers:
             out += self._listing.due(now)
             out += self.inbound.due(now)
+            out += self.history.due(now)
         out += self._queries.due(now)
         # Each submission is one of the client frames.
         out += cast("list[ClientFrame]", self.outbound.due(now))
         out += [frames.Typing(conversation) for conversation in self._typing]
         self._typing.clear()
-        if self._cursors_waiting and now >= self._cursors_at:
+        if self._progress.waiting and now >= self._cursors_at:
             self._cursors_at = now + _CURSOR_S
-            out += self._cursors_due(_CURSORS)
+            out += self._progress.due(_CURSORS)
         return self.tracer.traced(out)
 
     @property
-    def _cursors_waiting(self) -> bool:
-        waiting = self._cursors if self.numbers else self.unnumbered
-        return waiting.waiting
-
-    def _cursors_due(self, limit: int) -> list[ClientFrame]:
-        if self.numbers:
-            return [*self._cursors.due(limit)]
-        return [*self.unnumbered.due(limit)]
+    def _progress(self) -> CursorState | Unnumbered:
+        return self._cursors if self.numbers else self.unnumbered
 
     def next_due(self, now: float) -> float | None:
         """
@@ -247,10 +245,11 @@ class Exchange:
         if not self.connected:
             return None
         times = [
+            self.history.next_due(now) if self.numbers else None,
             self._listing.next_due() if self.numbers else None,
             self.inbound.next_due(now) if self.numbers else None,
             self.outbound.next_due(now),
-            self._cursors_at if self._cursors_waiting else None,
+            self._cursors_at if self._progress.waiting else None,
             self._queries.next_due(),
         ]
         return min((t for t in times if t is not None), default=None)
@@ -261,22 +260,16 @@ class Exchange:
         """
         match frame:
             case frames.Deliver():
-                if self.numbers:
-                    self.inbound.delivered(frame)
-                elif not frame.seq:
-                    self.unnumbered.delivered(frame)
+                self._delivered(frame, now)
             case frames.Accepted(client_id, time, conversation):
                 self.outbound.accepted(client_id, time, conversation)
             case frames.Rejected():
                 self.outbound.rejected(frame, now)
             case frames.Page():
-                if self.history.is_replaced_in(frame):
-                    self._begin_anew(frame.epoch, now)
-                elif not self.inbound.page(frame, now):
-                    self._queries.answered(frame.id, frame)
-            case frames.Heads():
+                self._page(frame, now)
+            case frames.Heads() if self._listing.is_open(frame.id):
                 self._heads(frame, now)
-            case frames.Group():
+            case frames.Heads() | frames.Group():
                 self._queries.answered(frame.id, frame)
             case frames.Receipt():
                 self._receipts.received(frame, self.user)
@@ -287,15 +280,15 @@ class Exchange:
             case frames.Resync(reason):
                 _log.info("the server asks the client to sync: %s", reason)
                 if self.numbers:
-                    self._check_history(now)
+                    self.history.suspect("")
                     self._listing.begin(now)
             case frames.Error():
                 self._error(frame, now)
             case frames.Welcome():
                 self._welcomed(frame, now)
-            case frames.Pong(nonce, checked_ms):
-                self.tracer.answered(nonce)
-                self.history.checked(checked_ms, now)
+            case frames.Pong():
+                self.tracer.answered(frame.nonce)
+                self.history.ponged(frame, now)
             case frames.Goaway() | frames.TokenExpiring() | frames.Refreshed():
                 pass
 
@@ -308,10 +301,9 @@ class Exchange:
         self.events.put(self.connected)
         if not self.numbers:
             return
+        self.history.welcomed(now)
         if self.history.is_replaced(frame.epoch):
-            self._begin_anew(frame.epoch, now)
-        else:
-            self._check_history(now)
+            self._begin_anew(HistoryReplaced(frame.epoch), now)
         self.history.note(frame.epoch)
         if frame.synced:
             self._listed(frame, now)
@@ -319,34 +311,43 @@ class Exchange:
             self._listing.begin(now + _UNSYNCED_S)
 
     def _heads(self, frame: frames.Heads, now: float) -> None:
-        if self._listing.is_open(frame.id):
-            if self.history.is_replaced(frame.epoch):
-                self._begin_anew(frame.epoch, now)
-            self._listed(frame, now)
+        if self.history.is_replaced(frame.epoch):
+            self._begin_anew(HistoryReplaced(frame.epoch), now)
+        self._listed(frame, now)
+
+    def _delivered(self, frame: frames.Deliver, now: float) -> None:
+        if self.numbers:
+            self.history.heard(now)
+            if not self.inbound.delivered(frame):
+                self.history.suspect(frame.conversation)
+        elif not frame.seq:
+            self.unnumbered.delivered(frame)
+
+    def _page(self, frame: frames.Page, now: float) -> None:
+        if self.history.is_replaced(frame.epoch):
+            self._begin_anew(HistoryReplaced(frame.epoch), now)
+        elif self.history.is_rewound_in(frame) or self.inbound.is_rewound_in(frame):
+            name = frame.conversation
+            self._begin_anew(HistoryRewound(frame.epoch, name), now)
+        elif self.inbound.page(frame, now):
+            self.history.heard(now)
         else:
             self._queries.answered(frame.id, frame)
 
-    def _check_history(self, now: float) -> None:
-        if query := self.history.check(self.inbound.newest()):
-            self._queries.add(query, now)
-
-    def _begin_anew(self, epoch: str, now: float) -> None:
-        """
-        Forget what belongs to an earlier history of the server.
-        """
-        _log.warning("the server has another history, %s: the client syncs anew", epoch)
-        self.history.note(epoch)
-        self._queries.forget(NEWEST)
+    def _begin_anew(self, event: HistoryReplaced, now: float) -> None:
+        _log.warning("the server has another history: the client syncs anew: %r", event)
+        self.history.begin_anew(event.epoch)
         self._listing.restart(now)
         self.inbound.begin_anew()
         self._cursors.begin_anew()
         self._receipts.begin_anew()
         self.outbound.send_again()
-        self.events.put(HistoryReplaced(epoch))
+        self.events.put(event)
 
     def _listed(self, page: frames.Welcome | frames.Heads, now: float) -> None:
         complete = self._listing.page(page, now)
-        self.inbound.merge(page.heads, complete=complete)
+        for shorter in self.inbound.merge(page.heads, complete=complete):
+            self.history.suspect(shorter)
         for head in page.heads:
             self._cursors.apply_head(head)
             for receipt in head.others:
@@ -381,11 +382,12 @@ class Exchange:
             return
         error = from_code(frame.code, frame.reason, frame.retry_after_ms)
         wait_s = frame.retry_after_ms / 1000
+        retry_at = now + (wait_s or 1.0) if error.retry else None
         if self._listing.is_open(frame.id):
             self._listing.refused(now, wait_s)
-        elif self.inbound.refused(
-            frame.id, now + (wait_s or 1.0) if error.retry else None
-        ):
+        elif frame.id == NEWEST:
+            self.history.refused(retry_at)
+        elif self.inbound.refused(frame.id, retry_at):
             _log.warning("a sync was refused: %s: %s", frame.code, frame.reason)
         elif not self._queries.refused(frame.id, error, now):
             _log.warning("the server reports %s: %s", frame.code, frame.reason)

@@ -86,6 +86,16 @@ class Inbound:
         """
         return {name: i.position for name, i in self._inflows.items()}
 
+    def last_of(self, name: str) -> tuple[str, Position] | None:
+        """
+        Return the last message of a conversation that the program was given, with the
+        conversation; with an empty name do the same as L{newest}.
+        """
+        if not name:
+            return self.newest()
+        inflow = self._inflows.get(name)
+        return (name, inflow.last) if inflow and inflow.last.seq else None
+
     def newest(self) -> tuple[str, Position] | None:
         """
         Return the conversation with the newest message that the program processed.
@@ -130,12 +140,14 @@ class Inbound:
         """
         return not self._queue and not self._open
 
-    def merge(self, heads: Iterable[Head], *, complete: bool) -> None:
+    def merge(self, heads: Iterable[Head], *, complete: bool) -> list[str]:
         """
         Apply the known lengths of conversations.
 
         @param complete: the list of changed conversations ends with these.
+        @return: the conversations that are shorter than what the program was given.
         """
+        shorter = []
         for head in heads:
             inflow = self._inflows.get(head.conversation)
             if inflow is None:
@@ -143,15 +155,32 @@ class Inbound:
                 self._inflows[head.conversation] = Inflow(at, at, head.head)
             else:
                 inflow.raise_head(head.head)
+                if head.head < inflow.seq:
+                    shorter.append(head.conversation)
             self._look_at(head.conversation)
         self._listed = self._listed or complete
+        return shorter
 
-    def delivered(self, message: Deliver) -> None:
+    def delivered(self, message: Deliver) -> bool:
         """
         Process a message that arrived live.
+
+        @return: L{False} if it has a number that the program was given already, and is
+            not known to be the same message.
         """
+        inflow = self._inflows.get(message.conversation)
+        known = inflow is None or message.seq > inflow.seq
         self._arrived(message)
         self._look_at(message.conversation)
+        return known or message.message_id in self._recent
+
+    def is_rewound_in(self, page: Page) -> bool:
+        """
+        Return L{True} if a page answers a sync, and the server's conversation ends
+        before the number that the sync named.
+        """
+        name = self._open.get(page.id)
+        return name is not None and page.head < self._inflows[name].sync_after
 
     def page(self, page: Page, now: float) -> bool:
         """

@@ -39,7 +39,9 @@ class Inflow:
 
     @ivar seq: the last number that the program was given; C{taken}: that it processed.
     @ivar held: messages after a gap.
-    @ivar sync_id: of the open sync; empty if none is open.
+    @ivar last: the last message that the program was given, or has from before.
+    @ivar sync_id: of the open sync, which asks for what follows C{sync_after}; empty if
+        none is open.
     @ivar queued: the conversation waits for its turn to sync.
     @ivar given_id: the highest id of a message that the program was given; C{taken_id}:
         the id of the last one that it processed.
@@ -59,7 +61,9 @@ class Inflow:
     untaken: int = 0
     stale: int = 0
     held: dict[int, Deliver] = attrs.field(factory=dict)
+    last: Position = Position(0, 0)
     sync_id: str = ""
+    sync_after: int = 0
     queued: bool = False
 
     @classmethod
@@ -75,6 +79,7 @@ class Inflow:
             taken_id=p.message_id,
             known_id=p.message_id,
             before=p.before,
+            last=Position(0, 0) if p.before else p,
         )
 
     @property
@@ -97,6 +102,7 @@ class Inflow:
         self.before = max(self.before, self.seq)
         self.seq = self.taken = self.head = 0
         self.stale = self.untaken
+        self.last = Position(0, 0)
         self.held.clear()
         self.sync_id, self.queued = "", False
 
@@ -111,6 +117,7 @@ class Inflow:
         """
         Go on to a message that the program has.
         """
+        self.last = Position(message.seq, message.seq, message.message_id)
         if self.taken == message.seq - 1:
             self.taken, self.taken_id = message.seq, message.message_id
 
@@ -119,6 +126,7 @@ class Inflow:
         Note that the program is given a message.
         """
         self.untaken += 1
+        self.last = Position(message.seq, message.seq, message.message_id)
         self.given_id = max(self.given_id, message.message_id)
 
     def know(self, message_id: int) -> None:
@@ -169,7 +177,7 @@ class Inflow:
         self.queued = False
 
     def sync(self, sync_id: str) -> None:
-        self.sync_id = sync_id
+        self.sync_id, self.sync_after = sync_id, self.seq
 
     def end_sync(self) -> None:
         self.sync_id = ""

@@ -8,13 +8,29 @@ follows it: a conversation may have changed after the page it was on.
 
 from __future__ import annotations
 
-from wsmsg.client.state.inflow import Position
-from wsmsg.protocol.frames import Conversations, Heads, Page, Sync, Welcome
+from collections.abc import Callable
 
-#: The id of the query for the newest message of this client.
+from wsmsg.client.state.inflow import Position
+from wsmsg.protocol.frames import (
+    Conversations,
+    Heads,
+    Page,
+    Ping,
+    Pong,
+    Sync,
+    Welcome,
+)
+
+#: The id of the query for the last message of this client.
 NEWEST = "n"
 
+LastOf = Callable[[str], tuple[str, Position] | None]
+
 _RETRY_S = 1.0
+# A ping after so many seconds without a pong, while a newer witness is wanted.
+_PING_S = 60.0
+# So many seconds after a message a witness is newer than the message.
+_COVERED_S = 120.0
 
 
 class Listing:
@@ -103,36 +119,41 @@ class Listing:
 
 class ServerHistory:
     """
-    The name of the server's history, and the check that it has the newest message.
+    The history of the server: its name, and the checks that it has what the client has.
 
-    @ivar epoch: empty if it is not known.
+    A restored older copy of the server's store gives numbers a second time, and may
+    still have its name.  The client asks for its newest message to begin a connection,
+    and for the last one of a conversation in which something does not fit: a list with
+    a lower head, or an unknown message under a number that the client has.  If the
+    server has another message there, or none, its history was rewound.
+
+    A I{witness} is a text that proves to the server how far it was.  It comes with a
+    C{pong}; the client keeps the newest, and shows it when it connects.
+
+    @param last_of: returns the last message of a conversation that the program was
+        given, with the conversation; of an empty name, the newest of all.
+    @ivar epoch: its name; empty if it is not known.
+    @ivar witness: the newest; empty if there is none.
     """
 
-    def __init__(self, epoch: str) -> None:
+    def __init__(self, epoch: str, witness: str, last_of: LastOf) -> None:
         self.epoch = epoch
+        self.witness = witness
+        self._last_of = last_of
+        self._suspects: dict[str, None] = {}
+        self._asked: tuple[str, Position] | None = None
+        self._not_before = 0.0
         self._checked_at: float | None = None
-        self._newest: tuple[str, Position] | None = None
+        self._heard_at: float | None = None
+        self._ponged_at = 0.0
+
+    # -- its name
 
     def note(self, epoch: str) -> None:
         """
         Take the epoch of a frame; empty: the frame has none.
         """
-        if self.is_replaced(epoch):
-            self._newest = None  # The new history need not have it.
         self.epoch = epoch or self.epoch
-
-    def checked(self, checked_ms: int, now: float) -> None:
-        """
-        Take from a C{pong} when the server last compared what it pushed; 0: it has not.
-        """
-        self._checked_at = now - checked_ms / 1000 if checked_ms else None
-
-    def checked_s(self, now: float) -> float | None:
-        """
-        Return the seconds since the server last compared what it pushed to this client
-        with what it has; L{None}: nothing is known.
-        """
-        return None if self._checked_at is None else now - self._checked_at
 
     def is_replaced(self, epoch: str) -> bool:
         """
@@ -140,30 +161,113 @@ class ServerHistory:
         """
         return bool(epoch and self.epoch and epoch != self.epoch)
 
-    def is_replaced_in(self, page: Page) -> bool:
+    def begin_anew(self, epoch: str) -> None:
         """
-        Return L{True} if a page is of another history, or if it is the answer to
-        L{check} and lacks the newest message.
+        Forget what belongs to an earlier history.
         """
-        return self._lacks_newest(page) or self.is_replaced(page.epoch)
+        self.note(epoch)
+        self._asked, self.witness = None, ""
+        self._suspects.clear()
 
-    def check(self, newest: tuple[str, Position] | None) -> Sync | None:
-        """
-        Return the query for the newest message of this client: the server may have
-        restored an older copy without noticing.
-        """
-        self._newest = newest
-        if newest is None:
-            return None
-        name, position = newest
-        return Sync(NEWEST, name, after=position.seq - 1, limit=1)
+    # -- the checks
 
-    def _lacks_newest(self, page: Page) -> bool:
-        if page.id != NEWEST or self._newest is None:
+    def welcomed(self, now: float) -> None:
+        """
+        Begin a connection.
+        """
+        self._ponged_at = now
+        self.suspect("")
+
+    def lost(self) -> None:
+        """
+        Forget the check of a lost connection; the next one begins with another.
+        """
+        self._asked, self._not_before = None, 0.0
+
+    def suspect(self, conversation: str) -> None:
+        """
+        Have the last message of a conversation checked; empty: the newest of all.
+        """
+        self._suspects[conversation] = None
+
+    def due(self, now: float) -> list[Sync | Ping]:
+        """
+        Return the queries to send now; one check at a time.
+        """
+        out: list[Sync | Ping] = []
+        ping_at = self._ping_at
+        if ping_at is not None and ping_at <= now:
+            self._ponged_at = now
+            out.append(Ping("w"))
+        while self._suspects and self._asked is None and self._not_before <= now:
+            name = next(iter(self._suspects))
+            del self._suspects[name]
+            self._asked = self._last_of(name)
+            if self._asked is not None:
+                name, last = self._asked
+                out.append(Sync(NEWEST, name, after=last.seq - 1, limit=1))
+        return out
+
+    def next_due(self, now: float) -> float | None:
+        """
+        Return the time at which L{due} will return more if nothing happens until then.
+        """
+        if self._suspects and self._asked is None:
+            return max(now, self._not_before)
+        return self._ping_at
+
+    def is_rewound_in(self, page: Page) -> bool:
+        """
+        Process a page.
+
+        @return: L{True} if it answers a check, and lacks the message.
+        """
+        if page.id != NEWEST or self._asked is None:
             return False
-        (name, position), self._newest = self._newest, None
+        (name, last), self._asked = self._asked, None
         if page.conversation != name:
             return False
-        if page.messages and page.messages[0].seq == position.seq:
-            return page.messages[0].message_id != position.message_id
-        return page.head < position.seq
+        if page.messages and page.messages[0].seq == last.seq:
+            return last.message_id not in (0, page.messages[0].message_id)
+        return page.head < last.seq
+
+    def refused(self, retry_at: float | None) -> None:
+        """
+        Process an error as the answer to a check.
+
+        @param retry_at: the time to ask again; L{None}: never.
+        """
+        asked, self._asked = self._asked, None
+        if asked is not None and retry_at is not None:
+            self._not_before = retry_at
+            self.suspect(asked[0])
+
+    # -- what a pong says
+
+    @property
+    def _ping_at(self) -> float | None:
+        return None if self._heard_at is None else self._ponged_at + _PING_S
+
+    def heard(self, now: float) -> None:
+        """
+        Note that a message arrived, of which the witness knows nothing.
+        """
+        self._heard_at = now
+
+    def ponged(self, pong: Pong, now: float) -> None:
+        """
+        Take what a C{pong} says.
+        """
+        ms, self._ponged_at = pong.checked_ms, now
+        self._checked_at = now - ms / 1000 if ms else None
+        if pong.witness and (self._heard_at is not None or not self.witness):
+            self.witness = pong.witness
+        if self._heard_at is not None and now >= self._heard_at + _COVERED_S:
+            self._heard_at = None
+
+    def checked_s(self, now: float) -> float | None:
+        """
+        Return the seconds since the server last compared what it pushed to this client
+        with what it has; L{None}: nothing is known.
+        """
+        return None if self._checked_at is None else now - self._checked_at

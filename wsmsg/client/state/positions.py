@@ -7,7 +7,8 @@ It is one JSON file that is replaced atomically::
      "conversations": {"u:1001:1002": [7, 9, 7414093726351360]},
      "unsent": [{"client_id": "...", "to": 1002, "group": 0, "content": "...",
                  "kind": 1},
-                {"client_id": "...", "type": "change_group", "group": 5, "add": [7]}]}
+                {"client_id": "...", "type": "change_group", "group": 5, "add": [7]}],
+     "witness": "lKg1YjA4..."}
 
 A conversation has the last number that the program processed, the last known one, and
 the id of the last message that the program processed; perhaps a fourth number, see
@@ -50,6 +51,7 @@ class Saved:
     @ivar user: the owner of the file; 0 if it has none yet.
     @ivar position: of the last complete list of conversations; empty if there was none.
     @ivar epoch: the name of the server's history; empty if it is not known.
+    @ivar witness: the text that proves how far the server was; empty if there is none.
     @ivar invalid: the unsent messages that cannot be sent, by client id, and why.
     """
 
@@ -59,6 +61,7 @@ class Saved:
     positions: Mapping[str, Position] = attrs.field(factory=dict)
     unsent: tuple[Submission, ...] = ()
     invalid: Mapping[str, str] = attrs.field(factory=dict)
+    witness: str = ""
 
 
 # The union of all submissions: msgspec tells them apart by their type.
@@ -100,6 +103,7 @@ class _File(msgspec.Struct):
     epoch: str = ""
     conversations: dict[str, _Numbers] = msgspec.field(default_factory=dict)
     unsent: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    witness: str = ""
 
 
 class PositionFile:
@@ -134,6 +138,7 @@ class PositionFile:
             {name: Position(*numbers) for name, numbers in file.conversations.items()},
             unsent,
             invalid,
+            file.witness,
         )
 
     def save(
@@ -144,6 +149,7 @@ class PositionFile:
         epoch: str,
         positions: Mapping[str, Position],
         unsent: Iterable[Submission],
+        witness: str = "",
     ) -> None:
         """
         Replace the file if its content has changed.
@@ -157,6 +163,7 @@ class PositionFile:
             epoch,
             {name: list(attrs.astuple(p)) for name, p in positions.items()},
             [msgspec.to_builtins(frame) for frame in unsent],
+            witness,
         )
         try:
             data = msgspec.json.encode(file)

@@ -16,7 +16,7 @@ what waits in its sockets is read before anything counts as missing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -172,7 +172,11 @@ class HeadCheck:
     async def _compare(self, batch: _Batch) -> None:
         asked = [(s.user, *number) for s, pushed in batch.sessions for number in pushed]
         try:
-            heads = (await self._upstream.reads.compare(asked)).heads if asked else ()
+            heads: Sequence[int] = ()
+            if asked:
+                found = await self._upstream.reads.compare(asked)
+                heads = found.heads
+                self._registry.keep_witness(found.witness)
             if len(heads) == len(asked):
                 self._registry.counters.compared += len(asked)
                 self._judge(batch, iter(heads))

@@ -44,7 +44,7 @@ def authenticate(
     return identity
 
 
-async def make_welcome(session: Session, position: str) -> Welcome:
+async def make_welcome(session: Session, position: str, witness: str) -> Welcome:
     """
     Read the user's conversations and return the welcome with them.
 
@@ -61,7 +61,7 @@ async def make_welcome(session: Session, position: str) -> Welcome:
         elif joined and not session.closed:
             limit = session.limits.page
             found = await upstream.reads.heads(
-                session.user, position, limit, continued=False
+                session.user, position, limit, continued=False, witness=witness
             )
             synced = True
     except WsmsgError as e:

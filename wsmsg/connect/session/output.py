@@ -142,6 +142,7 @@ class Output(ABC):
         "_compared_s",
         "_early",
         "_seen",
+        "_witness",
         "closed",
         "codec",
         "context",
@@ -162,6 +163,7 @@ class Output(ABC):
         self._early: PreWelcomeBuffer | None = None
         self._seen: DeliveredSeqs | None = None
         self._compared_s = -1.0
+        self._witness = ""
 
     @abstractmethod
     def close(self, code: Close, reason: str) -> None:
@@ -301,6 +303,17 @@ class Output(ABC):
             return 0
         since_s = self.context.clock.seconds() - self._compared_s
         return max(1, int(since_s * 1000))
+
+    def newer_witness(self) -> str:
+        """
+        Return how far the store is, for the client to keep; empty: the client was
+        given that before.
+        """
+        newest = self.context.registry.witness
+        if newest == self._witness:
+            return ""
+        self._witness = newest
+        return newest
 
     # ------------------------------------------------------------- start and stop
 

@@ -84,6 +84,7 @@ class Registry:
     @ivar counters: counters of all sessions.
     @ivar count: connections that are not lost yet, whatever their state.
     @ivar draining: whether this node accepts no new sessions.
+    @ivar witness: how far the store is, as a comparison with the heads told last.
     """
 
     _log = Logger()
@@ -102,6 +103,7 @@ class Registry:
         self.counters = SessionCounters()
         self.count = 0
         self.draining = False
+        self.witness = ""
         self.timers = SessionTimers(clock, uniform)
         self.expiry = Expiry(clock, unix_s)
         self.watchers: Watchers[RegisteredSession] = Watchers()
@@ -126,6 +128,12 @@ class Registry:
         """
         self._on_added.append(added)
         self._on_removed.append(removed)
+
+    def keep_witness(self, witness: str) -> None:
+        """
+        Take how far the store is.
+        """
+        self.witness = witness or self.witness
 
     # ------------------------------------------------------ adding and removing
 

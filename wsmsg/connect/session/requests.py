@@ -287,7 +287,8 @@ def ping(session: Session, frame: frames.Ping) -> None:
     """
     Answer a ping.
     """
-    session.reply(frames.Pong(frame.nonce, session.checked_ms))
+    witness = session.newer_witness()
+    session.reply(frames.Pong(frame.nonce, session.checked_ms, witness))
 
 
 def refresh(session: Session, frame: frames.Refresh) -> None:

@@ -252,7 +252,7 @@ class Session(Input):
             return
         self.take_token(identity)
         self.inbox.block(CHECKING)
-        Deferred.fromCoroutine(self._admit(hello.position)).addErrback(self._fail)
+        Deferred.fromCoroutine(self._admit(hello)).addErrback(self._fail)
 
     def numbered(self, number: int) -> bool:
         """
@@ -263,8 +263,9 @@ class Session(Input):
         self.login = number
         return not self.closed
 
-    async def _admit(self, position: str) -> None:
-        self._lifecycle.admitted(await login.make_welcome(self, position))
+    async def _admit(self, hello: Hello) -> None:
+        welcome = await login.make_welcome(self, hello.position, hello.witness)
+        self._lifecycle.admitted(welcome)
 
     def welcome(self, welcome: Welcome) -> None:
         timers = self.context.registry.timers

@@ -91,10 +91,12 @@ class ComparedHeads:
     @ivar heads: one for each number that was given; 0: the user may not read the
         conversation.
     @ivar epoch: of the history that the heads belong to.
+    @ivar witness: for clients to keep: it proves later how far the store was.
     """
 
     heads: Sequence[int]
     epoch: str
+    witness: str = ""
 
 
 @attrs.frozen
@@ -255,7 +257,7 @@ class IUpstreamReads(Interface):
         """
 
     def heads(
-        user: int, position: str, limit: int, *, continued: bool
+        user: int, position: str, limit: int, *, continued: bool, witness: str = ""
     ) -> Deferred[HeadsView]:
         """
         Read the conversations of the user that changed since a position.
@@ -263,6 +265,7 @@ class IUpstreamReads(Interface):
         @param position: of an earlier answer; empty: from the beginning; C{now}: none.
         @param continued: continue the list of the position where that answer ended,
             rather than begin a list.
+        @param witness: that of L{ComparedHeads} that the client was given last.
         @return: a Deferred that fires with a L{HeadsView}.
         """
 

@@ -87,10 +87,20 @@ class UpstreamReads:
         return self._enqueue(rest_pb2.QueryItem(page=query))
 
     def heads(
-        self, user: int, position: str, limit: int, *, continued: bool
+        self,
+        user: int,
+        position: str,
+        limit: int,
+        *,
+        continued: bool,
+        witness: str = "",
     ) -> Deferred[HeadsView]:
         query = rest_pb2.HeadsQuery(
-            user=user, position=position, limit=limit, continued=continued
+            user=user,
+            position=position,
+            limit=limit,
+            continued=continued,
+            witness=witness,
         )
         return self._enqueue(rest_pb2.QueryItem(heads=query))
 
@@ -223,7 +233,8 @@ def _result(answer: rest_pb2.QueryAnswer) -> Any:
             heads = [head_of(h) for h in part.heads]
             return HeadsView(heads, part.more, part.position, part.epoch)
         case "compare":
-            return ComparedHeads(list(answer.compare.heads), answer.compare.epoch)
+            found = answer.compare
+            return ComparedHeads(list(found.heads), found.epoch, found.witness)
         case "presence":
             return [presence_of(p) for p in answer.presence.presence]
         case "group":

@@ -1,12 +1,18 @@
 """
 Evidence that the store was replaced with an older copy of itself, and nobody said so.
 
-A number is evidence if somebody has the message with it and the store does not.  A
-Connect is believed, as a Message gave it the numbers that it pushed, and so is the
-journal, which keeps with each commit how far the store was: the store begins a new
-epoch, and all clients sync anew.  A client proves nothing, as a single one could make
-all others read everything again: it is an alarm if several users say the same.
-Docs: C{docs/decisions/0059-evidence-of-a-restore.md}.
+A number is evidence if somebody has the message with it and the store does not.  These
+are believed, as a Message gave the number, and the store begins a new epoch, so that
+all clients sync anew:
+
+  * a Connect, which names what it pushed;
+  * the journal, which keeps with each commit how far the store was;
+  * a position that the store has sealed, whoever shows it;
+  * a cursor above the head, in the store itself.
+
+Other words of a client prove nothing, as a single one could make all others read
+everything again: it is an alarm if several users say the same.
+Docs: C{docs/decisions/0069-authentic-positions.md}.
 """
 
 from __future__ import annotations
@@ -18,7 +24,8 @@ from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
 from wsmsg.message.queries.interface import PushedNumber
-from wsmsg.message.store.interface import IMessages
+from wsmsg.message.store.interface import HeadList, IMessages
+from wsmsg.model import Cursor
 
 #: Seconds for which Message remembers what clients claim, and how many users.
 CLAIM_S = 600.0
@@ -29,6 +36,10 @@ CONFIRM_S = 15.0
 #: So many users make an alarm.
 USERS = 3
 
+_BY_JOURNAL = "as the store was when the journal was committed"
+_BY_POSITION = "as the position of a client proves"
+_BY_CURSOR = "as a cursor in the store proves"
+
 
 class HistoryWatch:
     """
@@ -36,6 +47,8 @@ class HistoryWatch:
 
     @param shared: several Messages use the store, whose server may for moments answer
         with what it had before: a new epoch takes two observations.
+    @ivar forged: the number of positions that the store did not make, or that were
+        altered.
     """
 
     _log = Logger()
@@ -43,46 +56,94 @@ class HistoryWatch:
     def __init__(
         self, store: IMessages, seconds: Callable[[], float], *, shared: bool
     ) -> None:
+        self.forged = 0
         self._store = store
         self._seconds = seconds
         self._confirm_s = CONFIRM_S if shared else 0.0
         self._first: tuple[str, float] = ("", 0.0)
         self._claims: dict[int, float] = {}
         self._example = ""
-        self._witness: Mapping[int, str] = {}
+        self._witnesses: dict[str, Mapping[int, str]] = {}
+        self._cursor: tuple[str, int] | None = None
         self._looking = False
 
-    def witnessed(self, witness: Mapping[int, str]) -> None:
+    def witnessed(self, witness: Mapping[int, str], by: str = _BY_JOURNAL) -> None:
         """
-        Take how far the store was when the journal was last committed
+        Take how far the store was once
         (L{wsmsg.message.store.history.IHistory.witness}); it is compared in L{look}.
+
+        @param by: a clause that says whose words these are.
         """
-        self._witness = {**self._witness, **witness}
+        self._witnesses[by] = {**self._witnesses.get(by, {}), **witness}
+
+    async def told(self, found: HeadList) -> bool:
+        """
+        Take what the position of a client proves, if it proves something.
+
+        @return: whether a new epoch has begun meanwhile.
+        """
+        self.forged += found.forged
+        if not found.ahead:
+            return False
+        epoch = self._store.epoch
+        self.witnessed(found.ahead, _BY_POSITION)
+        if not self._confirm_s and not self._looking:
+            await self._look()
+        return self._store.epoch != epoch
+
+    def saw(self, cursor: Cursor, head: int) -> None:
+        """
+        Take a cursor that was read with a head, which may be a lower one than that of
+        the conversation; a cursor above it is looked at again in L{look}.
+        """
+        if max(cursor.delivered, cursor.read) > head and self._cursor is None:
+            self._cursor = (cursor.conversation, cursor.user)
 
     def look(self) -> None:
         """
-        Compare the store with the witness of the journal, if that was not done.  Called
-        once a second.
+        Compare the store with what was said that it once was, if that was not done.
+        Called once a second.
         """
-        if self._witness and not self._looking and self._store.dependency.up:
-            self._looking = True
+        if self._looking or not self._store.dependency.up:
+            return
+        if self._witnesses or self._cursor is not None:
             Deferred.fromCoroutine(self._look())
 
     async def _look(self) -> None:
-        witness = self._witness
+        self._looking = True
         try:
-            epoch = await self._store.read_epoch()
-            where = await self._store.behind(witness)
-            if where:
-                await self._believed(epoch, where)
-            if (not where or self._store.epoch != epoch) and self._witness is witness:
-                self._witness = {}
+            if await self._compare():
+                self._first = ("", 0.0)
         except Unavailable as e:
             self._log.debug("the witness is not compared: {reason}", reason=e.reason)
         except Exception:  # noqa: BLE001 - a guard
-            self._log.failure("the witness of the journal cannot be compared")
+            self._log.failure("the store cannot be compared with what it once was")
         finally:
             self._looking = False
+
+    async def _compare(self) -> bool:
+        """
+        @return: whether nothing says that the store is behind.
+        """
+        whole = True
+        for by, witness in list(self._witnesses.items()):
+            epoch = await self._store.read_epoch()
+            where = await self._store.behind(witness)
+            if where:
+                whole = False
+                await self._believed(epoch, f"{by}, {where}")
+            unchanged = self._witnesses.get(by) is witness
+            if (not where or self._store.epoch != epoch) and unchanged:
+                del self._witnesses[by]
+        if self._cursor is not None:
+            epoch = await self._store.read_epoch()
+            where = await self._store.passes_head(*self._cursor)
+            if where:
+                whole = False
+                await self._believed(epoch, f"{_BY_CURSOR}, {where}")
+            if not where or self._store.epoch != epoch:
+                self._cursor = None
+        return whole
 
     async def pushed(
         self, epoch: str, pushed: Sequence[PushedNumber], heads: Mapping[str, int]

@@ -43,10 +43,12 @@ class ComparedNumbers:
 
     @ivar heads: in their order; 0 where the user may not read the conversation.
     @ivar epoch: of the history.
+    @ivar witness: a position that proves how far the store was before.
     """
 
     heads: Sequence[int]
     epoch: str
+    witness: str = ""
 
 
 @attrs.frozen
@@ -127,14 +129,22 @@ class IQueries(Protocol):
         """
 
     async def heads(
-        self, user: int, position: str, limit: int, *, continued: bool
+        self,
+        user: int,
+        position: str,
+        limit: int,
+        *,
+        continued: bool,
+        witness: str = "",
     ) -> HeadsPage:
         """
-        List the conversations of a user that changed since a position.
+        List the conversations of a user that changed since a position, which may prove
+        that the store is an older copy of itself.
 
         @param position: of an earlier page; empty: from the beginning.
         @param continued: continue the list of the position where that page ended.  A
             list for a connection that was opened since begins anew instead.
+        @param witness: a further position that the user was given, for its proof only.
         """
 
     async def compare(

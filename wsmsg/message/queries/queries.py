@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import attrs
+from twisted.internet.defer import Deferred
 
 from wsmsg.dependency.gather import both
 from wsmsg.errors import Forbidden, NotFound, Unavailable
@@ -26,11 +27,10 @@ from wsmsg.message.queries.interface import (
 )
 from wsmsg.message.queries.unread import UnreadReader
 from wsmsg.message.store.interface import (
-    NOW,
     GroupPage,
+    HeadList,
     HeadRow,
     IMessageStore,
-    decode_position,
 )
 from wsmsg.model import (
     ConversationHead,
@@ -128,15 +128,21 @@ class Queries:
         return ConversationPage(*page, self._store.epoch)
 
     async def heads(
-        self, user: int, position: str, limit: int, *, continued: bool
+        self,
+        user: int,
+        position: str,
+        limit: int,
+        *,
+        continued: bool,
+        witness: str = "",
     ) -> HeadsPage:
         """
         List conversations of a user.
         """
         self.asked += 1
-        if not continued and position != NOW:
-            position = decode_position(position).restarted().encode()
-        found = await self._store.conversations_of(user, position, self._limited(limit))
+        found = await self._list(user, position, limit, witness, not continued)
+        if await self.history.told(found):
+            found = await self._list(user, position, limit, "", not continued)
         keys = [
             (r.conversation, member)
             for r in found.rows
@@ -146,11 +152,18 @@ class Queries:
             self._store.cursors(keys),
             self._store.unread_counts(user, [r.conversation for r in found.rows]),
         )
-        return HeadsPage(
-            [_head(row, user, cursors, unread) for row in found.rows],
-            found.more,
-            found.position,
-            self._store.epoch,
+        last = {row.conversation: row.head for row in found.rows}
+        for cursor in cursors.values():
+            self.history.saw(cursor, last[cursor.conversation])
+        heads = [_head(row, user, cursors, unread) for row in found.rows]
+        return HeadsPage(heads, found.more, found.position, self._store.epoch)
+
+    def _list(
+        self, user: int, position: str, limit: int, witness: str, anew: bool
+    ) -> Deferred[HeadList]:
+        most = self._limited(limit)
+        return self._store.conversations_of(
+            user, position, most, witness=witness, anew=anew
         )
 
     async def compare(
@@ -162,7 +175,8 @@ class Queries:
         self.asked += 1
         if len(pushed) > MOST_COMPARED:
             raise NotFound(f"{len(pushed)} numbers, the limit is {MOST_COMPARED}")
-        now = await self._store.read_epoch()
+        position = await self._store.position_now()
+        now = self._store.epoch
         heads = await self._store.heads(list({p.conversation for p in pushed}))
         # Judged after the read: who was removed before it expects nothing.
         groups = [(p.conversation, p.user) for p in pushed if is_group(p.conversation)]
@@ -174,7 +188,7 @@ class Queries:
             else heads[p.conversation]
             for p in pushed
         ]
-        return ComparedNumbers(found, now)
+        return ComparedNumbers(found, now, position)
 
     async def group(
         self, user: int, conversation: str, after: int, limit: int

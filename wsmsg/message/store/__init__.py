@@ -7,6 +7,7 @@ archive      the interface of a store that is read from beginning to end
 durability   what the confirmation of a MongoDB deployment is worth
 membership   the membership of a user in a group, at each number; no I/O
 id_order     the order of message ids, old and new
+numbers      the numbers of changes, and what they prove about a position; no I/O
 page_span    the arguments of a page of messages
 position     how far a list of conversations has told its reader what changed; no I/O
 roles        the part that all roles share, and the reservation of message ids

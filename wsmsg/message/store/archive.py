@@ -60,6 +60,12 @@ class IStoreArchive(Interface):
         @return: a Deferred that fires with the epoch of the store.
         """
 
+    def secret() -> Deferred[str]:
+        """
+        @return: a Deferred that fires with the secret of the store, which goes along
+            with the epoch; empty if the store has none yet.
+        """
+
     def conversations(after: str, limit: int) -> Deferred[list[StoreExtent]]:
         """
         @return: a Deferred that fires with at most C{limit} L{StoreExtent}s, of the

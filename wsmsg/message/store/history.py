@@ -5,6 +5,10 @@ A store that was imported has the epoch of the store that was exported, as its m
 have the same numbers.  The numbers of its changes are others, so positions of the
 exported store mean nothing in it: they go by the I{full name} of the history, which is
 the epoch and, after an import, a dot and a random text.
+
+Beside its name, a store has a secret, with which it seals positions
+(L{wsmsg.message.store.position}).  It stays the same in all epochs, and goes with the
+epoch where a store is exported and imported.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from os import urandom
 
+import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
@@ -30,6 +35,13 @@ class IHistory(Interface):
         """
         @return: a Deferred that fires with the epoch as it is now: another process may
             have begun one.
+        """
+
+    def position_now() -> Deferred[str]:
+        """
+        Read the epoch, as L{read_epoch}, and how far the store is.
+
+        @return: a Deferred that fires with the position behind all that is stored.
         """
 
     def renew_epoch(known: str) -> Deferred[str]:
@@ -51,18 +63,45 @@ class IHistory(Interface):
         """
         Compare texts of earlier L{witness}, of any process, with the store.
 
-        @return: a Deferred that fires with a sentence if the store is an older copy of
+        @return: a Deferred that fires with a clause if the store is an older copy of
             what it was then; with an empty text if nothing says so.
         """
 
-    def adopt_epoch(epoch: str) -> Deferred[str]:
+    def passes_head(conversation: str, user: int) -> Deferred[str]:
+        """
+        Look whether a cursor is above the last message of its conversation, as after
+        the messages alone were restored from an older copy: cursors are cut off at the
+        head when they are stored.
+
+        @return: a Deferred that fires with a clause if it is, and with an empty text if
+            not, or if an epoch was begun since the store was made: the cursor may be
+            of the epoch before.
+        """
+
+    def adopt_epoch(epoch: str, secret: str = "") -> Deferred[str]:
         """
         Take the epoch of another store, whose records are about to be imported, if this
         store has no message.  Positions of neither store mean anything afterwards.
 
+        @param secret: of the other store, in hexadecimal; empty: keep this store's.
         @return: a Deferred that fires with the epoch of the store: its own still, if it
             has messages.
         """
+
+
+@attrs.frozen
+class NameAndSecret:
+    """
+    The identity of a history.
+
+    @ivar full: its full name.
+    @ivar secret: the key of the codes in positions, in hexadecimal; empty: none.
+    @ivar renewed: whether the store had another epoch before.
+    """
+
+    full: str = ""
+    secret: str = attrs.field(default="", repr=False)
+    renewed: bool = False
 
 
 def new_epoch() -> str:
@@ -70,6 +109,13 @@ def new_epoch() -> str:
     Return a name that no other history has.
     """
     return urandom(8).hex()
+
+
+def new_secret() -> str:
+    """
+    Return a key for the codes in positions.
+    """
+    return urandom(16).hex()
 
 
 def imported(epoch: str) -> str:
@@ -97,22 +143,10 @@ def witness_of(full: str, number: int) -> str:
     return f"{full}:{number}"
 
 
-def shard_behind(
-    full: str, numbers: Mapping[int, int], witness: Mapping[int, str]
-) -> str:
+def above_head(conversation: str, user: int, mark: int, head: int) -> str:
     """
-    Compare the numbers of a store with earlier ones.
-
-    @return: a sentence about the first shard that is behind, or an empty text.  The
-        numbers of another history, and other texts, say nothing.
+    Return the clause that says that a cursor is above the head; empty if it is not.
     """
-    for shard, text in witness.items():
-        name, _, number = text.partition(":")
-        if name == full and number.isascii() and number.isdigit():
-            now = numbers.get(shard, 0)
-            if now < int(number[:20]):
-                return (
-                    f"change {int(number[:20])} of shard {shard} was stored when the"
-                    f" journal was committed, and the store is at {now}"
-                )
-    return ""
+    if mark <= head:
+        return ""
+    return f"user {user} was at {mark} of {conversation}, and the store has {head}"

@@ -11,7 +11,7 @@ the store is away; the call may have been carried out then, and may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 import attrs
@@ -75,11 +75,16 @@ class HeadList:
 
     @ivar position: where this list continues while there is C{more}; then, where the
         next list begins.
+    @ivar ahead: what the reader's position proves that the store lacks, as texts of
+        L{IHistory.witness}.
+    @ivar forged: whether the reader's position was not made by the store, or altered.
     """
 
     rows: Sequence[HeadRow]
     position: str
     more: bool
+    ahead: Mapping[int, str] = attrs.field(factory=dict)
+    forged: bool = False
 
 
 class MemberRow(msgspec.Struct, frozen=True, gc=False):
@@ -203,7 +208,9 @@ class IMessages(IStoreRole, IHistory):
         another process may have stored messages of the same shards.
         """
 
-    def conversations_of(user: int, position: str, limit: int) -> Deferred[HeadList]:
+    def conversations_of(
+        user: int, position: str, limit: int, *, witness: str = "", anew: bool = False
+    ) -> Deferred[HeadList]:
         """
         List the conversations of a user that changed since a position, including those
         of groups of which the user is a member now.
@@ -217,6 +224,8 @@ class IMessages(IStoreRole, IHistory):
         @param position: empty: from the beginning;
             L{wsmsg.message.store.position.NOW}: from the end, without rows.
         @param limit: above 0.
+        @param witness: another position of the reader, only for what it proves.
+        @param anew: begin a list, even if the position is in the middle of one.
         @return: a Deferred that fires with a L{HeadList} of at most C{limit} rows.
         """
 

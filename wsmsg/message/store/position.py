@@ -9,13 +9,18 @@ A list of several pages gives a position with each page: the position at which t
 began (C{end}), which is the reader's when the list is complete, and the place where the
 page ended.  A reader that begins anew instead, on another connection, begins behind
 what it was told (L{StorePosition.restarted}).
+
+A position has a I{code}, which only the store can make: a digest of its content, keyed
+with the secret of the store.  It tells a position that the store gave from any other
+(L{wsmsg.message.store.numbers}).  Positions of earlier versions have none.
 """
 
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
-from collections.abc import Mapping
+from hashlib import blake2b
+from hmac import compare_digest
 
 import msgspec
 
@@ -28,7 +33,7 @@ LONGEST = 16_384
 #: In place of a position: list nothing, and begin behind what is stored now.
 NOW = "now"
 
-Numbers = Mapping[int, int]
+_CODE_BYTES = 12
 
 
 class StorePosition(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -41,12 +46,14 @@ class StorePosition(msgspec.Struct, frozen=True, array_like=True, omit_defaults=
         a shard that is missing.
     @ivar end: the numbers when a list began that is not complete yet.
     @ivar place: the place in that list, as the store describes it; empty: none.
+    @ivar code: of the rest; empty: none.
     """
 
     epoch: str = ""
     since: dict[int, int] = {}
     end: dict[int, int] = {}
     place: tuple[int | str, ...] = ()
+    code: bytes = b""
 
     def encode(self) -> str:
         """
@@ -65,19 +72,26 @@ class StorePosition(msgspec.Struct, frozen=True, array_like=True, omit_defaults=
         behind = {s: min(n, self.end.get(s, 0)) for s, n in self.since.items()}
         return StorePosition(self.epoch, behind)
 
-    def within(self, epoch: str, now: Numbers) -> StorePosition:
+    def sealed(self, secret: str) -> StorePosition:
         """
-        Return the position as a store may use it: what another history numbered, and
-        numbers that this one has not reached, count as untold.
+        Return the position with its code.
 
-        @param now: the numbers of the store.
+        @param secret: of the store, in hexadecimal; empty: it has none, and makes no
+            codes.
         """
-        if self.epoch != epoch:
-            return StorePosition(epoch)
-        if all(n <= now.get(s, 0) for s, n in self.since.items()):
+        if not secret:
             return self
-        known = {s: n for s, n in self.since.items() if n <= now.get(s, 0)}
-        return StorePosition(epoch, known)
+        content = msgspec.structs.replace(self, code=b"")
+        key = bytes.fromhex(secret)
+        data = msgspec.msgpack.encode(content)
+        code = blake2b(data, key=key, digest_size=_CODE_BYTES).digest()
+        return msgspec.structs.replace(self, code=code)
+
+    def is_sealed(self, secret: str) -> bool:
+        """
+        Return whether the store with this secret made the code.
+        """
+        return bool(secret) and compare_digest(self.sealed(secret).code, self.code)
 
 
 def decode_position(text: str) -> StorePosition:

@@ -53,7 +53,13 @@ class LegacyReads:
         return fail(_unsupported())
 
     def heads(
-        self, user: int, position: str, limit: int, *, continued: bool
+        self,
+        user: int,
+        position: str,
+        limit: int,
+        *,
+        continued: bool,
+        witness: str = "",
     ) -> Deferred[Any]:
         return fail(_unsupported())
 

@@ -82,6 +82,9 @@ class MongoArchive:
     def epoch(self) -> Deferred[str]:
         return self._connection.do(self._shards.read_epoch)
 
+    def secret(self) -> Deferred[str]:
+        return self._connection.do(self._shards.read_secret)
+
     def conversations(self, after: str, limit: int) -> Deferred[list[StoreExtent]]:
         return self._connection.do(lambda: self._conversations(after, limit))
 

@@ -19,7 +19,7 @@ import attrs
 
 from wsmsg.dependency.gather import both, gather_lists
 from wsmsg.errors import Unavailable
-from wsmsg.message.store.interface import IMPORTS, HeadList, HeadRow
+from wsmsg.message.store.interface import HeadList, HeadRow
 from wsmsg.message.store.mongo.bulk_raise import raise_all, statements_raising
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.documents import (
@@ -237,33 +237,36 @@ class MongoLists:
         self._connection = connection
         self._shards = shards
 
-    async def conversations_of(self, user: int, position: str, limit: int) -> HeadList:
+    async def conversations_of(
+        self, user: int, position: str, limit: int, witness: str, anew: bool
+    ) -> HeadList:
         """
         As L{wsmsg.message.store.interface.IMessages.conversations_of}; two round trips
         for most users.
         """
         if not storable_values((user,)):
             return HeadList([], "", False)
-        told = decode_position(position)
-        after = told.place[1] if _is_place(told.place, "g") else ""
+        place = () if anew else decode_position(position).place
+        after = place[1] if _is_place(place, "g") else ""
         # The numbers are read before all heads; the groups' names do not matter.
         now, groups = await both(
             self._shards.read(), self._groups_of(user, str(after), max(limit, _SCAN))
         )
-        numbers = {IMPORTS: 0, **now.changes}
+        told = now.told(position, witness, anew=anew)
+        at, full, numbers = told.at, now.name.full, dict(now.changes)
+        page = _Page(user, limit, at)
         if position == NOW:
-            return HeadList([], StorePosition(now.history, numbers).encode(), False)
-        at = told.within(now.history, numbers)
-        if not at.end or not _is_place(at.place, "g", "d"):
+            page.at = StorePosition(full, numbers)
+        elif not at.end or not _is_place(at.place, "g", "d"):
             if after:
                 groups = await self._groups_of(user, "", max(limit, _SCAN))
-            at = StorePosition(now.history, at.since, numbers, ("g", ""))
-        page = _Page(user, limit, at)
-        if at.place[0] == "g":
+            page.at = StorePosition(full, at.since, numbers, ("g", ""))
+        if page.at.place and page.at.place[0] == "g":
             await self._add_groups(page, groups)
-        if page.at.place[0] == "d" and page.room:
+        if page.at.place and page.at.place[0] == "d" and page.room:
             await self._add_of_two(page)
-        return HeadList(page.rows, page.at.encode(), bool(page.at.place))
+        sealed, more = now.sealed(page.at), bool(page.at.place)
+        return HeadList(page.rows, sealed, more, told.ahead, told.forged)
 
     async def _groups_of(self, user: int, after: str, limit: int) -> list[str]:
         found = await self._connection.documents(

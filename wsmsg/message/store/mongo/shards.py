@@ -27,17 +27,22 @@ from twisted.logger import Logger
 from wsmsg.dependency.gather import gather
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.history import (
+    NameAndSecret,
     epoch_of,
     imported,
     new_epoch,
-    shard_behind,
+    new_secret,
     witness_of,
 )
+from wsmsg.message.store.interface import IMPORTS
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.documents import Document, change, find, update
-
-#: The bits of a change number that count the batches of a generation.
-BITS = 40
+from wsmsg.message.store.numbers import (
+    BITS,
+    StoreNumbers,
+    following_generation,
+    with_end,
+)
 
 #: No conversation's name begins with a slash.
 _FIRST, _BEYOND = "/", "0"
@@ -45,17 +50,9 @@ _SHARD = "/shard/"
 _EPOCH = "/epoch"
 _IDS = "/ids/"
 _BEGINS = 3
+# Generations are skipped at random, up to so many; one begins with each rebalance.
+_SKIPPED = 8
 _SAFE = {"w": "majority", "j": True}
-
-
-@attrs.frozen
-class ShardNumbers:
-    """
-    The full name of the history, and the highest number of each shard.
-    """
-
-    history: str
-    changes: Mapping[int, int]
 
 
 @attrs.define
@@ -90,13 +87,13 @@ class MongoShards:
     """
     The shards whose changes this process numbers.
 
-    @ivar history: its full name, as it was read last.
+    @ivar name: of the history, as it was read last.
     """
 
     _log = Logger()
 
     def __init__(self, connection: MongoConnection) -> None:
-        self.history = ""
+        self.name = NameAndSecret()
         self._connection = connection
         self._turns: dict[int, _Turn] = {}
         self._locks: defaultdict[int, DeferredLock] = defaultdict(DeferredLock)
@@ -160,70 +157,88 @@ class MongoShards:
         """
         As L{wsmsg.message.store.history.IHistory.witness}.
         """
-        full = self.history
+        full = self.name.full
         return {shard: witness_of(full, n) for shard, n in self._stored.items()}
 
     async def behind(self, witness: Mapping[int, str]) -> str:
         """
         As L{wsmsg.message.store.history.IHistory.behind}.
         """
-        now = await self.read()
-        return shard_behind(now.history, now.changes, witness)
+        return (await self.read()).behind(witness)
+
+    async def position_now(self) -> str:
+        """
+        As L{wsmsg.message.store.history.IHistory.position_now}.
+        """
+        return (await self.read()).now()
 
     def opened(self, reply: Document) -> None:
         """
         Take the name of the history from the reply to L{epoch_query}.
         """
         for document in reply["cursor"]["firstBatch"]:
-            self.history = document["epoch"]
+            self.name = _name_of(document)
 
-    async def read(self) -> ShardNumbers:
+    async def read(self) -> StoreNumbers:
         """
         Return the numbers that all heads which are written have or are above.
+
+        Only those that a majority has: a number that a position once had must not be
+        lost with a primary.
         """
+        among = {"_id": {"$gte": _FIRST, "$lt": _BEYOND}}
         found = await self._connection.documents(
-            find("conversations", {"_id": {"$gte": _FIRST, "$lt": _BEYOND}})
+            find("conversations", among, readConcern={"level": "majority"})
         )
-        changes = {
-            int(d["_id"].removeprefix(_SHARD)): int(d.get("change", 0))
-            for d in found
-            if d["_id"].startswith(_SHARD)
-        }
+        changes, ends = {IMPORTS: 0}, {}
         for document in found:
             if document["_id"] == _EPOCH:
-                self.history = document["epoch"]
-        return ShardNumbers(self.history, changes)
+                self.name = _name_of(document)
+            elif document["_id"].startswith(_SHARD):
+                shard = int(document["_id"].removeprefix(_SHARD))
+                changes[shard] = int(document.get("change", 0))
+                ends[shard] = [int(n) for n in document.get("ends", ())]
+        return StoreNumbers(self.name, changes, ends)
 
     async def read_epoch(self) -> str:
         """
         Read the epoch.
         """
         self.opened(await self._connection.run(epoch_query()))
-        return epoch_of(self.history)
+        return epoch_of(self.name.full)
+
+    async def read_secret(self) -> str:
+        """
+        Read the secret.
+        """
+        await self.read_epoch()
+        return self.name.secret
 
     async def renew_epoch(self, known: str) -> str:
         """
         As L{wsmsg.message.store.history.IHistory.renew_epoch}.
         """
         if await self.read_epoch() == known:
-            await self._rename(self.history, new_epoch())
+            new = {"epoch": new_epoch(), "renewed": True}
+            await self._rename(self.name.full, new)
         return await self.read_epoch()
 
-    async def adopt_epoch(self, epoch: str) -> str:
+    async def adopt_epoch(self, epoch: str, secret: str) -> str:
         """
         As L{wsmsg.message.store.history.IHistory.adopt_epoch}.
         """
-        known, full = await self.read_epoch(), self.history
+        known, full = await self.read_epoch(), self.name.full
         stored = await self._connection.documents(find("messages", {}, limit=1))
         if known != epoch and not stored:
-            await self._rename(full, imported(epoch))
+            new = {"epoch": imported(epoch)}
+            await self._rename(full, {**new, "secret": secret} if secret else new)
         return await self.read_epoch()
 
-    async def _rename(self, known: str, full: str) -> None:
+    async def _rename(self, known: str, new: Document) -> None:
         """
         Give the history another full name, unless another process has.
         """
-        renamed = change({"_id": _EPOCH, "epoch": known}, {"$set": {"epoch": full}})
+        renamed = change({"_id": _EPOCH, "epoch": known}, {"$set": new})
         await self._connection.run(update("conversations", [renamed]))
 
     def _has_number(self, shard: int) -> bool:
@@ -250,10 +265,11 @@ class MongoShards:
     async def _begin(self, shard: int) -> None:
         if self._has_number(shard):
             return
+        key, step = f"{_SHARD}{shard}", following_generation(0, _SKIPPED)
         begin = {
             "findAndModify": "conversations",
-            "query": {"_id": f"{_SHARD}{shard}"},
-            "update": {"$inc": {"generation": 1}},
+            "query": {"_id": key},
+            "update": {"$inc": {"generation": step}},
             "upsert": True,
             "new": True,
             "writeConcern": _SAFE,
@@ -266,26 +282,39 @@ class MongoShards:
         else:
             raise Unavailable("MongoDB: a shard has no document")
         generation = int(document["generation"])
-        if generation <= self._highest.get(shard, 0):
+        if generation - step < self._highest.get(shard, 0):
             # Numbers only rise, and this process waited for a majority each time.
             self._log.error(
                 "the generation of shard {shard} fell to {generation}: the database is"
                 " an older copy of itself, and begins a new epoch",
                 shard=shard,
-                generation=generation,
+                generation=generation - step,
             )
-            await self.renew_epoch(epoch_of(self.history))
+            await self.renew_epoch(epoch_of(self.name.full))
         self._highest[shard] = generation
+        # Before its first number.  Another process that began one meanwhile does it.
+        ends = with_end(document.get("ends", ()), int(document.get("change", 0)))
+        mine = {"_id": key, "generation": generation}
+        await self._connection.run(
+            update("conversations", [change(mine, {"$set": {"ends": ends}})])
+        )
         self._turns[shard] = _Turn(generation)
 
 
-def first_epoch() -> Document:
+def first_epoch() -> list[Document]:
     """
-    Return the statement that gives a database an epoch which has none.
+    Return the statements that give a database an epoch and a secret if it has none.
     """
-    return change(
-        {"_id": _EPOCH}, {"$setOnInsert": {"epoch": new_epoch()}}, upsert=True
-    )
+    epoch, secret = {"epoch": new_epoch()}, {"secret": new_secret()}
+    return [
+        change({"_id": _EPOCH}, {"$setOnInsert": epoch}, upsert=True),
+        change({"_id": _EPOCH, "secret": {"$exists": False}}, {"$set": secret}),
+    ]
+
+
+def _name_of(document: Document) -> NameAndSecret:
+    secret, renewed = document.get("secret", ""), bool(document.get("renewed"))
+    return NameAndSecret(document["epoch"], secret, renewed)
 
 
 def epoch_query() -> Document:

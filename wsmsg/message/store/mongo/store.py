@@ -21,7 +21,7 @@ from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
 from wsmsg.events import member_change
 from wsmsg.message.store.durability import StoreDurabilityWatch
-from wsmsg.message.store.history import epoch_of
+from wsmsg.message.store.history import above_head, epoch_of
 from wsmsg.message.store.interface import (
     IMPORTS,
     PAGE_BYTES,
@@ -119,7 +119,7 @@ class MongoStore:
 
     @property
     def epoch(self) -> str:
-        return epoch_of(self._shards.history)
+        return epoch_of(self._shards.name.full)
 
     def start(self) -> None:
         self._watch.start()
@@ -163,14 +163,22 @@ class MongoStore:
         self._shards.forget()
 
     def conversations_of(
-        self, user: int, position: str, limit: int
+        self,
+        user: int,
+        position: str,
+        limit: int,
+        *,
+        witness: str = "",
+        anew: bool = False,
     ) -> Deferred[HeadList]:
-        return self._connection.do(
-            lambda: self._lists.conversations_of(user, position, limit)
-        )
+        asked = (user, position, limit, witness, anew)
+        return self._connection.do(lambda: self._lists.conversations_of(*asked))
 
     def read_epoch(self) -> Deferred[str]:
         return self._connection.do(self._shards.read_epoch)
+
+    def position_now(self) -> Deferred[str]:
+        return self._connection.do(self._shards.position_now)
 
     def reserve_ids(self, node_number: int, until_ms: int) -> Deferred[int]:
         shards = self._shards
@@ -185,8 +193,11 @@ class MongoStore:
     def behind(self, witness: Mapping[int, str]) -> Deferred[str]:
         return self._connection.do(lambda: self._shards.behind(witness))
 
-    def adopt_epoch(self, epoch: str) -> Deferred[str]:
-        return self._connection.do(lambda: self._shards.adopt_epoch(epoch))
+    def passes_head(self, conversation: str, user: int) -> Deferred[str]:
+        return self._connection.do(lambda: self._passes_head(conversation, user))
+
+    def adopt_epoch(self, epoch: str, secret: str = "") -> Deferred[str]:
+        return self._connection.do(lambda: self._shards.adopt_epoch(epoch, secret))
 
     def apply(self, events: Sequence[Message]) -> Deferred[None]:
         return self._connection.do(lambda: self._apply(events))
@@ -252,6 +263,16 @@ class MongoStore:
             {e.conversation for e in events if member_change(e) is not None}
         )
 
+    async def _passes_head(self, name: str, user: int) -> str:
+        await self._shards.read_epoch()
+        found = await self._cursors.cursors([(name, user)])
+        if self._shards.name.renewed or not found:
+            return ""
+        # Read after the cursor, which was not above the head when it was stored.
+        head = (await self._heads.heads([name]))[name]
+        cursor = found[name, user]
+        return above_head(name, user, max(cursor.delivered, cursor.read), head)
+
     async def _find(
         self, identities: Sequence[MessageIdentity]
     ) -> dict[MessageIdentity, Message]:
@@ -291,7 +312,7 @@ async def prepare(run: Run) -> None:
                 f"the database is of another version of wsmsg: its documents are of"
                 f" version {row['version']}, here they are of {VERSION}"
             )
-    await _write(run, update("conversations", [first_epoch()]))
+    await _write(run, update("conversations", first_epoch()))
     for collection in INDEXES:
         await _index(run, collection)
 

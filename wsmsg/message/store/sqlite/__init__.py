@@ -8,6 +8,7 @@ cursors  raises cursors, by cursors and by marks
 events   applies events, one function for each kind
 file     the tables, and the reader and the writer of messages
 groups   the rows of groups and members
+history  the name of the history, and the generations of ids
 marks    the read ranges above cursors
 pages    pages of conversations, bounded in bytes
 store    IMessageStore: one thread that reads, one that writes

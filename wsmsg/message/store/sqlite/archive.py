@@ -129,6 +129,9 @@ class SqliteArchive:
     def epoch(self) -> Deferred[str]:
         return self._worker.do(self._reader.lists.epoch)
 
+    def secret(self) -> Deferred[str]:
+        return self._worker.do(self._reader.lists.secret)
+
     def conversations(self, after: str, limit: int) -> Deferred[list[StoreExtent]]:
         return self._worker.do(self._reader.conversations, after, limit)
 

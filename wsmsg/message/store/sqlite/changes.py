@@ -10,22 +10,25 @@ they are read by their ids, a bounded number for each page.
 
 A user who joins a group is told of it: C{changed} in C{members} is the number of that
 change.  The group's own may be lower, as the message with the change is stored first.
+
+Positions have the id with the generation above it (L{wsmsg.message.store.numbers}),
+which L{wsmsg.message.store.sqlite.history} begins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from wsmsg.message.store.history import epoch_of, shard_behind
+from wsmsg.message.store.history import above_head, epoch_of
 from wsmsg.message.store.interface import HeadList, HeadRow
-from wsmsg.message.store.position import NOW, StorePosition, decode_position
+from wsmsg.message.store.numbers import BITS, StoreNumbers
+from wsmsg.message.store.position import NOW, StorePosition
+from wsmsg.message.store.sqlite.history import SHARD, read_numbers
 from wsmsg.model import InvalidName, members_of
 from wsmsg.sqlite.file import SqliteFile, Unfit, write
 
 #: A bucket has the numbers that are equal without so many of their lowest bits.
 STEP = 12
-#: The one shard of the embedded store.
-SHARD = 0
 
 #: The bucket of all groups.
 GROUP_BUCKET = -1
@@ -56,9 +59,10 @@ CHANGES = f"""
     DROP TABLE members_before;
 """
 
-# A subquery of its own: SQLite takes max(id) from the index only where it is alone.
-_END = """
-    SELECT coalesce((SELECT max(id) FROM messages), 0) + 1, (SELECT epoch FROM history)
+_CURSOR = f"""
+    SELECT max(u.delivered, u.read), coalesce({_HEAD}, 0) FROM conversations c
+    CROSS JOIN cursors u ON u.conversation = c.id
+    WHERE c.name = ? AND u.user = ?
 """
 _ROW = f"""
     SELECT c.name, m.seq, m.stored_ms, max(m.id, u.changed) AS change, u.bucket, c.id
@@ -98,40 +102,61 @@ class ConversationLists:
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
 
-    def history(self) -> str:
-        full: str = self._file.row("SELECT epoch FROM history")[0]
-        return full
+    def numbers(self) -> StoreNumbers:
+        return read_numbers(self._file)
 
     def epoch(self) -> str:
-        return epoch_of(self.history())
+        return epoch_of(self.numbers().name.full)
+
+    def secret(self) -> str:
+        return self.numbers().name.secret
+
+    def position_now(self) -> str:
+        return self.numbers().now()
 
     def behind(self, witness: Mapping[int, str]) -> str:
-        end, full = self._file.row(_END)
-        return shard_behind(full, {SHARD: end - 1}, witness)
+        return self.numbers().behind(witness)
 
-    def conversations_of(self, user: int, position: str, limit: int) -> HeadList:
+    def passes_head(self, conversation: str, user: int) -> str:
+        if self.numbers().name.renewed:
+            return ""
+        for mark, head in self._file.rows(_CURSOR, (conversation, user)):
+            return above_head(conversation, user, mark, head)
+        return ""
+
+    def conversations_of(
+        self, user: int, position: str, limit: int, witness: str, anew: bool
+    ) -> HeadList:
         # First the end, then the rows: what is stored in between is above the end.
-        end, epoch = self._file.row(_END)
-        now = {SHARD: end}
-        if position == NOW:
-            return HeadList([], StorePosition(epoch, now).encode(), False)
-        at = decode_position(position).within(epoch, now)
+        now = self.numbers()
+        told = now.told(position, witness, anew=anew)
+        at, rows = told.at, list[HeadRow]()
         if not at.end or not _is_place(at.place):
-            at = StorePosition(epoch, at.since, now, ("g", 0))
-        rows: list[HeadRow] = []
+            at = StorePosition(now.name.full, at.since, dict(now.changes), ("g", 0))
+        if position == NOW:
+            at = StorePosition(now.name.full, dict(now.changes))
+        else:
+            at = self._listed(user, at, limit, rows)
+        more = bool(at.place)
+        return HeadList(rows, now.sealed(at), more, told.ahead, told.forged)
+
+    def _listed(
+        self, user: int, at: StorePosition, limit: int, rows: list[HeadRow]
+    ) -> StorePosition:
         try:
             if at.place[0] == "g":
                 at = self._groups(user, at, limit, rows)
             if at.place[0] == "d" and len(rows) < limit:
                 at = self._of_two(user, at, limit - len(rows), rows)
         except Unfit:
-            return HeadList([], StorePosition(epoch, now).encode(), False)
-        return HeadList(rows, at.encode(), bool(at.place))
+            rows.clear()
+            return StorePosition(at.epoch, at.end)
+        return at
 
     def _groups(
         self, user: int, at: StorePosition, limit: int, rows: list[HeadRow]
     ) -> StorePosition:
-        since = at.since.get(SHARD, 0)
+        since = _id_of(at)
         last, seen = at.place[1], 0
         most = max(limit, _SCAN)
         for name, seq, time_ms, change, _, group in self._file.rows(
@@ -149,7 +174,7 @@ class ConversationLists:
     def _of_two(
         self, user: int, at: StorePosition, limit: int, rows: list[HeadRow]
     ) -> StorePosition:
-        since = at.since.get(SHARD, 0)
+        since = _id_of(at)
         _, bucket, conversation = at.place
         # One more than the page has room for, to know whether there is more.
         found: _Rows = list(
@@ -164,6 +189,10 @@ class ConversationLists:
         # So only the place, and not the position, tells how far the list is.
         *_, bucket, conversation = found[limit - 1]
         return StorePosition(at.epoch, at.since, at.end, ("d", bucket, conversation))
+
+
+def _id_of(at: StorePosition) -> int:
+    return at.since.get(SHARD, 0) & ((1 << BITS) - 1)
 
 
 def _is_place(place: Sequence[int | str]) -> bool:

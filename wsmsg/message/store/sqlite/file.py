@@ -13,12 +13,10 @@ from typing import Any
 
 import msgspec
 
-from wsmsg.message.store.history import epoch_of, imported, new_epoch, witness_of
 from wsmsg.message.store.interface import Marked, Outcome
 from wsmsg.message.store.sqlite.changes import (
     CHANGES,
     GROUP_BUCKET,
-    SHARD,
     Buckets,
     ConversationLists,
     of_two,
@@ -26,6 +24,7 @@ from wsmsg.message.store.sqlite.changes import (
 from wsmsg.message.store.sqlite.cursors import CursorMoves
 from wsmsg.message.store.sqlite.events import APPLY, apply
 from wsmsg.message.store.sqlite.groups import GROUPS, PAST, GroupRows
+from wsmsg.message.store.sqlite.history import GENERATIONS, HistoryRow
 from wsmsg.message.store.sqlite.marks import SEEN, SeenRows
 from wsmsg.message.store.sqlite.pages import MessageRow, PageRows
 from wsmsg.message.store.sqlite.unread import UnreadRows
@@ -86,7 +85,16 @@ _EXTRA = "ALTER TABLE messages ADD COLUMN extra TEXT NOT NULL DEFAULT '';"
 STORE = Schema(
     kind="store",
     application_id=0x77736D31,
-    scripts=(_FIRST, GROUPS, SEEN, PAST, CHANGES, _RESERVATIONS, _EXTRA),
+    scripts=(
+        _FIRST,
+        GROUPS,
+        SEEN,
+        PAST,
+        CHANGES,
+        _RESERVATIONS,
+        _EXTRA,
+        GENERATIONS,
+    ),
 )
 
 # One statement inserts a batch.  A conversation that does not exist yet gives NULL,
@@ -196,22 +204,22 @@ class StoreWriter(StoreReader):
     def __init__(self, path: str) -> None:
         super().__init__(path, reads=False)
         self._buckets = Buckets(self._file)
-        self._last, self._history = 0, ""
+        self.history = HistoryRow(self._file)
         self._moves = CursorMoves(self._file, self.heights, self.groups, self.seen)
 
     def open(self) -> None:
         super().open()
         self._buckets.forget()
-        self._named()
-        (self._last,) = self._file.row("SELECT coalesce(max(id), 0) FROM messages")
+        self.history.open()
 
     def insert(self, messages: Sequence[Message], stored_ms: int) -> list[Outcome]:
         rows = [(*_row(m), stored_ms) for m in messages]
         events = [m for m in messages if m.kind in APPLY]
+        self.history.begin()
         moves = self._buckets.outdated((row[0] for row in rows), len(rows))
         try:
             self._insert_all(rows, events, moves)
-            self._last += len(rows)
+            self.history.stored(len(rows))
             return [Outcome.INSERTED] * len(rows)
         except BaseException as e:
             self._buckets.forget()
@@ -225,32 +233,12 @@ class StoreWriter(StoreReader):
                 if outcome is Outcome.INSERTED
             }
             apply(self._file, [m for m in events if m.identity in inserted])
-        self._last += len(inserted)
+        self.history.stored(len(inserted))
         return outcomes
 
     def apply(self, events: Sequence[Message]) -> None:
         with self._file.transaction():
             apply(self._file, events)
-
-    def witness(self) -> dict[int, str]:
-        return {SHARD: witness_of(self._history, self._last)} if self._last else {}
-
-    def renew_epoch(self, known: str) -> str:
-        with self._file.transaction():
-            if self.lists.epoch() == known:
-                self._file.run("UPDATE history SET epoch = ?", (new_epoch(),))
-        return self._named()
-
-    def adopt_epoch(self, epoch: str) -> str:
-        with self._file.transaction():
-            (stored,) = self._file.row("SELECT EXISTS (SELECT 1 FROM messages)")
-            if self.lists.epoch() != epoch and not stored:
-                self._file.run("UPDATE history SET epoch = ?", (imported(epoch),))
-        return self._named()
-
-    def _named(self) -> str:
-        self._history = self.lists.history()
-        return epoch_of(self._history)
 
     def reserve_ids(self, node_number: int, until_ms: int) -> int:
         with self._file.transaction():

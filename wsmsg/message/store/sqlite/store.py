@@ -115,15 +115,23 @@ class SqliteStore:
         """
 
     def conversations_of(
-        self, user: int, position: str, limit: int
+        self,
+        user: int,
+        position: str,
+        limit: int,
+        *,
+        witness: str = "",
+        anew: bool = False,
     ) -> Deferred[HeadList]:
-        lists = self._reader.lists
-        return self._kept.run(
-            self._reading, lists.conversations_of, user, position, limit
-        )
+        listing = self._reader.lists.conversations_of
+        asked = (user, position, limit, witness, anew)
+        return self._kept.run(self._reading, listing, *asked)
 
     def read_epoch(self) -> Deferred[str]:
         return self._kept.run(self._reading, self._reader.lists.epoch)
+
+    def position_now(self) -> Deferred[str]:
+        return self._kept.run(self._reading, self._reader.lists.position_now)
 
     def reserve_ids(self, node_number: int, until_ms: int) -> Deferred[int]:
         return self._kept.run(
@@ -131,18 +139,23 @@ class SqliteStore:
         )
 
     def renew_epoch(self, known: str) -> Deferred[str]:
-        renewing = self._kept.run(self._writing, self._writer.renew_epoch, known)
+        renewing = self._kept.run(self._writing, self._writer.history.renew, known)
         return renewing.addCallback(self._named)
 
     def witness(self) -> dict[int, str]:
-        return self._writer.witness()
+        return self._writer.history.witness()
 
     def behind(self, witness: Mapping[int, str]) -> Deferred[str]:
         return self._kept.run(self._reading, self._reader.lists.behind, witness)
 
-    def adopt_epoch(self, epoch: str) -> Deferred[str]:
-        adopting = self._kept.run(self._writing, self._writer.adopt_epoch, epoch)
-        return adopting.addCallback(self._named)
+    def passes_head(self, conversation: str, user: int) -> Deferred[str]:
+        passes = self._reader.lists.passes_head
+        return self._kept.run(self._reading, passes, conversation, user)
+
+    def adopt_epoch(self, epoch: str, secret: str = "") -> Deferred[str]:
+        take_over = self._writer.history.take_over
+        taking = self._kept.run(self._writing, take_over, epoch, secret)
+        return taking.addCallback(self._named)
 
     def _named(self, epoch: str) -> str:
         self.epoch = epoch

@@ -51,7 +51,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "flow": _BASE,
     "settings": _BASE,
     "dependency": ("settings", *_BASE),
-    "auth": ("settings", *_BASE),
+    "auth": ("dependency", "settings", *_BASE),
     "stream": ("dependency", "settings", *_BASE),
     "redis": ("dependency", "settings", *_BASE),
     "sqlite": ("dependency", "settings", *_BASE),

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 
 from tests.settings.files import Folder
 from wsmsg.settings.sources import Sources, load_settings
@@ -281,7 +281,7 @@ class KeyTests(Folder):
         for pem, reason in (
             (private, "private key"),
             (self.pem(weak), "2048 bits"),
-            (self.pem(ed25519.Ed25519PrivateKey.generate()), "only RSA keys"),
+            (self.pem(ed448.Ed448PrivateKey.generate()), "only RSA keys"),
             ("-----BEGIN nothing", "not a PEM public key"),
         ):
             (told,) = self.mistakes(self.given(pem))
@@ -292,6 +292,26 @@ class KeyTests(Folder):
         missing = {"WSMSG_CONNECT__TOKEN__PUBLIC_KEY": "/nonexistent"}
         (told,) = self.mistakes(Sources(environ=missing))
         self.assertIn("No such file", told)
+
+    def test_issuer(self) -> None:
+        """
+        A key set has to be a file that can be read, or a URL that nobody in the network
+        can answer in the place of the issuer.
+        """
+        for jwks, reason in (
+            ("/nonexistent/keys.json", "No such file"),
+            ("ftp://host/keys", "only http:// and https://"),
+            ("https://", "only http:// and https://"),
+            ("https://host:70000/", "only http:// and https://"),
+            ("https://me:word@host/keys", "a login in the URL"),
+            ("https://host/a b", "printable"),
+            ("http://keys.example/set", "can replace the keys"),
+        ):
+            (told,) = self.in_file(f'[connect.token]\njwks = "{jwks}"\n')
+            self.assertIn(reason, told)
+            self.assertNotIn("word", told)
+        for jwks in ("https://keys.example/set", "http://127.0.0.1:8000/set"):
+            TokenSettings(jwks=jwks, algorithms=("EdDSA",))
 
     def test_algorithms(self) -> None:
         """

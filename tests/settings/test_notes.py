@@ -4,6 +4,7 @@ The constants that P9 is the sum of, and L{wsmsg.settings.notes}.
 
 from __future__ import annotations
 
+from pydantic import SecretStr
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -11,6 +12,7 @@ from wsmsg.connect.edge.heartbeat import DEAD_TICK, TICKS, HeartbeatSweep
 from wsmsg.connect.upstream import stream, upstream
 from wsmsg.message.presence.interface import LEASE_S
 from wsmsg.settings.notes import DEAD_BEATS, OFFLINE_S, notes
+from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 from wsmsg.stream.contract import KEEPALIVE_S
 
@@ -100,3 +102,21 @@ class NotesTests(SynchronousTestCase):
                 "Connect is silent is shown online for up to 5.5 s, longer than 5 s",
             ],
         )
+
+    def test_parties(self) -> None:
+        """
+        A public key that lets the users of other services in is noted, where other
+        machines reach the listener.
+        """
+        jwks = "https://keys.example/set"
+        for token, listen, noted in (
+            (TokenSettings(jwks=jwks), "0.0.0.0:21005", "audience and issuer"),
+            (TokenSettings(jwks=jwks, issuer="i"), "0.0.0.0:21005", "audience"),
+            (TokenSettings(jwks=jwks, issuer="i", audience="a"), "0.0.0.0:21005", ""),
+            (TokenSettings(jwks=jwks), "127.0.0.1:21005", ""),
+            (TokenSettings(secret=SecretStr("s" * 32)), "0.0.0.0:21005", ""),
+        ):
+            connect = ConnectSettings(token=token, listen=listen)
+            found = list(notes(connect, MessageSettings()))
+            self.assertEqual(len(found), bool(noted))
+            self.assertTrue(all(f"token: {noted} " in note for note in found), found)

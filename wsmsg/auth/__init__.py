@@ -3,6 +3,10 @@ Authentication of clients by JSON Web Tokens.
 
 identity        the user that a token identifies, and the type of authenticators
 jwt             the authenticator: checks tokens by the keys of the settings
+issuer          the keys of an issuer: fetched, kept, and fetched again
+key_set         the format of key sets
+fetch           fetches of a key set, from a URL or a file
+fetched         the keys of an issuer, fetched once for a command
 local_key       the key in the data directory, used if the settings name none
 times           the times in a token: its expiry, its beginning, its issue
 user_id_tokens  the tokens of a user service that names users in user_id

@@ -2,10 +2,10 @@
 The authenticator of JSON Web Tokens (RFC 7519).
 
 The subject (C{sub}) of a token is the user's id as a decimal string, and C{exp} is
-required (L{wsmsg.auth.times}).  Each algorithm has one key, which the settings choose:
-a token can name an algorithm, but not the key that checks it.  A token that is signed
-with the text of a public key as its secret (RFC 8725 section 2.1) therefore never
-verifies.
+required (L{wsmsg.auth.times}).  The settings choose the keys: one for each algorithm,
+and the public keys of an issuer (L{wsmsg.auth.issuer}), which a token chooses by their
+ids (C{kid}).  Each key is for one algorithm, so a token that is signed with the text of
+a public key as its secret (RFC 8725 section 2.1) never verifies.
 
 If the settings set a debug token, it authenticates any user that its bearer claims to
 be: the user of the C{User-ID} header or, without that header (C{hello} of a browser),
@@ -26,10 +26,11 @@ from jwt.exceptions import InvalidSubjectError
 from twisted.logger import Logger
 
 from wsmsg.auth.identity import Identity, parse_user
+from wsmsg.auth.key_set import KeysOfIssuer
 from wsmsg.auth.times import check_times
 from wsmsg.errors import Unauthenticated
 from wsmsg.settings.public_key import key_algorithm
-from wsmsg.settings.tokens import TokenSettings
+from wsmsg.settings.tokens import PUBLIC_ALGORITHMS, TokenSettings
 
 #: The maximum length of a token.
 TOKEN_CHARACTERS = 4096
@@ -59,14 +60,17 @@ class _Rules:
     """
     The rules for checking tokens, derived from the settings.
 
-    @ivar keys: algorithm to the one key that checks it.
+    @ivar algorithms: the algorithms that are accepted.
+    @ivar keys: algorithm to the one key of the settings that checks it.
     """
 
+    algorithms: tuple[str, ...]
     keys: Mapping[str, Any]
     debug_token: bytes
     audience: str
     issuer: str
     leeway_s: float
+    max_lifetime_s: float
 
 
 class Authenticator:
@@ -76,6 +80,7 @@ class Authenticator:
     @param local_key: the HS256 key to use if the settings name no key; at least 32
         bytes.  If it is empty too, only the debug token is valid.
     @param unix_s: returns the unix time.
+    @param issuer: the keys of C{token.jwks}; L{None}: it is not set.
     @raise BadTokenSettings: the settings contradict each other.
     """
 
@@ -86,9 +91,13 @@ class Authenticator:
         settings: TokenSettings,
         local_key: bytes,
         unix_s: Callable[[], float] = time.time,
+        *,
+        issuer: KeysOfIssuer | None = None,
     ) -> None:
         self._local_key = local_key
+        self._issuer = issuer
         self._unix_s = unix_s
+        self._settings = settings
         self._rules = self._make_rules(settings)
 
     @property
@@ -96,7 +105,7 @@ class Authenticator:
         """
         The algorithms that are accepted.
         """
-        return tuple(self._rules.keys)
+        return self._rules.algorithms
 
     def apply_settings(self, settings: TokenSettings) -> None:
         """
@@ -105,6 +114,19 @@ class Authenticator:
         @raise BadTokenSettings: the settings cannot work; the old ones stay.
         """
         self._rules = self._make_rules(settings)
+        self._settings = settings
+
+    def replace_local_key(self, local_key: bytes) -> bool:
+        """
+        Have another key in the data directory.
+
+        @return: whether it is another one, and in use.
+        """
+        if local_key == self._local_key:
+            return False
+        before, self._local_key = self._rules, local_key
+        self._rules = self._make_rules(self._settings)
+        return self._rules != before
 
     def authenticate(self, token: str, claimed_user: int | None = None) -> Identity:
         """
@@ -143,17 +165,37 @@ class Authenticator:
             claims = self._claims(token)
         except _UNDECODABLE as e:
             raise Unauthenticated(_reason(e)) from None
-        times = check_times(claims, self._unix_s(), self._rules.leeway_s)
+        rules = self._rules
+        times = check_times(
+            claims, self._unix_s(), rules.leeway_s, rules.max_lifetime_s
+        )
         return Identity(parse_user(claims["sub"]), *times)
 
     def _claims(self, token: str) -> Mapping[str, Any]:
-        rules = self._rules
-        algorithm = jwt.get_unverified_header(token).get("alg")
-        if not isinstance(algorithm, str) or algorithm not in rules.keys:
+        rules, issuer = self._rules, self._issuer
+        header = jwt.get_unverified_header(token)
+        algorithm, kid = header.get("alg"), header.get("kid") or ""
+        if not isinstance(algorithm, str) or algorithm not in rules.algorithms:
             raise Unauthenticated("the token's algorithm is not accepted")
+        own = rules.keys.get(algorithm)
+        if issuer is None or algorithm not in PUBLIC_ALGORITHMS:
+            return self._decoded(token, own, algorithm)
+        key = issuer.find(kid, algorithm)
+        if key is None and own is None:
+            raise issuer.unknown(kid, algorithm)
+        try:
+            return self._decoded(token, own if key is None else key, algorithm)
+        except jwt.InvalidSignatureError:
+            if key is None:
+                raise issuer.unknown(kid, algorithm) from None
+            issuer.doubt()  # Perhaps another key has taken the id.
+            raise
+
+    def _decoded(self, token: str, key: Any, algorithm: str) -> Mapping[str, Any]:
+        rules = self._rules
         claims: Mapping[str, Any] = jwt.decode(
             token,
-            rules.keys[algorithm],
+            key,
             algorithms=[algorithm],
             audience=rules.audience or None,
             issuer=rules.issuer or None,
@@ -170,17 +212,19 @@ class Authenticator:
 
     def _make_rules(self, settings: TokenSettings) -> _Rules:
         keys = self._all_keys(settings)
+        known = dict.fromkeys([*keys, *(PUBLIC_ALGORITHMS if self._issuer else ())])
         for algorithm in settings.algorithms:
-            if algorithm not in keys:
+            if algorithm not in known:
                 raise BadTokenSettings(f"algorithms: {algorithm} has no key that fits")
-        if settings.algorithms:
-            keys = {a: keys[a] for a in settings.algorithms}
+        algorithms: tuple[str, ...] = settings.algorithms or tuple(known)
         return _Rules(
-            keys,
+            algorithms,
+            {a: keys[a] for a in algorithms if a in keys},
             settings.debug_token.get_secret_value().encode(),
             settings.audience,
             settings.issuer,
             settings.leeway_s,
+            settings.max_lifetime_s,
         )
 
     def _all_keys(self, settings: TokenSettings) -> dict[str, Any]:
@@ -188,7 +232,7 @@ class Authenticator:
         secret = settings.secret.get_secret_value().encode()
         if settings.public_key:
             keys.update(_public_key(settings.public_key))
-        elif not secret:
+        elif not secret and not settings.jwks:
             secret = self._local_key
         if not secret:
             return keys

@@ -47,6 +47,15 @@ def local_key(data_dir: Path, *, make: bool = True) -> str:
         raise TokenKeyUnusable(f"{path}: {e.strerror or e}") from None
 
 
+def local_key_bytes(data_dir: Path) -> bytes:
+    """
+    Return the same as bytes; the key is made if it is missing.
+
+    @raise TokenKeyUnusable: as L{local_key}.
+    """
+    return local_key(data_dir).encode("ascii")
+
+
 def _make(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # mkstemp creates files that only their owner may read.

@@ -28,10 +28,14 @@ class TokenTimes(NamedTuple):
     issued_s: float
 
 
-def check_times(claims: Mapping[str, Any], now_s: float, leeway_s: float) -> TokenTimes:
+def check_times(
+    claims: Mapping[str, Any], now_s: float, leeway_s: float, max_lifetime_s: float = 0
+) -> TokenTimes:
     """
     Check C{exp}, C{nbf} and C{iat} of a token.
 
+    @param max_lifetime_s: the longest time from its issue, and from now, to its expiry;
+        0: any.
     @raise Unauthenticated: one of them is not a time, or says that the token is not
         valid now.
     """
@@ -43,6 +47,11 @@ def check_times(claims: Mapping[str, Any], now_s: float, leeway_s: float) -> Tok
         raise Unauthenticated("the token has expired")
     if max(begins_s or 0, issued_s or 0) > now_s + leeway_s:
         raise Unauthenticated("the token is not valid yet")
+    lifetime_s = expires_s - min(now_s + leeway_s, issued_s or now_s + leeway_s)
+    if 0 < max_lifetime_s < lifetime_s:
+        raise Unauthenticated(
+            f"the token lives for longer than {max_lifetime_s:g} s (max_lifetime_s)"
+        )
     return TokenTimes(float(expires_s), float(issued_s or 0))
 
 

@@ -40,14 +40,14 @@ def authenticate_user_id(
     leeway_s: float,
     claimed_user: int | None = None,
     *,
-    now_s: float | None = None,
+    max_lifetime_s: float = 0.0,
 ) -> Identity:
     """
     Identify the bearer of such a token.
 
     @param token: bare, or after C{Bearer}.
     @param claimed_user: the user that the bearer claims to be, if any.
-    @param now_s: the unix time; L{None}: that of the system clock.
+    @param max_lifetime_s: as for L{check_times}.
     @raise Unauthenticated: the token is another one, invalid, or of another user.
     """
     token = _bare(token)
@@ -57,7 +57,7 @@ def authenticate_user_id(
         claims = _claims(token, secret)
     except _UNDECODABLE:
         raise Unauthenticated("the token is not valid") from None
-    times = check_times(claims, time.time() if now_s is None else now_s, leeway_s)
+    times = check_times(claims, time.time(), leeway_s, max_lifetime_s)
     if "sub" in claims:
         raise Unauthenticated("the token has a sub, so it has to have the other key")
     user = claims.get("user_id")

@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 import jwt
 
+from wsmsg.auth.fetched import fetched_keys
 from wsmsg.auth.jwt import Authenticator, BadTokenSettings
 from wsmsg.auth.local_key import TokenKeyUnusable, local_key
 from wsmsg.cli.paths import fail
@@ -86,14 +87,18 @@ class TokenSigner:
         Return what checks the tokens in a Connect with these settings.
         """
         settings = self.settings
-        is_local = not (settings.secret.get_secret_value() or settings.public_key)
+        secret = settings.secret.get_secret_value()
+        is_local = not (secret or settings.public_key or settings.jwks)
         try:
             local = local_key(self.data_dir, make=False) if is_local else ""
-            return Authenticator(settings, local.encode("ascii"))
+            issuer = fetched_keys(settings.jwks)
+            return Authenticator(settings, local.encode("ascii"), issuer=issuer)
         except TokenKeyUnusable as error:
             fail(str(error))
         except BadTokenSettings as error:
             fail(f"connect.token.{error}")
+        except ValueError as error:
+            fail(f"connect.token.jwks: {error}")
 
     def _key(self) -> tuple[str, str]:
         settings = self.settings
@@ -102,6 +107,11 @@ class TokenSigner:
             return key_algorithm(settings.public_key), self.private_key
         if self.private_key:
             fail("--key: the settings name no connect.token.public_key")
+        if settings.jwks and not (secret or settings.public_key):
+            fail(
+                "the settings believe the keys of an issuer (connect.token.jwks): only "
+                "the issuer signs tokens"
+            )
         if not (secret or settings.public_key):
             return "HS256", key_of(self.data_dir)
         if not secret or "HS256" not in (settings.algorithms or ("HS256",)):

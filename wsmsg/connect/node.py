@@ -11,12 +11,16 @@ Connect stores nothing, so shutdown is about its clients::
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from wsmsg.auth.issuer import IssuerKeys
 from wsmsg.auth.jwt import Authenticator, BadTokenSettings
+from wsmsg.auth.local_key import TokenKeyUnusable
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import HeartbeatSweep
 from wsmsg.connect.edge.rpc import ConnectRpc
@@ -54,6 +58,8 @@ class ConnectNode:
     rpc: ConnectRpc
     plugins: Plugins
     head_check: HeadCheck
+    local_key: Callable[[], bytes]
+    issuer: IssuerKeys | None
     _sweeping: LoopingCall | None = None
 
     # ------------------------------------------------------------ start and stop
@@ -76,6 +82,20 @@ class ConnectNode:
         self.head_check.stop()
         if self._sweeping is not None and self._sweeping.running:
             self._sweeping.stop()
+
+    def start_keys(self) -> None:
+        """
+        Begin to fetch the keys of the issuer.
+        """
+        if self.issuer is not None:
+            self.issuer.start()
+
+    def stop_keys(self) -> None:
+        """
+        Fetch no more.
+        """
+        if self.issuer is not None:
+            self.issuer.stop()
 
     async def drain(self) -> None:
         """
@@ -131,6 +151,18 @@ class ConnectNode:
             self._log.error(
                 "settings: the token settings are unchanged: {reason}", reason=str(e)
             )
+
+    def read_keys(self) -> None:
+        """
+        Read the key in the data directory again, and fetch the issuer's.
+        """
+        try:
+            if self.authenticator.replace_local_key(self.local_key()):
+                self._log.info("token.key has changed: the new key checks tokens now")
+        except TokenKeyUnusable as e:
+            self._log.error("the old token.key stays in use: {reason}", reason=str(e))
+        if self.issuer is not None:
+            self.issuer.reload()
 
     # -------------------------------------------------------- status and metrics
 

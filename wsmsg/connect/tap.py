@@ -13,7 +13,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from twisted.application.service import IService
@@ -66,8 +66,9 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     """
     Build the tree of services of a Connect; none of them is started.
     """
+    from wsmsg.auth.issuer import check_file
     from wsmsg.auth.jwt import Authenticator
-    from wsmsg.auth.local_key import local_key
+    from wsmsg.auth.local_key import local_key_bytes
     from wsmsg.connect.edge.port import Port
     from wsmsg.daemon.app import Daemon
     from wsmsg.daemon.lifecycle import Part, part
@@ -76,14 +77,16 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     from wsmsg.monitoring.health import any_up
 
     def authenticator() -> Authenticator:
-        local = local_key(options.data_dir)
-        return Authenticator(options.settings.token, local.encode("ascii"))
+        local = local_key_bytes(options.data_dir)
+        check_file(options.settings.token.jwks)
+        return Authenticator(options.settings.token, local)
 
     keys = ("cannot check tokens", authenticator)
     daemon = Daemon(options, reactor, rule=any_up, probes=[keys])
     node = _node(daemon, reactor)
     daemon.health.add_section("connect", node.status)
     daemon.on_reload(node.apply_settings)
+    daemon.on_files(node.read_keys)
     node.register_metrics(daemon.metrics)
     follow_readiness(daemon.health, node.rpc.health, node.rpc.services)
     port = Port(
@@ -93,6 +96,7 @@ def build(options: Options, reactor: IReactorTime) -> IService:
         build_http=node.site.build,
     )
     parts = [
+        Part("keys", node.start_keys, node.stop_keys),
         Part("sweeps", node.start_sweeps, node.stop_sweeps),
         part("upstream", node.upstream),
         part("plugins", node.plugins),
@@ -100,7 +104,7 @@ def build(options: Options, reactor: IReactorTime) -> IService:
         Part("clients", stop=node.drain),
         part("port", Listener(reactor, node.settings.listen, port)),
     ]
-    stop_order = ["port", "clients", "plugins", "rpc", "upstream", "sweeps"]
+    stop_order = ["port", "clients", "plugins", "rpc", "upstream", "sweeps", "keys"]
     return daemon.service(parts, stop_order)
 
 
@@ -108,8 +112,9 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
     """
     Build everything but the listeners.
     """
+    from wsmsg.auth.issuer import issuer_keys
     from wsmsg.auth.jwt import Authenticator
-    from wsmsg.auth.local_key import local_key
+    from wsmsg.auth.local_key import local_key_bytes
     from wsmsg.connect.edge.admission import Admission
     from wsmsg.connect.edge.heartbeat import HeartbeatSweep
     from wsmsg.connect.edge.online_status import OnlineStatus
@@ -120,8 +125,11 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
     from wsmsg.connect.session.registry import Registry
 
     settings: ConnectSettings = daemon.settings
-    local = local_key(daemon.data_dir).encode("ascii")
-    authenticator = Authenticator(settings.token, local)
+    issuer = issuer_keys(settings.token.jwks, reactor, daemon.backoff)
+    if issuer is not None:
+        daemon.health.add(issuer.dependency)
+    read_key = partial(local_key_bytes, daemon.data_dir)
+    authenticator = Authenticator(settings.token, read_key(), issuer=issuer)
     heartbeat = HeartbeatSweep(settings.heartbeat_s, reactor)
     registry = Registry(settings, reactor, unsure=heartbeat.is_unsure, unix_s=time.time)
     context, upstream = _sessions(daemon, reactor, registry, authenticator)
@@ -145,6 +153,8 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
         site=_site(context, daemon.health, admission, online, callers),
         rpc=ConnectRpc(online),
         plugins=plugins,
+        local_key=read_key,
+        issuer=issuer,
         head_check=HeadCheck(registry, upstream, reactor, daemon.health.alarms),
     )
 

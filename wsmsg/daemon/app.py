@@ -95,6 +95,12 @@ class Daemon:
         """
         self._reload.add(apply_settings)
 
+    def on_files(self, read: Callable[[], object]) -> None:
+        """
+        Register a part that reads files of its own: every reload calls C{read}.
+        """
+        self._reload.add_files(read)
+
     def retry(self, failures: int) -> float | None:
         """
         Return the delay before the next attempt, in seconds, by the current retry

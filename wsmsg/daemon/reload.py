@@ -34,6 +34,7 @@ class Reload(Generic[S]):
         self.settings = settings
         self._load = load
         self._parts: list[Callable[[S], object]] = []
+        self._files: list[Callable[[], object]] = []
 
     def add(self, apply_settings: Callable[[S], object]) -> None:
         """
@@ -43,6 +44,14 @@ class Reload(Generic[S]):
             keep their old values in these.
         """
         self._parts.append(apply_settings)
+
+    def add_files(self, read: Callable[[], object]) -> None:
+        """
+        Register a part that has files which the settings do not show.
+
+        @param read: called at each reload, after changed settings are applied.
+        """
+        self._files.append(read)
 
     def __call__(self) -> None:
         """
@@ -64,5 +73,8 @@ class Reload(Generic[S]):
             for apply_settings in self._parts:
                 with self._log.failuresHandled("applying the settings"):
                     apply_settings(self.settings)
+        for read in self._files:
+            with self._log.failuresHandled("reading files again"):
+                read()
         changed = ", ".join(changes.live) or "nothing"
         self._log.info("settings reloaded; changed: {changed}", changed=changed)

@@ -114,6 +114,12 @@ class Access:
         self._keys = [key.get_secret_value().encode() for key in settings.keys]
         self._authenticate: Authenticate | None = None
 
+    def read_keys(self) -> None:
+        """
+        Make what checks users' tokens anew, with the keys as they are then.
+        """
+        self._authenticate = None
+
     def drain(self) -> None:
         """
         Admit no more requests.

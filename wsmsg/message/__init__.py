@@ -27,9 +27,10 @@ The packages::
 
 The modules::
 
-    tap        the command line, and the composition of a Message
-    node       start, stop, reload, status and metrics of all parts
-    rpc        the gRPC services
-    query_rpc  queries in protobuf
-    backends   the table of backends, and the adapters that the settings choose
+    tap          the command line, and the composition of a Message
+    node         start, stop, reload, status and metrics of all parts
+    rpc          the gRPC services
+    query_rpc    queries in protobuf
+    user_tokens  what verifies the tokens of users who call the HTTP API
+    backends     the table of backends, and the adapters that the settings choose
 """

@@ -16,14 +16,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from wsmsg.daemon.options import DaemonOptions
-from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.values import MessageSettings
 
 if TYPE_CHECKING:
-    from wsmsg.auth.identity import Authenticate
     from wsmsg.daemon.app import Daemon
     from wsmsg.daemon.lifecycle import Part
     from wsmsg.http.routes import MoreRoutes, Route
@@ -41,6 +38,7 @@ if TYPE_CHECKING:
     from wsmsg.message.node import MessageNode
     from wsmsg.message.queries.marks import Marks
     from wsmsg.message.queries.queries import Queries
+    from wsmsg.message.user_tokens import UserTokens
 
 _SWITCH_S = 0.0005
 
@@ -158,7 +156,8 @@ class Assembly:
             http = self._http()
             listener = Listener(self._reactor, self._settings.listen, http.site)
             parts += [part("http", listener), Part("calls", stop=http.drain)]
-            stop_order[:0] = ["http", "calls"]
+            parts.append(part("user tokens", self._user_tokens))
+            stop_order[:0] = ["http", "calls", "user tokens"]
         if self._registry is not None:
             address = self._registry.address
             self._registry.on_others(partial(self._links.set_list, address))
@@ -370,12 +369,23 @@ class Assembly:
             daemon.health,
             self._reactor,
             settings,
-            self._authenticate,
+            self._user_tokens.authenticator,
             self._legacy_http(submit) if settings.legacy.http else tuple,
         )
         daemon.on_reload(http.apply_settings)
+        daemon.on_files(self._user_tokens.reload)
+        daemon.on_files(http.read_keys)
         http.register_metrics(daemon.metrics)
         return http
+
+    @cached_property
+    def _user_tokens(self) -> UserTokens:
+        from wsmsg.message.user_tokens import UserTokens
+
+        daemon, jwks = self._daemon, self._settings.http.token.jwks
+        add, backoff = daemon.health.add, daemon.backoff
+        clock, folder = self._reactor, daemon.data_dir
+        return UserTokens(jwks, folder, clock, backoff=backoff, add=add)
 
     def _legacy_http(self, submit: ISubmit) -> MoreRoutes:
         daemon = self._daemon
@@ -385,15 +395,3 @@ class Assembly:
             return self._legacy.http_routes(submit, lambda: daemon.current.http.unread)
 
         return load
-
-    def _authenticate(self, token: TokenSettings) -> Authenticate:
-        from wsmsg.auth.jwt import Authenticator
-        from wsmsg.auth.local_key import TokenKeyUnusable, local_key
-
-        try:
-            key = local_key(self._daemon.data_dir, make=False)
-        except TokenKeyUnusable as e:
-            key = ""  # Connect, which makes the key, may use another data directory
-            if not (token.secret.get_secret_value() or token.public_key):
-                Logger().warn("no key checks users' tokens: {reason}", reason=str(e))
-        return Authenticator(token, key.encode("ascii")).authenticate

@@ -7,10 +7,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-_LEAST_BITS = 2048
+#: The shortest RSA key.
+LEAST_BITS = 2048
 
 
 def read_public_key(text: str) -> str:
@@ -28,7 +29,7 @@ def read_public_key(text: str) -> str:
 
 def key_algorithm(pem: str) -> str:
     """
-    Return the JWT algorithm of a public key: C{RS256} or C{ES256}.
+    Return the JWT algorithm of a public key: C{RS256}, C{ES256} or C{EdDSA}.
 
     @raise ValueError: with a sentence for the operator.
     """
@@ -39,12 +40,17 @@ def key_algorithm(pem: str) -> str:
     except (ValueError, UnsupportedAlgorithm):
         raise ValueError("this is not a PEM public key") from None
     if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < _LEAST_BITS:
-            raise ValueError(f"an RSA key needs at least {_LEAST_BITS} bits")
+        if key.key_size < LEAST_BITS:
+            raise ValueError(f"an RSA key needs at least {LEAST_BITS} bits")
         return "RS256"
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1":
         return "ES256"
-    raise ValueError("only RSA keys (RS256) and P-256 keys (ES256) are supported")
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return "EdDSA"
+    raise ValueError(
+        "only RSA keys (RS256), P-256 keys (ES256) and Ed25519 keys (EdDSA) are "
+        "supported"
+    )
 
 
 def _file(path: str) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.public_key import key_algorithm
-from wsmsg.settings.tokens import TokenSettings
+from wsmsg.settings.tokens import PUBLIC_ALGORITHMS, TokenSettings
 from wsmsg.settings.urls.address import Address, is_loopback, parse_address
 from wsmsg.settings.urls.backends import kafka_url, read_store_url
 from wsmsg.settings.urls.origins import origin_problem
@@ -282,13 +283,19 @@ def _tokens(settings: Common, section: str, token: TokenSettings) -> Iterator[Co
     if secret.lstrip().startswith("-----BEGIN"):
         reason = "is a PEM key; HS256 needs a shared secret"
         yield (f"{section}.secret",), reason
-    has = {"HS256"} if secret or not token.public_key else set()
-    if token.public_key:
-        has.add(key_algorithm(token.public_key))
-    if missing := sorted(set(token.algorithms) - has):
+    if missing := sorted(set(token.algorithms) - _algorithms(token)):
+        names = ("algorithms", "secret", "public_key")
         yield (
-            (f"{section}.algorithms", f"{section}.secret", f"{section}.public_key"),
+            tuple(f"{section}.{name}" for name in names),
             f"{', '.join(missing)}: there is no key for it",
+        )
+    url = urlsplit(token.jwks)
+    host = url.hostname or ""
+    if url.scheme == "http" and not (is_loopback(host) or settings.trust_network):
+        yield (
+            (f"{section}.jwks",),
+            f"the network of {host} can replace the keys; use https://, or set "
+            "trust_network = true",
         )
     if token.debug_token.get_secret_value() and not _is_private(settings):
         yield (
@@ -296,6 +303,19 @@ def _tokens(settings: Common, section: str, token: TokenSettings) -> Iterator[Co
             f"any machine that reaches {_listen(settings)} can use the debug token to "
             "act as any user; listen on 127.0.0.1, or set trust_network = true",
         )
+
+
+def _algorithms(token: TokenSettings) -> set[str]:
+    """
+    Return the algorithms that there are keys for.
+    """
+    secret = token.secret.get_secret_value()
+    has = set() if token.public_key or token.jwks else {"HS256"}
+    if secret:
+        has.add("HS256")
+    if token.public_key:
+        has.add(key_algorithm(token.public_key))
+    return has | set(PUBLIC_ALGORITHMS if token.jwks else ())
 
 
 def _is_private(settings: Common) -> bool:

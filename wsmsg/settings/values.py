@@ -166,6 +166,7 @@ class ConnectSettings(Common):
     RESTART: ClassVar[frozenset[str]] = Common.RESTART | {
         "legacy.redis",
         "legacy.redis_password",
+        "token.jwks",
     }
 
     listen: Endpoint = "127.0.0.1:21005"
@@ -247,6 +248,7 @@ class MessageSettings(Common):
         "heads_cached",
         "members_cached",
         "legacy.http",
+        "http.token.jwks",
         *(f"kafka.{name}" for name in KafkaSettings.model_fields),
         *(f"mongo.{name}" for name in MongoSettings.model_fields),
     }

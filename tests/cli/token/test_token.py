@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.auth.issuers import entry, key_set, signed
 from wsmsg.cli.main import main
 
 _SECRET = "s" * 40
@@ -236,3 +237,34 @@ class CheckTests(TokenCase):
         self.assertEqual(told.exit_code, 1)
         self.assertIn("token.key: No such file", told.output)
         self.assertFalse((self.folder / "token.key").exists())
+
+
+class IssuerTests(TokenCase):
+    """
+    C{wsmsg token} with the key set of an issuer.
+    """
+
+    def test_check(self) -> None:
+        """
+        A token of the issuer is explained and accepted; one that names another key is
+        refused.  Only the issuer can sign.
+        """
+        keys = self.folder / "keys.json"
+        keys.write_bytes(key_set(entry("EdDSA", "k1")))
+        self.configure(f'jwks = "{keys}"\nmax_lifetime_s = 3600')
+        found = self.token("check", given=signed("EdDSA", "k1"))
+        self.assertEqual(found.exit_code, 0, found.output)
+        self.assertIn("kid is 'k1'", found.output)
+        now = int(time.time())
+        for kid, claims, word in (
+            ("k2", {}, "no key with the token's kid"),
+            ("k1", {"iat": now - 9000}, "token.max_lifetime_s"),
+        ):
+            found = self.token("check", given=signed("EdDSA", kid, **claims))
+            self.assertEqual(found.exit_code, 1)
+            self.assertIn(word, found.output)
+        found = self.token("1001")
+        self.assertIn("only the issuer signs", found.output)
+        keys.write_text("nonsense")
+        found = self.token("check", given=signed("EdDSA", "k1"))
+        self.assertIn("is not JSON", found.output)

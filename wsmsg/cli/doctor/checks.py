@@ -81,6 +81,9 @@ _REMEDIES: dict[str, dict[str, str]] = {
     "discovery": {
         "": "start the server in connect.discovery, or correct it",
     },
+    "keys ": {
+        "": "start the server of token.jwks, or correct it; known keys stay in use",
+    },
     "legacy": {
         "": "start the Redis of legacy Connects, or correct connect.legacy.redis",
     },

@@ -11,6 +11,7 @@ import click
 
 from wsmsg.cli.doctor.backends import backends
 from wsmsg.cli.doctor.checks import DaemonPlace, Finding, examine
+from wsmsg.cli.doctor.key_sets import key_sets
 from wsmsg.cli.paths import config_option, data_dir_option, settings_of
 from wsmsg.cli.status import admin_options
 from wsmsg.settings.values import ConnectSettings, MessageSettings
@@ -46,6 +47,7 @@ def doctor(
     )
     if config is not None:
         findings += backends(connect, message)
+        findings += key_sets(connect, message)
     if as_json:
         click.echo(json.dumps(_document(findings), indent=2))
     else:

@@ -57,7 +57,7 @@ def check(
         *explain_user_id(
             token,
             settings.legacy.token_secret.get_secret_value(),
-            settings.token.leeway_s,
+            settings.token,
         ),
     ]
     accepted = found[-1].result == "ok"

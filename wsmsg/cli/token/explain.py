@@ -47,8 +47,11 @@ def explain(
     else:
         yield TokenCheck("ok", "form", f"a JWT of {len(token)} characters")
         yield _algorithm(header.get("alg"), authenticator.algorithms)
+        if settings.jwks:
+            yield _key_id(header.get("kid"))
         yield _subject(claims)
         yield from _times(claims, settings.leeway_s, now_s)
+        yield from _lifetime(claims, settings.max_lifetime_s)
         for name, word, wanted in (
             ("issuer", "iss", settings.issuer),
             ("audience", "aud", settings.audience),
@@ -62,7 +65,9 @@ def explain(
         yield TokenCheck("ok", "Connect", f"accepts it as user {identity.user}")
 
 
-def explain_user_id(token: str, secret: str, leeway_s: float) -> Iterator[TokenCheck]:
+def explain_user_id(
+    token: str, secret: str, settings: TokenSettings
+) -> Iterator[TokenCheck]:
     """
     Yield the answer of Connect to a legacy client with a token that has C{user_id} in
     place of C{sub}; nothing for other tokens.
@@ -76,7 +81,12 @@ def explain_user_id(token: str, secret: str, leeway_s: float) -> Iterator[TokenC
         yield TokenCheck("wrong", "legacy clients", text)
         return
     try:
-        user = authenticate_user_id(token, secret, leeway_s).user
+        user = authenticate_user_id(
+            token,
+            secret,
+            settings.leeway_s,
+            max_lifetime_s=settings.max_lifetime_s,
+        ).user
     except Unauthenticated as error:
         text = f"refused, by connect.legacy.token_secret: {error.reason}"
         yield TokenCheck("wrong", "legacy clients", text)
@@ -89,6 +99,12 @@ def _algorithm(given: object, accepted: tuple[str, ...]) -> TokenCheck:
         return TokenCheck("ok", "algorithm", str(given))
     text = f"{given!r}, and the settings accept {' and '.join(accepted) or 'none'}"
     return TokenCheck("wrong", "algorithm", text)
+
+
+def _key_id(kid: object) -> TokenCheck:
+    if isinstance(kid, str) and kid:
+        return TokenCheck("ok", "key", f"kid is {kid[:80]!r}")
+    return TokenCheck("note", "key", "there is no kid: the issuer must have one key")
 
 
 def _subject(claims: Mapping[str, Any]) -> TokenCheck:
@@ -131,6 +147,15 @@ def _times(
         if late > 0:
             text += f"; clocks may differ by {leeway_s:g} s (token.leeway_s)"
         yield TokenCheck(result, name, text)
+
+
+def _lifetime(claims: Mapping[str, Any], most_s: float) -> Iterator[TokenCheck]:
+    issued, expires = claims.get("iat"), claims.get("exp")
+    if not most_s or not isinstance(issued, int) or not isinstance(expires, int):
+        return
+    text = f"{expires - issued} s; at most {most_s:g} s (token.max_lifetime_s)"
+    wrong = expires - issued > most_s
+    yield TokenCheck("wrong" if wrong else "ok", "lifetime", text)
 
 
 def _party(name: str, word: str, given: object, wanted: str) -> TokenCheck:

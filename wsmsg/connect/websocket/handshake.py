@@ -50,13 +50,22 @@ def shake_hands(
     @return: L{None} if the handshake is refused: then its answer is written.
     """
     agreed: list[Agreed] = []
+    errors: list[WsmsgError] = []
 
     def check(request: Any) -> str | None:
-        agreed.append(agree(factory, request))
+        try:
+            agreed.append(agree(factory, request))
+        except WsmsgError as e:
+            errors.append(e)
+            raise deny(e.http_status, e.reason) from None
         return agreed[0].subprotocol.name or None
 
     def refused(status: int, reason: str, headers: Mapping[str, str]) -> None:
-        transport.write(refusal(head, status, reason, headers))
+        if errors:
+            conventions = handshake_conventions(head)
+            transport.write(raw_error(errors[0], conventions=conventions))
+        else:
+            transport.write(refusal(head, status, reason, headers))
 
     is_open = factory.handshakes.shake_hands(transport, head, check, refused)
     return agreed[0] if is_open else None
@@ -68,12 +77,11 @@ def agree(factory: WebSocketConnections, request: Any) -> Agreed:
 
     @param request: Autobahn's C{ConnectionRequest}.
     @raise ConnectionDeny: the handshake is refused.
+    @raise WsmsgError: likewise.
     """
     try:
         return _agree(factory, request)
-    except WsmsgError as e:
-        raise deny(e.http_status, e.reason) from None
-    except ConnectionDeny:
+    except (WsmsgError, ConnectionDeny):
         raise
     except Exception:  # noqa: BLE001 - a guard
         _log.failure("a handshake")

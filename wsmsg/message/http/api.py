@@ -73,6 +73,12 @@ class PublicHttp:
         """
         self._access.apply_settings(settings.http)
 
+    def read_keys(self) -> None:
+        """
+        Verify the tokens that follow by the keys as they are then.
+        """
+        self._access.read_keys()
+
     def drain(self) -> None:
         """
         Answer the requests that have arrived, and refuse others.

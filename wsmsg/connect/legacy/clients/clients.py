@@ -103,8 +103,13 @@ class LegacyClients:
         secret = settings.legacy.token_secret.get_secret_value()
         if not (secret and names_user_id(token)):
             return self.context.authenticate(token, claimed_user)
-        leeway_s = settings.token.leeway_s
-        return authenticate_user_id(token, secret, leeway_s, claimed_user)
+        return authenticate_user_id(
+            token,
+            secret,
+            settings.token.leeway_s,
+            claimed_user,
+            max_lifetime_s=settings.token.max_lifetime_s,
+        )
 
     def open(self, peer: ISessionPeer, identity: Identity | None) -> LegacySession:
         """

@@ -39,7 +39,7 @@ _SHARED = (
         "monitoring",
         "protocol",
     ),
-    *("redis", "settings", "sqlite", "stream", *_BASE),
+    *("peers", "redis", "settings", "sqlite", "stream", *_BASE),
 )
 
 #: The other packages of C{wsmsg} that each package, or module, may import.
@@ -52,7 +52,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "settings": _BASE,
     "dependency": ("settings", *_BASE),
     "auth": ("dependency", "settings", *_BASE),
-    "stream": ("dependency", "settings", *_BASE),
+    "peers": ("auth", "dependency", "monitoring", "settings", *_BASE),
+    "stream": ("dependency", "peers", "settings", *_BASE),
     "redis": ("dependency", "settings", *_BASE),
     "sqlite": ("dependency", "settings", *_BASE),
     "http": ("auth", "flow", "settings", *_BASE),
@@ -96,7 +97,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "click": ("wsmsg.cli.*",),
     "prompt_toolkit": ("wsmsg.cli.*",),
     "grpc": (
-        *("wsmsg.stream.*", "wsmsg.connect.edge.rpc", "wsmsg.connect.upstream.*"),
+        *("wsmsg.stream.*", "wsmsg.peers.guard", "wsmsg.peers.channel"),
+        *("wsmsg.connect.edge.rpc", "wsmsg.connect.upstream.*"),
         *("wsmsg.message.rpc", "wsmsg.message.links.stream"),
         *("wsmsg.connect.legacy.upstream.*", "wsmsg.message.legacy.stream"),
     ),

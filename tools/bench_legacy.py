@@ -233,6 +233,8 @@ def message(folder: Path, ports: list[int]) -> subprocess.Popen[bytes]:
     names = ("LISTEN", "RPC_LISTEN", "ADMIN_LISTEN")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WSMSG_")}
     environment["WSMSG_MESSAGE__DATA_DIR"] = str(folder)
+    # The load speaks raw gRPC, in both arrangements.
+    environment["WSMSG_MESSAGE__PEER__PROOF"] = "none"
     for name, port in zip(names, ports, strict=True):
         environment[f"WSMSG_MESSAGE__{name}"] = f"127.0.0.1:{port}"
     with (folder / "log").open("wb") as log:

@@ -10,6 +10,7 @@ An instant-messaging backend that loses nothing, in two Twisted daemons.
     events      the kinds of events: messages that change something
     protocol    the client protocol: its frames and their encodings
     stream      the gRPC stream between Connect and Message
+    peers       the proof that two daemons give each other
     settings    the file, the environment and the options, checked at once
     auth        the identity of a user, by a token
     flow        limits on the flow of work, and its batches

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tests.daemon import live_settings
-from tests.daemon.live_keys import log_keys, retry_keys, token_keys
+from tests.daemon.live_keys import log_keys, proof, retry_keys, secrets, token_keys
 from tests.daemon.live_settings import (
     LiveKey,
     RunningTree,
@@ -183,6 +183,9 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
         "limits.outbox_hard_bytes": limit(99, "outbox_hard_bytes", "outbox"),
         "limits.outbox_drain_s": limit(9.0, "outbox_drain_s", "session"),
         "limits.waiting_sends": used(9, lambda t: t.upstream.sends.limit),
+        "peer.proof": used("none", lambda t: proof(t.node.peers)),
+        "peer.secrets": used(["s" * 32], lambda t: secrets(t.node.peers)),
+        "legacy.callers": used(["10.0.0.0/8"], lambda t: list(t.node.peers._callers)),
         "legacy.token_secret": used(
             "s" * 11, lambda t: settings(t).legacy.token_secret.get_secret_value()
         ),

@@ -13,6 +13,7 @@ from twisted.logger import LogLevel
 from tests.daemon.live_settings import LiveKey, Place, used
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.monitoring.logs import as_json
+from wsmsg.peers.parts import PeerParts
 
 
 def public_key() -> str:
@@ -113,3 +114,19 @@ def token_keys(section: str, rules: Place) -> dict[str, LiveKey]:
         "debug_token": used("a debug token", debug_token),
     }
     return {f"{section}.{name}": key for name, key in keys.items()}
+
+
+def proof(peers: PeerParts) -> str:
+    """
+    Return whether a daemon proves itself: C{secret} or C{none}.
+    """
+    return "secret" if peers._identity.required else "none"
+
+
+def secrets(peers: PeerParts) -> list[str]:
+    """
+    Return the secrets of a daemon.
+    """
+    known = peers._identity.secrets()
+    found = (known.get(key) for key in known.ids)
+    return [secret.value.decode() for secret in found if secret is not None]

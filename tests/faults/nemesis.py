@@ -151,7 +151,10 @@ class Nemesis:
         self._silent += 1
         message = self._random.choice(self._messages())
         connect = SilentConnect(
-            message.port("rpc_listen"), f"silent-{self._silent}", self._users
+            message.port("rpc_listen"),
+            self._installation.folder,
+            f"silent-{self._silent}",
+            self._users,
         )
         connect.start()
         await self._for_a_while()

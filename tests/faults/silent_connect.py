@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.integration.hostile.peers import Batch, Request, hostile_connect, subscribe
@@ -19,12 +20,16 @@ class SilentConnect:
     """
     A stream to one Message, until it is stopped.
 
+    @param folder: of the installation.
     @param node: the name that it gives itself.
     @param users: the users whom it announces as its own.
     """
 
-    def __init__(self, port: int, node: str, users: Sequence[int]) -> None:
+    def __init__(
+        self, port: int, folder: Path, node: str, users: Sequence[int]
+    ) -> None:
         self._port = port
+        self._folder = folder
         self._node = node
         self._users = users
         self._numbers = itertools.count(1)
@@ -42,7 +47,7 @@ class SilentConnect:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        async with hostile_connect(self._port) as connect:
+        async with hostile_connect(self._port, self._folder) as connect:
             call = connect.stream()
             await call.write(subscribe(self._node))
             await self._say(call, online=self._users, snapshot=4)

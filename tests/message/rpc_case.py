@@ -18,6 +18,7 @@ from twisted.trial.unittest import TestCase
 from tests.message.core import MemoryCore
 from wsmsg.message.links.stream import ConnectStreams
 from wsmsg.message.rpc import MessageRpc, UnversionedPeers
+from wsmsg.peers.channel import open_unproven
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.forward import StreamForwarder
 from wsmsg.stream.options import channel_options
@@ -51,7 +52,9 @@ class RpcCase(TestCase):
         self.core = core.streams
         self.streams = ConnectStreams(self.core)
         self.listed: list[str] = []
-        self.forwarder = StreamForwarder(lambda: self.listed, keepalive_s=1.0)
+        self.forwarder = StreamForwarder(
+            open_unproven, lambda: self.listed, keepalive_s=1.0
+        )
         self.rpc = MessageRpc(
             self.streams,
             core.queries,

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tests.daemon import live_settings
-from tests.daemon.live_keys import log_keys, retry_keys, token_keys
+from tests.daemon.live_keys import log_keys, proof, retry_keys, secrets, token_keys
 from tests.daemon.live_settings import (
     LiveKey,
     RunningTree,
@@ -96,6 +96,9 @@ class MessageSettingsTests(live_settings.LiveSettingsCase):
         "link_grace_s": used(9.0, lambda t: t.core.links.grace_s),
         "page": used(9, lambda t: t.node.queries.page_limit),
         "group_members": used(9, lambda t: t.core.ingress.rules.group_members),
+        "peer.proof": used("none", lambda t: proof(t.node.peers)),
+        "peer.secrets": used(["s" * 32], lambda t: secrets(t.node.peers)),
+        "legacy.callers": used(["10.0.0.0/8"], lambda t: list(t.node.peers._callers)),
         "recall_s": used(9.0, lambda t: t.core.ingress.rules.recall_s),
         "http.keys": used(
             ["0123456789abcdef"], lambda t: [key.decode() for key in t.access._keys]

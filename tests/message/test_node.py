@@ -44,6 +44,7 @@ class EachSecondTests(SynchronousTestCase):
             core=SimpleNamespace(links=links, clocks=SimpleNamespace(reason=str)),  # type: ignore[arg-type]
             streams=None,  # type: ignore[arg-type]
             rpc=None,  # type: ignore[arg-type]
+            peers=SimpleNamespace(look=lambda: None),  # type: ignore[arg-type]
             plugins=[
                 SimpleNamespace(tick=lambda: self.call("one")),
                 SimpleNamespace(tick=lambda: self.call("two")),

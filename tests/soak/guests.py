@@ -110,7 +110,7 @@ class Guests:
         """
         number = next(self._numbers)
         port = self._installation.message.port("rpc_listen")
-        async with hostile_connect(port) as connect:
+        async with hostile_connect(port, self._installation.folder) as connect:
             call = connect.stream()
             now_ms = int(time.time() * 1000) + _AHEAD_MS
             await call.write(subscribe(f"guest-{number}", unix_ms=now_ms))

@@ -20,6 +20,7 @@ from tests.ports import KeptPort
 from tests.proxies import Proxy
 from tests.stalls import Span
 from wsmsg.errors import Unavailable
+from wsmsg.peers.channel import open_unproven
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.endpoint import StreamEndpoint
 from wsmsg.stream.errors import StreamFailed, StreamLost
@@ -122,6 +123,7 @@ class StreamEndpointTests(TestCase):
     def endpoint(self, port: int, **options: Any) -> StreamEndpoint:
         options.setdefault("welcome_timeout_s", 5.0)
         return StreamEndpoint(
+            open_unproven,
             f"127.0.0.1:{port}",
             METHOD,
             request=Request,

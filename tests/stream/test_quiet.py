@@ -11,6 +11,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.stream import test_endpoint
 from tests.stream.test_endpoint import Recorders, soon, welcome
+from wsmsg.peers.channel import open_unproven
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.errors import StreamFailed
 from wsmsg.stream.probe import serves
@@ -138,8 +139,10 @@ class QuietTests(TestCase):
         A probe shows whether a method is served, without any effect.
         """
         port = await self.serve(silent)
-        self.assertFalse(await soon(serves(f"127.0.0.1:{port}", _QUERY, 5.0)))
+        self.assertFalse(
+            await soon(serves(open_unproven, f"127.0.0.1:{port}", _QUERY, 5.0))
+        )
         await soon(self.server.stop(0))
         with self.assertRaises(StreamFailed) as caught:
-            await soon(serves(f"127.0.0.1:{port}", _QUERY, 5.0))
+            await soon(serves(open_unproven, f"127.0.0.1:{port}", _QUERY, 5.0))
         self.assertEqual(str(caught.exception), "connection refused")

@@ -1,8 +1,8 @@
 """
-The key that signs tokens if the settings name none.
+The keys in the data directory, for what the settings name none: C{token.key} signs
+tokens, and C{peer.key} is what the daemons prove themselves with.
 
-Connect or C{wsmsg token}, whichever runs first, creates it in the data directory; both
-read it from there.
+Whichever process needs a key first creates it there; all read it from there.
 """
 
 from __future__ import annotations
@@ -26,19 +26,20 @@ class TokenKeyUnusable(ValueError):
     """
 
 
-def local_key(data_dir: Path, *, make: bool = True) -> str:
+def local_key(data_dir: Path, *, make: bool = True, name: str = FILE_NAME) -> str:
     """
-    Return the HS256 key of a data directory.
+    Return a key of a data directory.
 
     If several processes find no key at the same time, one of them creates it and all
     return the same key.
 
     @param make: whether to create the key if there is none.
-    @return: the key, as text.
+    @param name: the name of the file.
+    @return: the key, as text: C{peer.key} may have several, one a line.
     @raise TokenKeyUnusable: there is no key, it is no key that was created here, or
         other users may read its file.
     """
-    path = data_dir / FILE_NAME
+    path = data_dir / name
     try:
         if make and not path.exists():
             _make(path)

@@ -31,6 +31,7 @@ from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.connect.websocket.factory import WebSocketConnections
 from wsmsg.http.site import QuietSite
 from wsmsg.monitoring.metrics import Metrics
+from wsmsg.peers.parts import PeerParts
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.server import on_loop
 
@@ -60,6 +61,7 @@ class ConnectNode:
     head_check: HeadCheck
     local_key: Callable[[], bytes]
     issuer: IssuerKeys | None
+    peers: PeerParts
     _sweeping: LoopingCall | None = None
 
     # ------------------------------------------------------------ start and stop
@@ -132,6 +134,7 @@ class ConnectNode:
             self.registry.timers.sweep()
             self.registry.expiry.sweep()
         self.plugins.sweep()
+        self.peers.look()
 
     # ------------------------------------------------------------------ settings
 
@@ -183,6 +186,7 @@ class ConnectNode:
         """
         self.registry.counters.register_metrics(metrics)
         self.admission.register_metrics(metrics)
+        self.peers.register_metrics(metrics)
         metrics.gauges(
             "wsmsg_connect_upstream",
             "Counts of the streams to Message; see docs/operations.md",

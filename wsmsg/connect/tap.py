@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from wsmsg.daemon.app import Daemon
     from wsmsg.http.site import QuietSite
     from wsmsg.monitoring.health import Health
+    from wsmsg.peers.parts import PeerParts
 
 
 class Options(DaemonOptions):
@@ -75,6 +76,8 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     from wsmsg.daemon.listener import Listener
     from wsmsg.monitoring.grpc_health import follow_readiness
     from wsmsg.monitoring.health import any_up
+    from wsmsg.peers.identity import peer_probe
+    from wsmsg.peers.parts import PeerParts
 
     def authenticator() -> Authenticator:
         local = local_key_bytes(options.data_dir)
@@ -82,11 +85,14 @@ def build(options: Options, reactor: IReactorTime) -> IService:
         return Authenticator(options.settings.token, local)
 
     keys = ("cannot check tokens", authenticator)
-    daemon = Daemon(options, reactor, rule=any_up, probes=[keys])
-    node = _node(daemon, reactor)
+    probes = [keys, peer_probe(options.settings, options.data_dir)]
+    daemon = Daemon(options, reactor, rule=any_up, probes=probes)
+    peers = PeerParts(options.settings, options.data_dir, reactor, daemon.health.alarms)
+    node = _node(daemon, reactor, peers)
     daemon.health.add_section("connect", node.status)
     daemon.on_reload(node.apply_settings)
     daemon.on_files(node.read_keys)
+    daemon.on_files(lambda: peers.reload(daemon.current))
     node.register_metrics(daemon.metrics)
     follow_readiness(daemon.health, node.rpc.health, node.rpc.services)
     port = Port(
@@ -108,7 +114,7 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     return daemon.service(parts, stop_order)
 
 
-def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
+def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNode:
     """
     Build everything but the listeners.
     """
@@ -132,7 +138,7 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
     authenticator = Authenticator(settings.token, read_key(), issuer=issuer)
     heartbeat = HeartbeatSweep(settings.heartbeat_s, reactor)
     registry = Registry(settings, reactor, unsure=heartbeat.is_unsure, unix_s=time.time)
-    context, upstream = _sessions(daemon, reactor, registry, authenticator)
+    context, upstream = _sessions(daemon, reactor, registry, authenticator, peers)
     plugins = Plugins(daemon.metrics)
     if settings.legacy.redis:
         _add_legacy_redis(daemon, reactor, registry, upstream, plugins)
@@ -151,7 +157,8 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
         authenticator=authenticator,
         connections=connections,
         site=_site(context, daemon.health, admission, online, callers),
-        rpc=ConnectRpc(online),
+        rpc=ConnectRpc(online, peers.guard),
+        peers=peers,
         plugins=plugins,
         local_key=read_key,
         issuer=issuer,
@@ -164,11 +171,13 @@ def _sessions(
     reactor: IReactorTime,
     registry: Registry,
     authenticator: Authenticator,
+    peers: PeerParts,
 ) -> tuple[SessionContext, Upstream]:
     """
     Build what sessions use: the streams to Message, and the context that they share.
     """
     from wsmsg.connect.session.context import SessionContext
+    from wsmsg.connect.upstream.endpoint import grpc_endpoints
     from wsmsg.connect.upstream.upstream import Upstream
 
     incarnation = uuid.uuid4().hex
@@ -179,6 +188,7 @@ def _sessions(
         node=daemon.node,
         incarnation=incarnation,
         give_up=lambda reason: daemon.exits.exit_with(1, reason),
+        endpoints=grpc_endpoints(peers.dialling.open),
         unnumbered_mode=_legacy_upstream,
         alarms=daemon.health.alarms,
         unix_s=time.time,

@@ -27,7 +27,8 @@ The packages::
 
 The modules::
 
-    tap          the command line, and the composition of a Message
+    options      the command line
+    tap          the composition of a Message
     node         start, stop, reload, status and metrics of all parts
     rpc          the gRPC services
     query_rpc    queries in protobuf

@@ -32,6 +32,7 @@ from wsmsg.message.queries.queries import Queries
 from wsmsg.message.rpc import MessageRpc
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.monitoring.metrics import Metrics
+from wsmsg.peers.parts import PeerParts
 from wsmsg.settings.values import MessageSettings
 from wsmsg.stream.server import on_loop
 
@@ -85,6 +86,7 @@ class MessageNode:
     reading: JournalReader
     streams: ConnectStreams
     rpc: MessageRpc
+    peers: PeerParts
     plugins: list[MessagePlugin] = attrs.field(factory=list)
     _leases: LoopingCall | None = None
 
@@ -113,6 +115,7 @@ class MessageNode:
             ("slow Connects cannot be found", self._check_links),
             ("the progress of delivery is not known", self._check_progress),
             ("the history of the store is not known", self._check_history),
+            ("the alarms of peers cannot be cleared", self.peers.look),
         ]
         work += [
             ("a plug-in fails in its work of a second", plugin.tick)

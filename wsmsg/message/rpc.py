@@ -31,8 +31,9 @@ from twisted.logger import Logger
 from wsmsg.errors import WsmsgError
 from wsmsg.message.links.interface import Context, IConnectStreams
 from wsmsg.message.query_rpc import QueryAdapter
+from wsmsg.peers.guard import PeerGuard
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
-from wsmsg.stream.contract import LINK_VERSION, NAME_CHARACTERS
+from wsmsg.stream.contract import LINK_VERSION, MESSAGE_STREAM, NAME_CHARACTERS
 from wsmsg.stream.forward import StreamForwarder
 from wsmsg.stream.options import server_options
 from wsmsg.stream.server import GrpcServer
@@ -91,6 +92,7 @@ class MessageRpc(
     @param load_unversioned: makes what serves unversioned peers; called once, when the
         first of them opens a stream or makes a call.
     @param forwarder: passes streams on to other Messages.
+    @param guard: as in L{GrpcServer}.
     """
 
     _log = Logger()
@@ -106,8 +108,9 @@ class MessageRpc(
         queries: QueryAdapter,
         load_unversioned: Callable[[], UnversionedPeers],
         forwarder: StreamForwarder,
+        guard: PeerGuard | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(guard)
         self._forwarder = forwarder
         self._streams = streams
         self._queries = queries
@@ -149,6 +152,8 @@ class MessageRpc(
         first = await self._first(context)
         match first.WhichOneof("request_type"):
             case "subscribe" if first.subscribe.link_version:
+                if self.guard is not None:
+                    await self.guard.check(MESSAGE_STREAM, context)
                 await self._check(first.subscribe, context)
                 await self._streams.serve(first.subscribe, context)
             case "subscribe" | "ack" | "push_result" | "send_message":

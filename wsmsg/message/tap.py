@@ -1,5 +1,5 @@
 """
-C{twistd message}: the options, and the composition of a Message.
+C{twistd message}: the composition of a Message.
 
 Backends and gRPC are imported once the options are valid: C{twistd --help} and a
 mistake in the settings need neither.
@@ -12,12 +12,12 @@ import time
 import uuid
 from collections.abc import Sequence
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorTime
 
-from wsmsg.daemon.options import DaemonOptions
+from wsmsg.message.options import Options
 from wsmsg.settings.values import MessageSettings
 
 if TYPE_CHECKING:
@@ -39,21 +39,9 @@ if TYPE_CHECKING:
     from wsmsg.message.queries.marks import Marks
     from wsmsg.message.queries.queries import Queries
     from wsmsg.message.user_tokens import UserTokens
+    from wsmsg.peers.parts import PeerParts
 
 _SWITCH_S = 0.0005
-
-
-class Options(DaemonOptions):
-    """
-    The command line of C{twistd message}.
-    """
-
-    settings_type = MessageSettings
-    optParameters: ClassVar[list[list[str | None]]] = [
-        ["journal", None, None, "URL of the durable log: sqlite:, kafka://host:9092"],
-        ["store", None, None, "URL of the message store: sqlite:, mongodb://host/db"],
-        ["presence", None, None, "URL of the user state: memory:, redis://host/0"],
-    ]
 
 
 def makeService(options: Options) -> IService:
@@ -74,15 +62,17 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     from wsmsg.message.http.dead_letters import DeadLetterCalls
     from wsmsg.monitoring.grpc_health import follow_readiness
     from wsmsg.monitoring.health import required_up
+    from wsmsg.peers.identity import peer_probe
+    from wsmsg.peers.parts import PeerParts
 
     # A thread that returns from SQLite waits for the interpreter lock, which the
     # thread of the reactor gives up after this time: with Python's 5 ms each step of
     # a commit would wait so long behind a busy reactor.
     sys.setswitchinterval(_SWITCH_S)
     settings: MessageSettings = options.settings
-    daemon = Daemon(
-        options, reactor, rule=required_up, probes=probes(settings, options.data_dir)
-    )
+    checks = [peer_probe(settings, options.data_dir)]
+    checks += probes(settings, options.data_dir)
+    daemon = Daemon(options, reactor, rule=required_up, probes=checks)
     backends = Backends(
         settings,
         options.data_dir,
@@ -91,8 +81,11 @@ def build(options: Options, reactor: IReactorTime) -> IService:
         backoff=daemon.backoff,
         alarms=daemon.health.alarms,
     )
-    assembly = Assembly(daemon, reactor, settings, backends)
+    peers = PeerParts(settings, daemon.data_dir, reactor, daemon.health.alarms)
+    assembly = Assembly(daemon, reactor, settings, backends, peers)
     node = assembly.node
+    daemon.on_files(lambda: peers.reload(daemon.current))
+    peers.register_metrics(daemon.metrics)
     daemon.health.add_section("message", node.status)
     daemon.on_reload(node.apply_settings)
     node.register_metrics(daemon.metrics)
@@ -113,12 +106,14 @@ class Assembly:
         reactor: IReactorTime,
         settings: MessageSettings,
         backends: Backends,
+        peers: PeerParts,
     ) -> None:
         from wsmsg.message.cluster.message_ids import unix_ms
 
         self._daemon = daemon
         self._reactor = reactor
         self._settings = settings
+        self._peers = peers
         self._now_ms = unix_ms(time.time)
         self._journal = backends.journal()
         self._store = backends.store()
@@ -194,10 +189,13 @@ class Assembly:
                 QueryAdapter(self._queries),
                 lambda: self._legacy,
                 StreamForwarder(
+                    self._peers.dialling.open,
                     lambda: self._links.reach.listed,
                     keepalive_s=self._settings.keepalive_s,
                 ),
+                self._peers.guard,
             ),
+            peers=self._peers,
         )
 
     @cached_property
@@ -214,6 +212,7 @@ class Assembly:
             self._reactor,
             self.node.settings,
             backoff=self._daemon.backoff,
+            open_channel=self._peers.dialling.open,
             messages=self._registry,
         )
         plugin.register_metrics(self._daemon.metrics)

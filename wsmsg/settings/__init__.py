@@ -7,7 +7,7 @@ Settings of both daemons: names, types, defaults, sources and validation.
                                                       +-- rules, between values
                                                       `-- mistakes, all reported at once
 
-    base        types that the sections share: Section, Seconds, Count, Bytes
+    base        types that the sections share: Section, Seconds, Count, Networks
     changes     keys that a reload changes, and keys that need a restart
     checks      validation of given settings: each value, then the rules
     http        section http of Message: its HTTP API
@@ -20,7 +20,7 @@ Settings of both daemons: names, types, defaults, sources and validation.
     rules       combinations that are wrong although each value is valid
     sources     files, credentials, environment and options, merged key by key
     tokens      sections token and http.token: verification of users' tokens
-    upstream    section upstream of Connect: its streams to Message
+    upstream    sections peer and upstream: the daemons of one system among each other
     values      Common, ConnectSettings and MessageSettings
     urls        a package: readers of the URLs in settings
 """

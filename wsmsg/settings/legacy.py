@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainSerializer, SecretStr
 
-from wsmsg.settings.base import Bytes, Count, Seconds, Section
+from wsmsg.settings.base import Bytes, Count, Networks, Seconds, Section
 from wsmsg.settings.urls.backends import check_redis, without_password
 
 
@@ -16,6 +16,8 @@ class ConnectLegacySettings(Section):
     """
     Service for legacy clients, and for legacy Connects that run at the same time.
 
+    @ivar callers: addresses, or networks, whose calls of C{online_status} by gRPC are
+        answered although the caller proves nothing.
     @ivar redis: the Redis of the legacy Connects, as C{redis://host:port/0}: Connect
         lists its users there and relays messages through it, as legacy Connects do;
         empty: none.
@@ -36,6 +38,7 @@ class ConnectLegacySettings(Section):
         reading all legacy clients.
     """
 
+    callers: Networks = ()
     redis: Annotated[
         str,
         AfterValidator(check_redis),
@@ -55,6 +58,8 @@ class MessageLegacySettings(Section):
     """
     Service for legacy peers.  All of it but C{http} can change live.
 
+    @ivar callers: addresses, or networks, of legacy Connects: they prove nothing, and
+        are served the legacy contract alone.
     @ivar http: serve the HTTP contract of the legacy system on C{listen}.
     @ivar records: pushes and answers that a legacy Connect has not read;
         over it Message ends the stream.
@@ -73,6 +78,7 @@ class MessageLegacySettings(Section):
         pages cover.
     """
 
+    callers: Networks = ()
     http: bool = True
     records: Count = 20000
     record_bytes: Bytes = 64 * 2**20

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.tokens import PUBLIC_ALGORITHMS, TokenSettings
+from wsmsg.settings.upstream import LEAST_CHARACTERS, MOST_SECRETS
 from wsmsg.settings.urls.address import Address, is_loopback, parse_address
 from wsmsg.settings.urls.backends import kafka_url, read_store_url
 from wsmsg.settings.urls.origins import origin_problem
@@ -48,14 +49,24 @@ def registry_url(settings: MessageSettings) -> RedisUrl | None:
 def _trusting_listeners(settings: Common) -> Iterator[Conflict]:
     if settings.trust_network:
         return
-    for key in settings.TRUSTED:
-        text = getattr(settings, key)
-        if text and not is_loopback(parse_address(text).host):
+    for key in ("rpc_listen", "admin_listen"):
+        text = getattr(settings, key, "")
+        if not text or is_loopback(parse_address(text).host):
+            continue
+        if key == "admin_listen":
             yield (
                 (key,),
                 f"other machines can reach {text}, and this listener does not "
                 "authenticate callers; listen on 127.0.0.1, or set trust_network = "
                 "true if only trusted machines are in the network",
+            )
+        elif not settings.peer.secrets or settings.peer.proof == "none":
+            yield (
+                (key, "peer.secrets"),
+                f"other machines can reach {text}, and there is no secret that they "
+                "prove; set peer.secrets to the same on all of them, listen on "
+                "127.0.0.1, or set trust_network = true if only trusted machines are "
+                "in the network",
             )
 
 
@@ -275,6 +286,20 @@ def _http_tokens(settings: MessageSettings) -> Iterator[Conflict]:
     return _tokens(settings, "http.token", settings.http.token)
 
 
+def _peer_secrets(settings: Common) -> Iterator[Conflict]:
+    secrets = [secret.get_secret_value() for secret in settings.peer.secrets]
+    for number, secret in enumerate(secrets, 1):
+        if len(secret) < LEAST_CHARACTERS:
+            reason = f"has {len(secret)} characters; at least {LEAST_CHARACTERS}"
+            yield ("peer.secrets",), f"secret {number} {reason} are needed"
+        elif not all("!" <= c <= "~" for c in secret):
+            yield ("peer.secrets",), f"secret {number} has spaces or odd characters"
+    if len(set(secrets)) < len(secrets):
+        yield ("peer.secrets",), "two secrets are equal"
+    if len(secrets) > MOST_SECRETS:
+        yield ("peer.secrets",), f"there are more than {MOST_SECRETS}"
+
+
 def _tokens(settings: Common, section: str, token: TokenSettings) -> Iterator[Conflict]:
     secret = token.secret.get_secret_value()
     if secret and len(secret.encode()) < _LEAST_SECRET_BYTES:
@@ -334,7 +359,12 @@ def _listen(settings: Common) -> str:
 
 _Rule = Callable[[Any], Iterator[Conflict]]
 
-_COMMON: tuple[_Rule, ...] = (_trusting_listeners, _different_addresses, _retry)
+_COMMON: tuple[_Rule, ...] = (
+    _trusting_listeners,
+    _peer_secrets,
+    _different_addresses,
+    _retry,
+)
 
 _RULES: dict[type[Common], tuple[_Rule, ...]] = {
     ConnectSettings: (

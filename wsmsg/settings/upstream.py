@@ -1,14 +1,35 @@
 """
-Section C{upstream} of Connect: its streams to Message.
+Sections C{peer} of both daemons, the proof that daemons of one system give each other,
+and C{upstream} of Connect, its streams to Message.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from wsmsg.settings.base import Section
+
+#: The most secrets: two are enough to replace one by another.
+MOST_SECRETS = 8
+#: The fewest characters of a secret, which must resist guessing.
+LEAST_CHARACTERS = 32
+
+
+class PeerSettings(Section):
+    """
+    The proof between Connect and Message.
+
+    @ivar proof: C{secret}: both ends of a connection prove that they know one secret;
+        C{none}: every caller of C{rpc_listen}, and every Message that answers, is
+        believed.
+    @ivar secrets: the first one proves this daemon, and all of them are accepted.
+        Empty: those in C{<data_dir>/peer.key}, which a daemon makes if it is missing.
+    """
+
+    proof: Literal["secret", "none"] = "secret"
+    secrets: tuple[SecretStr, ...] = ()
 
 
 class UpstreamSettings(Section):
@@ -16,7 +37,7 @@ class UpstreamSettings(Section):
     The Messages that C{discovery} finds.
 
     @ivar peer: C{wsmsg}, C{legacy} (a Message of the legacy system) or C{auto}:
-        detected when Connect dials.
+        detected when Connect dials.  A legacy Message proves nothing.
     @ivar quiet_s: a legacy Message sends nothing when it is dialled; one that keeps the
         stream open for so long has accepted it.
     @ivar stalled_s: a legacy Message that neither reads nor answers for so long is
@@ -25,7 +46,7 @@ class UpstreamSettings(Section):
         its clients to move, if other Connects reach all.
     """
 
-    peer: Literal["auto", "wsmsg", "legacy"] = "auto"
+    peer: Literal["auto", "wsmsg", "legacy"] = "wsmsg"
     quiet_s: Annotated[float, Field(gt=0, le=60)] = 0.3
     stalled_s: Annotated[float, Field(ge=0.5, le=600)] = 4.0
     partial_s: Annotated[float, Field(ge=1, le=86400)] = 60.0

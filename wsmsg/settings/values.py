@@ -23,7 +23,7 @@ from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.kafka import KafkaSettings, MongoSettings
 from wsmsg.settings.legacy import ConnectLegacySettings, MessageLegacySettings
 from wsmsg.settings.tokens import TokenSettings
-from wsmsg.settings.upstream import UpstreamSettings
+from wsmsg.settings.upstream import PeerSettings, UpstreamSettings
 from wsmsg.settings.urls.address import parse_address
 from wsmsg.settings.urls.backends import (
     check_discovery,
@@ -101,13 +101,11 @@ class Common(Section):
     @ivar stop_s: time limit for stopping, after the lead time; the daemon then exits
         anyway.
     @cvar RESTART: the keys that a reload cannot change.
-    @cvar TRUSTED: the listeners that do not authenticate callers.
     """
 
     RESTART: ClassVar[frozenset[str]] = frozenset(
         {"data_dir", "node", "trust_network", "listen", "rpc_listen", "admin_listen"}
     )
-    TRUSTED: ClassVar[tuple[str, ...]] = ("rpc_listen", "admin_listen")
 
     data_dir: str = ""
     node: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = ""
@@ -116,6 +114,7 @@ class Common(Section):
     drain: DrainSettings = DrainSettings()
     log: LogSettings = LogSettings()
     retry: RetrySettings = RetrySettings()
+    peer: PeerSettings = PeerSettings()
 
 
 class LimitSettings(Section):

@@ -21,9 +21,10 @@ from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from wsmsg.dependency.cause import Cause
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
-from wsmsg.stream.errors import AlreadyOpen
+from wsmsg.stream.errors import AlreadyOpen, StreamFailed
 
 #: A stream that was up for less counts as a short life.
 _STEADY_S = 5.0
@@ -86,6 +87,7 @@ class StreamDialler(Factory):
         self._failures = 0
         self._short_lives = 0
         self._failure = ""
+        self._cause = Cause.UNKNOWN
         self._refusal = ""
         self._attempt: Deferred[Any] | None = None
         self._up_since_s = 0.0
@@ -182,6 +184,8 @@ class StreamDialler(Factory):
         if self._elsewhere:
             self._elsewhere = False
             self._dependency.describe("")
+        error = failure.value
+        self._cause = error.cause if isinstance(error, StreamFailed) else Cause.UNKNOWN
         self._failed(refusal or failure.getErrorMessage())
         return failure
 
@@ -204,7 +208,8 @@ class StreamDialler(Factory):
         delay_s = policy(self._failures)
         if delay_s is None:
             delay_s = self._peer.beyond_limit(reason)
-        self._dependency.failed(reason, delay_s)
+        cause, self._cause = self._cause, Cause.UNKNOWN
+        self._dependency.failed(reason, delay_s, cause)
         return _NEVER_S if delay_s is None else delay_s
 
     # -- called by the peer

@@ -23,6 +23,7 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import implementer
 
+from wsmsg.peers.channel import NotProven, OpenChannel, PeerChannel
 from wsmsg.stream.errors import StreamFailed, to_failure
 from wsmsg.stream.options import channel_options
 from wsmsg.stream.probe import HEALTH, echo
@@ -38,7 +39,7 @@ class _Open:
     @ivar reading: the pending read, if the peer has sent no message.
     """
 
-    channel: grpc.aio.Channel
+    channel: PeerChannel
     call: Any
     first: Any
     reading: asyncio.Future[Any] | None = None
@@ -62,6 +63,7 @@ class StreamEndpoint:
     """
     The stream of a peer.
 
+    @param open_channel: opens the channel.
     @param target: C{host:port}.
     @param method: the full name of the stream's method.
     @param request: the type of the messages to the peer.
@@ -78,6 +80,7 @@ class StreamEndpoint:
 
     def __init__(
         self,
+        open_channel: OpenChannel,
         target: str,
         method: str,
         *,
@@ -93,6 +96,7 @@ class StreamEndpoint:
         metadata: Sequence[tuple[str, str]] = (),
         echo: str = HEALTH,
     ) -> None:
+        self._open_channel = open_channel
         self._echo = echo
         self._metadata = tuple(metadata)
         self._target = target
@@ -120,41 +124,45 @@ class StreamEndpoint:
         return opened.addCallback(self._connected, protocolFactory)
 
     async def _attempt(self) -> _Open:
-        channel = grpc.aio.insecure_channel(
-            self._target, options=channel_options(self._keepalive_s)
-        )
+        try:
+            async with asyncio.timeout(self._welcome_timeout_s):
+                return await self._dial()
+        except TimeoutError:
+            raise StreamFailed(f"no welcome in {self._welcome_timeout_s} s") from None
+        except (grpc.RpcError, asyncio.InvalidStateError, NotProven) as e:
+            raise to_failure(e) from None
+
+    async def _dial(self) -> _Open:
+        options = channel_options(self._keepalive_s)
+        # The limit of the attempt ends it; this one must not come first.
+        limit_s = 2 * self._welcome_timeout_s
+        channel = await self._open_channel(self._target, options, limit_s)
         try:
             return await self._greet(channel)
-        except (grpc.RpcError, asyncio.InvalidStateError) as e:
-            await channel.close()
-            raise to_failure(e) from None
-        except (Exception, asyncio.CancelledError):
+        except BaseException:
             await channel.close()
             raise
 
-    async def _greet(self, channel: grpc.aio.Channel) -> _Open:
-        call = channel.stream_stream(
+    async def _greet(self, channel: PeerChannel) -> _Open:
+        call = channel.stream(
             self._method,
-            request_serializer=self._request.SerializeToString,
-            response_deserializer=self._response.FromString,
-        )(metadata=self._metadata)
-        try:
-            async with asyncio.timeout(self._welcome_timeout_s):
-                await call.write(self._hello())
-                if self._quiet_s:
-                    return await self._listen(channel, call)
-                first = await call.read()
-        except TimeoutError:
-            raise StreamFailed(f"no welcome in {self._welcome_timeout_s} s") from None
-        return await self._begun(channel, call, first)
+            request=self._request.SerializeToString,
+            response=self._response.FromString,
+            metadata=self._metadata,
+        )
+        await channel.begun(call)
+        await call.write(self._hello())
+        if self._quiet_s:
+            return await self._listen(channel, call)
+        return await self._begun(channel, call, await call.read())
 
-    async def _listen(self, channel: grpc.aio.Channel, call: Any) -> _Open:
+    async def _listen(self, channel: PeerChannel, call: Any) -> _Open:
         # A timeout must not cancel the read, as that would end the call.
         reading = asyncio.ensure_future(call.read())
         try:
             done, _ = await asyncio.wait((reading,), timeout=self._quiet_s)
             if not done:
-                await echo(channel, self._echo, self._welcome_timeout_s)
+                await echo(channel.raw, self._echo, self._welcome_timeout_s)
             if not reading.done():
                 return _Open(channel, call, None, reading)
             return await self._begun(channel, call, await reading)
@@ -162,7 +170,7 @@ class StreamEndpoint:
             reading.cancel()
             raise
 
-    async def _begun(self, channel: grpc.aio.Channel, call: Any, first: Any) -> _Open:
+    async def _begun(self, channel: PeerChannel, call: Any, first: Any) -> _Open:
         if first is grpc.aio.EOF:
             raise StreamFailed(f"no welcome: {await ended(call)}")
         if not self._welcomed(first) and not (self._speaks and self._speaks(first)):

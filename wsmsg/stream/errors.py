@@ -9,13 +9,27 @@ import re
 import grpc
 import grpc.aio
 
+from wsmsg.dependency.cause import Cause
 from wsmsg.errors import WsmsgError, from_code
+from wsmsg.peers.channel import NotProven
 
 
 class StreamFailed(Exception):
     """
     An attempt to open a stream failed; the text is the reason, for an operator.
+
+    @ivar cause: the cause, where an operator can remove it.
     """
+
+    cause = Cause.UNKNOWN
+
+
+class PeerNotProven(StreamFailed):
+    """
+    The peer did not prove itself, or refuses our proof.
+    """
+
+    cause = Cause.CREDENTIALS
 
 
 class AlreadyOpen(StreamFailed):
@@ -55,6 +69,8 @@ def to_failure(error: BaseException) -> StreamFailed:
         and error.code() is grpc.StatusCode.ALREADY_EXISTS
     ):
         return AlreadyOpen(error.details() or explain(error))
+    if isinstance(error, NotProven):
+        return PeerNotProven(str(error))
     return StreamFailed(explain(error))
 
 

@@ -22,10 +22,11 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 from twisted.logger import Logger
 
+from wsmsg.peers.channel import NotProven, OpenChannel, PeerChannel
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.urls.address import parse_address
 from wsmsg.stream.contract import MESSAGE_STREAM, QUERY, RELAY_SERVICE, RELAY_TO
-from wsmsg.stream.errors import StreamFailed
+from wsmsg.stream.errors import StreamFailed, explain
 from wsmsg.stream.options import channel_options
 from wsmsg.stream.probe import serves
 
@@ -34,12 +35,15 @@ Context = Any
 
 #: Within this time the other Message must answer a probe.
 PROBE_S = 0.8
+#: Within this time it must have proven itself, before a stream is passed on to it.
+_OPEN_S = 3.0
 
 
 class StreamForwarder:
     """
     The relay service.
 
+    @param open_channel: opens the channels to other Messages.
     @param listed: returns the addresses in the list of Messages, the only ones that
         streams are passed on to; without a list, a Connect may name any address, as it
         may at its own discovery.
@@ -49,9 +53,14 @@ class StreamForwarder:
     _log = Logger()
 
     def __init__(
-        self, listed: Callable[[], Sequence[str]], *, keepalive_s: float
+        self,
+        open_channel: OpenChannel,
+        listed: Callable[[], Sequence[str]],
+        *,
+        keepalive_s: float,
     ) -> None:
         self.open = 0
+        self._open_channel = open_channel
         self._listed = listed
         self._keepalive_s = keepalive_s
 
@@ -73,7 +82,7 @@ class StreamForwarder:
             address = ""
         await self._check(address, context)
         try:
-            reached = await serves(address, QUERY, PROBE_S)
+            reached = await serves(self._open_channel, address, QUERY, PROBE_S)
         except StreamFailed:
             reached = False
         return rest_pb2.ReachResponse(reached=reached).SerializeToString()
@@ -86,13 +95,24 @@ class StreamForwarder:
             peer=context.peer(),
             message=address,
         )
-        options = channel_options(self._keepalive_s)
         self.open += 1
         try:
-            async with grpc.aio.insecure_channel(address, options=options) as channel:
-                await self._copy(channel.stream_stream(MESSAGE_STREAM)(), context)
+            await self._pass_on(address, context)
+        except (grpc.aio.AioRpcError, NotProven) as e:
+            reason = f"the stream cannot be passed on to {address}: {explain(e)}"
+            await context.abort(grpc.StatusCode.UNAVAILABLE, reason)
         finally:
             self.open -= 1
+
+    async def _pass_on(self, address: str, context: Context) -> None:
+        options = channel_options(self._keepalive_s)
+        channel: PeerChannel = await self._open_channel(address, options, _OPEN_S)
+        try:
+            call = channel.stream(MESSAGE_STREAM)
+            await channel.begun(call)
+            await self._copy(call, context)
+        finally:
+            await channel.close()
 
     async def _copy(self, call: Any, context: Context) -> None:
         to_message = asyncio.ensure_future(_to_message(context, call))

@@ -13,7 +13,8 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from wsmsg.stream.errors import StreamFailed, explain
+from wsmsg.peers.channel import Metadata, NotProven, OpenChannel
+from wsmsg.stream.errors import PeerNotProven, StreamFailed, explain
 from wsmsg.stream.options import channel_options
 
 #: The standard health check; servers without it answer C{UNIMPLEMENTED}.
@@ -39,29 +40,40 @@ async def echo(channel: grpc.aio.Channel, method: str, timeout_s: float) -> None
     await _status(channel, method, timeout_s)
 
 
-async def serves(target: str, method: str, timeout_s: float) -> bool:
+async def serves(
+    open_channel: OpenChannel, target: str, method: str, timeout_s: float
+) -> bool:
     """
-    Return whether the server at C{target} implements a method.
+    Return whether the server at C{target} implements a method.  One that offers no
+    proof, where one is wanted, implements none.
 
     @param method: the full name of a method that accepts an empty request.
-    @raise StreamFailed: there is no answer; with the reason.
+    @raise StreamFailed: there is no answer, or a wrong proof; with the reason.
     """
-    channel = grpc.aio.insecure_channel(target, options=channel_options(0))
     try:
-        status = await _status(channel, method, timeout_s)
+        channel = await open_channel(target, channel_options(0), timeout_s)
+    except NotProven as e:
+        if e.is_unknown:
+            return False
+        raise PeerNotProven(str(e)) from None
+    except grpc.aio.AioRpcError as e:
+        raise StreamFailed(_silence(e, timeout_s)) from None
+    try:
+        metadata = channel.metadata
+        status = await _status(channel.raw, method, timeout_s, metadata)
     finally:
         await channel.close()
     return status is not grpc.StatusCode.UNIMPLEMENTED
 
 
 async def _status(
-    channel: grpc.aio.Channel, method: str, timeout_s: float
+    channel: grpc.aio.Channel, method: str, timeout_s: float, metadata: Metadata = ()
 ) -> grpc.StatusCode:
     ask: Any = channel.unary_unary(
         method, request_serializer=bytes, response_deserializer=bytes
     )
     try:
-        await ask(b"", timeout=timeout_s)
+        await ask(b"", timeout=timeout_s, metadata=metadata)
     except grpc.aio.AioRpcError as e:
         if e.code() in _SILENCE:
             raise StreamFailed(_silence(e, timeout_s)) from None

@@ -16,6 +16,8 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 from twisted.internet.defer import Deferred
 
+from wsmsg.peers.guard import PeerGuard
+
 T = TypeVar("T")
 
 
@@ -23,6 +25,7 @@ class GrpcServer(ABC):
     """
     One server; a subclass adds its services in L{add_to}.
 
+    @param guard: the check of every call; L{None}: all callers are served.
     @ivar health: the health service, which
         L{wsmsg.monitoring.grpc_health.follow_readiness} keeps up to date.
     @ivar address: C{host:port}, once the server listens.
@@ -31,7 +34,8 @@ class GrpcServer(ABC):
 
     services: Sequence[str] = ()
 
-    def __init__(self) -> None:
+    def __init__(self, guard: PeerGuard | None = None) -> None:
+        self.guard = guard
         self.health = health_aio.HealthServicer()
         self.address = ""
         self._server: grpc.aio.Server | None = None
@@ -57,8 +61,11 @@ class GrpcServer(ABC):
         @param listen: C{host:port}.
         @raise OSError: the server cannot listen on the address.
         """
-        server = grpc.aio.server(options=self.options())
+        guards = () if self.guard is None else (self.guard,)
+        server = grpc.aio.server(options=self.options(), interceptors=guards)
         self.add_to(server)
+        if self.guard is not None:
+            self.guard.add_to(server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
         health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.enable_server_reflection(

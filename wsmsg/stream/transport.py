@@ -13,7 +13,7 @@ C{grpc.aio} runs on the asyncio loop, so this needs the asyncio reactor.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 import grpc
@@ -24,6 +24,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wsmsg.errors import Unavailable
+from wsmsg.peers.channel import NotProven, PeerChannel
 from wsmsg.stream.errors import StreamLost, explain, to_error
 from wsmsg.stream.probe import HEALTH, echo
 
@@ -62,7 +63,7 @@ class StreamTransport:
 
     def __init__(
         self,
-        channel: grpc.aio.Channel,
+        channel: PeerChannel,
         call: Any,
         protocol: IStreamProtocol,
         *,
@@ -114,14 +115,10 @@ class StreamTransport:
 
         @return: a Deferred that fires with the answer or fails with L{WsmsgError}.
         """
-        call = self._channel.unary_unary(
-            method,
-            request_serializer=type(request).SerializeToString,
-            response_deserializer=answer.FromString,
+        asking = self._channel.ask(
+            method, request.SerializeToString(), answer.FromString, timeout_s
         )
-        return Deferred.fromFuture(
-            asyncio.ensure_future(_answered(call, request, timeout_s))
-        )
+        return Deferred.fromFuture(asyncio.ensure_future(_answered(asking)))
 
     def echo(self, timeout_s: float) -> Deferred[None]:
         """
@@ -133,7 +130,7 @@ class StreamTransport:
             L{StreamFailed}.
         """
         return Deferred.fromFuture(
-            asyncio.ensure_future(echo(self._channel, self._echo, timeout_s))
+            asyncio.ensure_future(echo(self._channel.raw, self._echo, timeout_s))
         )
 
     async def _run(self) -> None:
@@ -196,11 +193,13 @@ async def ended(call: Any) -> str:
     return "the peer ended it" + (f": {details}" if details else f" ({code.name})")
 
 
-async def _answered(call: Any, request: Message, timeout_s: float) -> Any:
+async def _answered(asking: Coroutine[Any, Any, Any]) -> Any:
     try:
-        return await call(request, timeout=timeout_s)
+        return await asking
     except grpc.aio.AioRpcError as e:
         raise to_error(e) from None
+    except NotProven as e:
+        raise Unavailable(str(e), 500) from None
     except (asyncio.CancelledError, grpc.aio.UsageError):  # the channel is closed
         raise Unavailable("the stream was closed meanwhile", 500) from None
 

@@ -21,7 +21,12 @@ class LegacyPeersTestCase(IntegrationTestCase):
     Legacy peers with our Connect and our Message.
     """
 
-    connect = {"token.debug_token": DEBUG_TOKEN, "legacy.presence": True}
+    message = {"legacy.callers": "127.0.0.1"}
+    connect = {
+        "token.debug_token": DEBUG_TOKEN,
+        "legacy.presence": True,
+        "legacy.callers": "127.0.0.1",
+    }
 
     def client(self, user: int = 0, **more: Any) -> ScriptedClient:
         """
@@ -80,7 +85,8 @@ class LegacyMessageTestCase(LegacyPeersTestCase):
         self.at_end(self.theirs.kill)
         await self.theirs.start()
         self.installation = Installation(
-            connect=self.connect, upstream=self.theirs.rpc_port
+            connect={**self.connect, "upstream.peer": "auto"},
+            upstream=self.theirs.rpc_port,
         )
         daemon = self.installation.connect
         await daemon.start()

@@ -18,6 +18,7 @@ from zope.interface.verify import verifyObject
 from tests.connect.upstream.recording_edge import RecordingEdge
 from wsmsg.connect.discovery.interface import Changed, IDiscovery
 from wsmsg.connect.legacy.upstream.plugin import LegacyUpstream
+from wsmsg.connect.upstream.endpoint import MessageEndpoints
 from wsmsg.connect.upstream.interface import IEdge, IUpstream, NewSend, SendAnswer
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.dependency.alarms import Alarms
@@ -288,9 +289,7 @@ class World:
             node=node,
             incarnation="c1",
             give_up=self.gave_up.append,
-            endpoint=self._endpoint,
-            relayed=self._relayed,
-            answers=self._answers,
+            endpoints=MessageEndpoints(self._endpoint, self._relayed, self._answers),
             discovery=self._discover,
             unnumbered_mode=LegacyUpstream,
             alarms=self.alarms,

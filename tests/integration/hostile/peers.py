@@ -5,13 +5,20 @@ A Connect and a Message that break the rules of the stream between them.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
 
+from tests.integration.proven import identity, proven_channel
+from wsmsg.dependency.alarms import Alarms
+from wsmsg.peers.channel import PeerChannel
+from wsmsg.peers.guard import PeerGuard
+from wsmsg.peers.refusals import Refusals
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.options import channel_options, server_options
 
@@ -40,16 +47,16 @@ class HostileConnect:
     A client of a Message's gRPC port that sends arbitrary frames and bytes.
     """
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: PeerChannel) -> None:
         self._channel = channel
 
     def stream(self) -> Any:
         """
         Open a stream that accepts frames and raw bytes.
         """
-        return self._channel.stream_stream(
-            STREAM, request_serializer=_bytes, response_deserializer=Response.FromString
-        )()
+        return self._channel.stream(
+            STREAM, request=_bytes, response=Response.FromString
+        )
 
     async def ends(self, *said: Request | bytes) -> tuple[str, str]:
         """
@@ -70,22 +77,22 @@ class HostileConnect:
         """
         Call a unary method, and return the status.
         """
-        call = self._channel.unary_unary(method)
         try:
-            await call(data, timeout=_ANSWER_S)
+            await self._channel.ask(method, data, bytes, _ANSWER_S)
         except grpc.aio.AioRpcError as e:
             return str(e.code().name)
         return "OK"
 
 
 @asynccontextmanager
-async def hostile_connect(port: int) -> AsyncIterator[HostileConnect]:
+async def hostile_connect(port: int, folder: Path) -> AsyncIterator[HostileConnect]:
     """
     Open a channel until the block ends.
+
+    @param folder: of the installation, whose secret the Connect knows.
     """
     options = [*channel_options(1.5), ("grpc.max_send_message_length", -1)]
-    target = f"127.0.0.1:{port}"
-    async with grpc.aio.insecure_channel(target, options=options) as channel:
+    async with proven_channel(port, folder, options) as channel:
         yield HostileConnect(channel)
 
 
@@ -95,7 +102,8 @@ Script = Callable[[rest_pb2.SubscribeRequest, Any], Awaitable[None]]
 
 class HostileMessage:
     """
-    A server that answers each stream with a script, and stores nothing.
+    A server that answers each stream with a script, and stores nothing.  It knows the
+    secret of the installation, once it is told the folder.
 
     @ivar script: the frames to send on the next stream.
     @ivar streams: the number of streams so far.
@@ -106,13 +114,23 @@ class HostileMessage:
         self.streams = 0
         self._server: grpc.aio.Server | None = None
 
-    async def start(self) -> int:
+    async def start(self, folder: Path, port: int = 0) -> int:
         """
         Start the server.
 
+        @param folder: of the installation.
         @return: the port.
         """
-        self._server = server = grpc.aio.server(options=server_options(1.5))
+        guard = PeerGuard(
+            identity(folder),
+            Refusals(Alarms(), time.monotonic),
+            time.monotonic,
+            callers=tuple,
+        )
+        self._server = server = grpc.aio.server(
+            options=server_options(1.5), interceptors=(guard,)
+        )
+        guard.add_to(server)
         handler = grpc.stream_stream_rpc_method_handler(
             self._stream,
             request_deserializer=Request.FromString,
@@ -122,9 +140,9 @@ class HostileMessage:
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler("rest.MessageService", methods),)
         )
-        port: int = server.add_insecure_port("127.0.0.1:0")
+        bound: int = server.add_insecure_port(f"127.0.0.1:{port}")
         await server.start()
-        return port
+        return bound
 
     async def stop(self) -> None:
         if self._server is not None:

@@ -93,7 +93,7 @@ class HostileConnectTests(PeersTestCase):
             for person in people:
                 person.start()
             port = installation.ports["message.rpc_listen"]
-            async with hostile_connect(port) as hostile:
+            async with hostile_connect(port, installation.folder) as hostile:
                 await self._bad_streams(hostile)
                 await self._no_protobuf(hostile)
                 await self._endless_snapshot(hostile)
@@ -234,9 +234,10 @@ class HostileMessageTests(PeersTestCase):
 
     async def _campaign(self) -> None:
         message = HostileMessage()
-        port = await message.start()
         retry = {"retry.first_s": 0.05, "retry.cap_s": 0.1}
-        installation = Installation(upstream=port, connect=retry)
+        installation = Installation(connect=retry)
+        port = installation.ports["upstream"]
+        await message.start(installation.folder, port)
         person = RawClient(installation.urls, installation.token(1), 1)
         try:
             await installation.connect.start()

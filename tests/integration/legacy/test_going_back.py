@@ -5,7 +5,7 @@ Going back to the legacy system, in the order of the migration guide.
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tests.conformance.peer_client import ScriptedClient
 from tests.conformance.peer_connect import ScriptedConnect
@@ -24,6 +24,11 @@ class GoingBackTests(LegacyTestCase):
     """
 
     alone: ClassVar[bool] = True
+    message: ClassVar[dict[str, Any]] = {"legacy.callers": "127.0.0.1"}
+    connect: ClassVar[dict[str, Any]] = {
+        **LegacyTestCase.connect,
+        "upstream.peer": "auto",
+    }
 
     async def begin(self) -> None:
         installation = self.installation

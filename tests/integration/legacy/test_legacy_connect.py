@@ -21,6 +21,8 @@ class LegacyConnectTests(IntegrationTestCase):
     Users of the legacy Connect talk with users of ours.
     """
 
+    message: ClassVar[dict[str, Any]] = {"legacy.callers": "127.0.0.1"}
+
     async def legacy(self, *users: int, **more: Any) -> ScriptedConnect:
         """
         Return a subscribed legacy Connect with these users.
@@ -120,6 +122,7 @@ class LifeTests(IntegrationTestCase):
     """
 
     alone: ClassVar[bool] = True
+    message: ClassVar[dict[str, Any]] = {"legacy.callers": "127.0.0.1"}
 
     @with_daemons
     async def test_stop_and_back(self) -> None:

@@ -262,6 +262,7 @@ class LegacyPairTests(IntegrationTestCase):
     Connect.
     """
 
+    message: ClassVar[dict[str, Any]] = {"legacy.callers": "127.0.0.1"}
     connect: ClassVar[dict[str, Any]] = {"upstream.peer": "legacy"}
 
     @with_daemons

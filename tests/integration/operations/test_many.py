@@ -14,8 +14,6 @@ import time
 from functools import partial
 from typing import Any
 
-import grpc.aio
-
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
 from tests.integration.device import Device, NotReceived
 from tests.integration.installation import (
@@ -24,11 +22,11 @@ from tests.integration.installation import (
     free_ports,
     http_post,
 )
+from tests.integration.proven import online_status
 from tests.proxies import Proxy
 from tests.stalls import Loss, Span
 from wsmsg.message.store.sqlite.file import StoreWriter
 from wsmsg.rpc import client_pb2 as pb
-from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 
 _LISTENERS = ("listen", "rpc_listen", "admin_listen")
 #: Seconds of silence after which a stream may be closed.
@@ -156,12 +154,9 @@ class ManyTestCase(IntegrationTestCase):
         path, body = "/api/v1/connect/online_status", {"user_ids": [user]}
         status, told = await http_post(connect.port("listen"), path, body)
         self.assertEqual(status, 200, told)
-        target = f"127.0.0.1:{connect.port('rpc_listen')}"
-        async with grpc.aio.insecure_channel(target) as channel:
-            stub = rest_pb2_grpc.ConnectServiceStub(channel)
-            request = rest_pb2.OnlineStatusRequest(user_ids=[user])
-            answer = await stub.OnlineStatus(request)
-        return {answer.status[user], told["status"][str(user)]}
+        port = connect.port("rpc_listen")
+        answer = await online_status(port, self.installation.folder, user)
+        return {answer, told["status"][str(user)]}
 
     async def stays_online(
         self, user: int, watcher: Device, connect: DaemonProcess, seconds: float

@@ -8,8 +8,6 @@ import asyncio
 import signal
 import sys
 
-import grpc.aio
-
 from tests.integration.cases import (
     SHARED,
     IntegrationTestCase,
@@ -18,10 +16,10 @@ from tests.integration.cases import (
 )
 from tests.integration.device import Device
 from tests.integration.installation import Installation, http_post
+from tests.integration.proven import online_status, share_secret
 from tests.proxies import Proxy
 from tests.stalls import Span
 from wsmsg.rpc import client_pb2 as pb
-from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 
 #: The bound of promise P9, in seconds.
 _LIMIT_S = 5.0
@@ -38,6 +36,7 @@ class TwoConnectsTestCase(IntegrationTestCase):
         """
         rpc_port = self.installation.ports["message.rpc_listen"]
         other = SHARED.get("other", lambda: Installation(upstream=rpc_port))
+        share_secret(self.installation.folder, other.folder)
         if not other.connect.running:
             await other.connect.start()
         await other.connect.ready()
@@ -67,19 +66,16 @@ class TwoConnectsTestCase(IntegrationTestCase):
         Tell whether the user is online, according to the second Connect's HTTP and
         gRPC.
         """
-        ports = (await self.other()).ports
+        other = await self.other()
+        ports = other.ports
         path = "/api/v1/connect/online_status"
         document = {"user_ids": [user]}
         status, told = await http_post(ports["connect.listen"], path, document)
         self.assertEqual(status, 200, told)
-        target = f"127.0.0.1:{ports['connect.rpc_listen']}"
-        async with grpc.aio.insecure_channel(target) as channel:
-            stub = rest_pb2_grpc.ConnectServiceStub(channel)
-            answer = await stub.OnlineStatus(
-                rest_pb2.OnlineStatusRequest(user_ids=[user])
-            )
-        self.assertEqual(answer.status[user], told["status"][str(user)])
-        return bool(answer.status[user])
+        rpc = ports["connect.rpc_listen"]
+        answer = await online_status(rpc, other.folder, user)
+        self.assertEqual(answer, told["status"][str(user)])
+        return answer
 
     async def check_offline(self, user: int, watcher: Device, span: Span) -> None:
         """

@@ -21,6 +21,7 @@ from wsmsg.message.legacy.peers import LegacyConnects
 from wsmsg.message.legacy.relay import MISSING_S, LegacyRelay, grpc_endpoint
 from wsmsg.message.links.links import Links
 from wsmsg.model import Message
+from wsmsg.peers.channel import open_unproven
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.legacy import MessageLegacySettings
 
@@ -106,7 +107,9 @@ class RelayTests(RpcCase):
             relay = LegacyRelay(
                 self.b,
                 reactor,
-                lambda address, hello: grpc_endpoint(address, hello, 1.0),
+                lambda address, hello: grpc_endpoint(
+                    open_unproven, address, hello, 1.0
+                ),
                 node="b",
                 backoff=lambda failures: 0.02,
             )

@@ -28,7 +28,7 @@ class RelayTests(IntegrationTestCase):
     installation: Cluster
 
     def _installed(self) -> Installation:
-        return Cluster(messages=2, connects=1)
+        return Cluster(messages=2, connects=1, message={"legacy.callers": "127.0.0.1"})
 
     async def legacy(self, daemon: DaemonProcess) -> ScriptedConnect:
         """

@@ -46,6 +46,10 @@ print(*sorted(p.tapname for p in getPlugins(IServiceMaker)
 #: and otherwise.
 _REMEDIES: dict[str, dict[str, str]] = {
     "message ": {
+        Cause.CREDENTIALS: (
+            "give both daemons the same secret: peer.secrets, or peer.key in the data "
+            "directory; or find out who listens there"
+        ),
         "": "start Message (twistd -n message), or correct connect.discovery",
     },
     "journal": {

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from wsmsg.connect.edge.online_status import MOST_USERS, OnlineStatus
 from wsmsg.errors import WsmsgError
+from wsmsg.peers.guard import PeerGuard
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 from wsmsg.stream.server import GrpcServer
 
@@ -38,8 +39,8 @@ class ConnectRpc(GrpcServer, rest_pb2_grpc.ConnectServiceServicer):
 
     services = (rest_pb2.DESCRIPTOR.services_by_name["ConnectService"].full_name,)
 
-    def __init__(self, online: OnlineStatus) -> None:
-        super().__init__()
+    def __init__(self, online: OnlineStatus, guard: PeerGuard | None = None) -> None:
+        super().__init__(guard)
         self._online = online
 
     def add_to(self, server: grpc.aio.Server) -> None:

@@ -5,20 +5,23 @@ A Message of wsmsg answers the subscribe with a welcome.  A Message that numbers
 messages sends no welcome, and a plug-in dials it (L{UnnumberedMode}).  With
 C{upstream.peer = "auto"} each attempt begins with a probe::
 
-    Query? --answered--------> subscribe, with keepalive pings --> welcome
-       `-----unimplemented---> the endpoint of the plug-in
+    a proof? Query? --yes--------------> subscribe, with keepalive pings --> welcome
+                 `----unimplemented----> the endpoint of the plug-in
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from zope.interface import implementer
 
+from wsmsg.peers.channel import OpenChannel
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.contract import (
@@ -53,7 +56,34 @@ RelayedEndpointOf = Callable[[str, str, Hello, ConnectSettings], IStreamClientEn
 Answers = Callable[[str, float], "Deferred[bool]"]
 
 
-def grpc_endpoint(
+@attrs.frozen
+class MessageEndpoints:
+    """
+    The ways to reach a Message.
+
+    @ivar endpoint: directly.
+    @ivar relayed: through another Message.
+    @ivar answers: to find out whether it answers.
+    """
+
+    endpoint: EndpointOf
+    relayed: RelayedEndpointOf
+    answers: Answers
+
+
+def grpc_endpoints(open_channel: OpenChannel) -> MessageEndpoints:
+    """
+    Return the ways to reach a Message by gRPC.
+    """
+    return MessageEndpoints(
+        partial(_endpoint, open_channel),
+        partial(_relayed_endpoint, open_channel),
+        partial(_answers, open_channel),
+    )
+
+
+def _endpoint(
+    open_channel: OpenChannel,
     address: str,
     hello: Hello,
     settings: ConnectSettings,
@@ -62,27 +92,35 @@ def grpc_endpoint(
     """
     Return the endpoint of the Message at an address (L{EndpointOf}).
     """
-    numbered = _stream_endpoint(address, MESSAGE_STREAM, hello, settings)
+    numbered = _stream_endpoint(open_channel, address, MESSAGE_STREAM, hello, settings)
     if unnumbered is None or settings.upstream.peer == "wsmsg":
         return numbered
     if settings.upstream.peer == "auto":
         limit_s = settings.welcome_timeout_s
-        return _ProbingEndpoint(address, numbered, unnumbered, limit_s)
+        probe = partial(serves, open_channel, address, QUERY, limit_s)
+        return _ProbingEndpoint(probe, numbered, unnumbered)
     return unnumbered()
 
 
-def relayed_endpoint(
-    through: str, address: str, hello: Hello, settings: ConnectSettings
+def _relayed_endpoint(
+    open_channel: OpenChannel,
+    through: str,
+    address: str,
+    hello: Hello,
+    settings: ConnectSettings,
 ) -> IStreamClientEndpoint:
     """
     Return the endpoint of a Message that another one passes the stream on to
     (L{RelayedEndpointOf}).
     """
     metadata = ((RELAY_TO, address),)
-    return _stream_endpoint(through, RELAY_STREAM, hello, settings, metadata)
+    return _stream_endpoint(
+        open_channel, through, RELAY_STREAM, hello, settings, metadata
+    )
 
 
 def _stream_endpoint(
+    open_channel: OpenChannel,
     address: str,
     method: str,
     hello: Hello,
@@ -90,6 +128,7 @@ def _stream_endpoint(
     metadata: Sequence[tuple[str, str]] = (),
 ) -> StreamEndpoint:
     return StreamEndpoint(
+        open_channel,
         address,
         method,
         request=rest_pb2.MessageStreamRequest,
@@ -103,11 +142,11 @@ def _stream_endpoint(
     )
 
 
-def answers(address: str, limit_s: float) -> Deferred[bool]:
+def _answers(open_channel: OpenChannel, address: str, limit_s: float) -> Deferred[bool]:
     """
     Return whether the Message at an address answers; never fails.
     """
-    probe = asyncio.ensure_future(serves(address, QUERY, limit_s))
+    probe = asyncio.ensure_future(serves(open_channel, address, QUERY, limit_s))
     answered: Deferred[bool] = Deferred.fromFuture(probe)
     return answered.addErrback(lambda _: False)
 
@@ -130,18 +169,16 @@ class _ProbingEndpoint:
 
     def __init__(
         self,
-        address: str,
+        probe: Callable[[], Coroutine[Any, Any, bool]],
         numbered: IStreamClientEndpoint,
         unnumbered: UnnumberedEndpoint,
-        limit_s: float,
     ) -> None:
-        self._address = address
+        self._probe = probe
         self._numbered = numbered
         self._unnumbered = unnumbered
-        self._limit_s = limit_s
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
-        probe = asyncio.ensure_future(serves(self._address, QUERY, self._limit_s))
+        probe = asyncio.ensure_future(self._probe())
 
         def connect(serves_queries: bool) -> Any:
             endpoint = self._numbered if serves_queries else self._unnumbered()

@@ -33,14 +33,7 @@ from wsmsg.connect.upstream.context import (
     UnnumberedModeOf,
     UpstreamContext,
 )
-from wsmsg.connect.upstream.endpoint import (
-    Answers,
-    EndpointOf,
-    RelayedEndpointOf,
-    answers,
-    grpc_endpoint,
-    relayed_endpoint,
-)
+from wsmsg.connect.upstream.endpoint import MessageEndpoints
 from wsmsg.connect.upstream.interface import (
     IEdge,
     IUpstream,
@@ -75,6 +68,7 @@ class Upstream(Service):
     @param incarnation: the name of this life of it.
     @param give_up: called once, with a reason, when the retry policy allows no
         further attempt and no stream is up: the daemon should end.
+    @param endpoints: the ways to reach a Message.
     @param unnumbered_mode: loads the plug-in for Messages that number no messages;
         L{None}: each Message must send a welcome.
     @param alarms: the alarms of the daemon.
@@ -93,9 +87,7 @@ class Upstream(Service):
         node: str,
         incarnation: str,
         give_up: Callable[[str], object],
-        endpoint: EndpointOf = grpc_endpoint,
-        relayed: RelayedEndpointOf = relayed_endpoint,
-        answers: Answers = answers,
+        endpoints: MessageEndpoints,
         discovery: DiscoveryOf = discovery_of,
         unnumbered_mode: UnnumberedModeOf | None = None,
         alarms: Alarms | None = None,
@@ -136,11 +128,11 @@ class Upstream(Service):
             settings,
             node=node,
             incarnation=incarnation,
-            endpoint=endpoint,
+            endpoint=endpoints.endpoint,
             discovery=discovery,
             mode=self._load_mode if unnumbered_mode else None,
-            relayed=relayed,
-            answers=answers,
+            relayed=endpoints.relayed,
+            answers=endpoints.answers,
             changed=self._review,
         )
         self._barrier: JoinBarrier | None = None

@@ -28,6 +28,7 @@ from wsmsg.message.links.stream import StreamContext
 from wsmsg.message.queries.interface import IQueries, Marking
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.monitoring.metrics import Metrics
+from wsmsg.peers.channel import OpenChannel, open_unproven
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import MessageSettings
 
@@ -40,6 +41,7 @@ class LegacyPlugin:
 
     @param settings: the current settings of Message.
     @param mark: marks messages as read; L{wsmsg.message.queries.marks.Marks.mark}.
+    @param open_channel: opens the channels to other Messages.
     @param messages: the list of Messages, whose deliveries are relayed to the legacy
         Connects of this one; L{None}: this Message is alone.
     """
@@ -54,6 +56,7 @@ class LegacyPlugin:
         settings: MessageSettings,
         *,
         backoff: Backoff,
+        open_channel: OpenChannel = open_unproven,
         messages: IMessageList | None = None,
     ) -> None:
         self._core = core
@@ -82,7 +85,7 @@ class LegacyPlugin:
             self._relay = LegacyRelay(
                 self.connects,
                 clock,
-                partial(grpc_endpoint, keepalive_s=core.keepalive_s),
+                partial(grpc_endpoint, open_channel, keepalive_s=core.keepalive_s),
                 node=core.node,
                 backoff=backoff,
             )

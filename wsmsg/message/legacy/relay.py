@@ -23,6 +23,7 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from wsmsg.dependency.retry import Backoff
 from wsmsg.message.legacy.peers import LegacyConnects
 from wsmsg.message.legacy.relay_peer import Hello, RelayPeer
+from wsmsg.peers.channel import OpenChannel
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.contract import LINK_VERSION, MESSAGE_STREAM, SPACING_S
 from wsmsg.stream.endpoint import StreamEndpoint
@@ -35,11 +36,14 @@ _WELCOME_S = 5.0
 EndpointOf = Callable[[str, Hello], IStreamClientEndpoint]
 
 
-def grpc_endpoint(address: str, hello: Hello, keepalive_s: float) -> StreamEndpoint:
+def grpc_endpoint(
+    open_channel: OpenChannel, address: str, hello: Hello, keepalive_s: float
+) -> StreamEndpoint:
     """
     Return the endpoint of a stream to another Message.
     """
     return StreamEndpoint(
+        open_channel,
         address,
         MESSAGE_STREAM,
         request=rest_pb2.MessageStreamRequest,

@@ -23,6 +23,7 @@ class LegacyWorld(World):
     """
 
     def __init__(self, addresses: str = "a:1", **settings: Any) -> None:
+        settings.setdefault("upstream", {"peer": "auto"})
         super().__init__(addresses, **settings)
         for address in addresses.split(","):
             self.message(address).unnumbered = True

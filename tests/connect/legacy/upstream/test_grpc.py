@@ -16,9 +16,11 @@ from tests.conformance.peer_message import ScriptedMessage
 from tests.connect.upstream.recording_edge import RecordingEdge
 from tests.connect.upstream.test_grpc import SmallMessage, soon
 from wsmsg.connect.legacy.upstream.plugin import LegacyUpstream
+from wsmsg.connect.upstream.endpoint import grpc_endpoints
 from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.model import Mark
+from wsmsg.peers.channel import open_unproven
 from wsmsg.rpc import rest_pb2_grpc
 from wsmsg.settings.upstream import UpstreamSettings
 from wsmsg.settings.values import ConnectSettings, RetrySettings
@@ -52,6 +54,7 @@ class LegacyGrpcTests(TestCase):
         from twisted.internet import reactor
 
         addresses = ",".join(f"127.0.0.1:{port}" for port in ports)
+        upstream.setdefault("peer", "auto")
         upstream.setdefault("quiet_s", 0.05)
         upstream.setdefault("stalled_s", 1.0)
         self.upstream = Upstream(
@@ -67,6 +70,7 @@ class LegacyGrpcTests(TestCase):
             node="connect-1",
             incarnation="c1",
             give_up=self.fail,
+            endpoints=grpc_endpoints(open_unproven),
             unnumbered_mode=LegacyUpstream,
         )
         self.upstream.startService()

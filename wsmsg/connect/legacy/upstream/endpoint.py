@@ -17,6 +17,7 @@ an attack and closes the connection.
 from __future__ import annotations
 
 from wsmsg.connect.upstream.endpoint import Hello, is_welcome
+from wsmsg.peers.channel import open_unproven
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.contract import MESSAGE_STREAM
@@ -42,6 +43,7 @@ def legacy_endpoint(
         )
 
     return StreamEndpoint(
+        open_unproven,
         address,
         MESSAGE_STREAM,
         request=rest_pb2.MessageStreamRequest,

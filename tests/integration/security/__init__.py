@@ -1,0 +1,3 @@
+"""
+Tests of who may do what, with real daemons.
+"""

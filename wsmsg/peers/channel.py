@@ -1,0 +1,215 @@
+"""
+A gRPC channel to a peer, which has proven itself before anything is said to it.
+
+::
+
+    open --Prove--> the listener's proof is good --> calls, each with this end's proof
+             |`---- it is not: NotProven, and nothing was said
+             `----- it knows none of our secrets: NotProven
+
+A channel may connect again by itself, to whoever listens then.  So the begin of each
+stream and each answer are checked too: what has no proof is not believed.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import attrs
+import grpc
+import grpc.aio
+
+from wsmsg.peers.identity import PeerIdentity
+from wsmsg.peers.secrets import PROOF, PeerSecret, PeerSecrets, Token, new_nonce
+from wsmsg.rpc import peer_pb2, peer_pb2_grpc
+
+Metadata = Sequence[tuple[str, Any]]
+Options = Sequence[tuple[str, int]]
+
+
+class NotProven(Exception):
+    """
+    The peer did not prove itself, or refuses our proof; the text is for an operator.
+
+    @ivar is_unknown: the peer does not know what a proof is: it may be a legacy one.
+    """
+
+    is_unknown = False
+
+
+@attrs.frozen
+class PeerChannel:
+    """
+    A channel to a peer.
+
+    @ivar raw: the channel itself.
+    @ivar metadata: this end's proof; empty: none is wanted.
+    """
+
+    raw: grpc.aio.Channel
+    metadata: tuple[tuple[str, Any], ...] = ()
+    _answer: bytes = attrs.field(default=b"", repr=False)
+
+    def stream(
+        self,
+        method: str,
+        *,
+        request: Callable[[Any], bytes] | None = None,
+        response: Callable[[bytes], Any] | None = None,
+        metadata: Metadata = (),
+    ) -> Any:
+        """
+        Begin a stream; L{begun} says when something may be written.
+
+        @param request: serializes what is written; L{None}: it is bytes.
+        """
+        call = self.raw.stream_stream(
+            method, request_serializer=request, response_deserializer=response
+        )
+        return call(metadata=(*self.metadata, *metadata))
+
+    async def begun(self, call: Any) -> None:
+        """
+        Wait until the peer has proven itself on a stream.
+
+        @raise NotProven: it has not.
+        @raise grpc.aio.AioRpcError: it refused the stream.
+        """
+        if not self._answer:
+            return
+        if self._is_proven(await call.initial_metadata()):
+            return
+        if call.done() and await call.code() is not grpc.StatusCode.OK:
+            raise grpc.aio.AioRpcError(
+                await call.code(),
+                await call.initial_metadata(),
+                await call.trailing_metadata(),
+                details=await call.details(),
+            )
+        raise NotProven("the peer began the stream without a proof")
+
+    async def ask(
+        self,
+        method: str,
+        request: bytes,
+        response: Callable[[bytes], Any],
+        timeout_s: float,
+    ) -> Any:
+        """
+        Make a unary call.
+
+        @raise NotProven: the answer is not the peer's.
+        @raise grpc.aio.AioRpcError: the call failed.
+        """
+        call: Any = self.raw.unary_unary(method, response_deserializer=response)
+        asked = call(request, timeout=timeout_s, metadata=self.metadata)
+        answer = await asked
+        if self._answer and not self._is_proven(await asked.trailing_metadata()):
+            raise NotProven("the peer answered without a proof")
+        return answer
+
+    async def close(self) -> None:
+        await self.raw.close()
+
+    def _is_proven(self, metadata: Any) -> bool:
+        return any(
+            key == PROOF and hmac.compare_digest(bytes(value), self._answer)
+            for key, value in metadata or ()
+        )
+
+
+#: (address, options of the channel, time limit).
+OpenChannel = Callable[[str, Options, float], Awaitable[PeerChannel]]
+
+
+async def open_unproven(target: str, options: Options, _: float = 0.0) -> PeerChannel:
+    """
+    Open a channel to a peer that proves nothing, such as a legacy one
+    (L{OpenChannel}).
+    """
+    return PeerChannel(grpc.aio.insecure_channel(target, options=options))
+
+
+class ProvenDialling:
+    """
+    Opens channels to peers that prove themselves.
+
+    @ivar failures: the number of peers that did not, by reason: C{unproven}: the peer
+        offers no proof; C{secret}: it knows none of our secrets; C{proof}: its proof is
+        wrong.
+    """
+
+    def __init__(self, identity: PeerIdentity) -> None:
+        self._identity = identity
+        self.failures: Counter[str] = Counter()
+
+    async def open(
+        self, target: str, options: Options, timeout_s: float
+    ) -> PeerChannel:
+        """
+        Open a channel (L{OpenChannel}).
+
+        @raise NotProven: the peer has not proven itself.
+        @raise grpc.aio.AioRpcError: it cannot be reached.
+        """
+        channel = grpc.aio.insecure_channel(target, options=options)
+        if not self._identity.required:
+            return PeerChannel(channel)
+        try:
+            return await self._proven(channel, timeout_s)
+        except BaseException:
+            await channel.close()
+            raise
+
+    async def _proven(self, channel: grpc.aio.Channel, timeout_s: float) -> PeerChannel:
+        secrets, nonce = self._identity.secrets(), new_nonce()
+        request = peer_pb2.ProveRequest(nonce=nonce, keys=secrets.ids)
+        try:
+            stub = peer_pb2_grpc.PeerServiceStub(channel)
+            answer = await stub.Prove(request, timeout=timeout_s)
+        except grpc.aio.AioRpcError as e:
+            raise self._refused(e) from None
+        secret = _secret_of(secrets, nonce, answer)
+        if secret is None:
+            self.failures["proof"] += 1
+            raise NotProven(
+                "the peer cannot prove that it knows our secret: something else "
+                "listens at its address"
+            )
+        token = Token(secret.id, nonce, secret.dialler_proof(nonce, answer.nonce))
+        return PeerChannel(
+            channel,
+            ((PROOF, token.encode()),),
+            secret.answer_proof(nonce, answer.nonce),
+        )
+
+    def _refused(self, error: grpc.aio.AioRpcError) -> Exception:
+        match error.code():
+            case grpc.StatusCode.UNAUTHENTICATED:
+                self.failures["secret"] += 1
+                return NotProven(
+                    "the peer knows none of our secrets: give both daemons the same "
+                    "(peer.secrets, or peer.key in the data directory)"
+                )
+            case grpc.StatusCode.UNIMPLEMENTED:
+                self.failures["unproven"] += 1
+                refused = NotProven(
+                    "the peer offers no proof that it is a daemon of this system"
+                )
+                refused.is_unknown = True
+                return refused
+        failed: Exception = error
+        return failed
+
+
+def _secret_of(
+    secrets: PeerSecrets, nonce: bytes, answer: peer_pb2.ProveResponse
+) -> PeerSecret | None:
+    secret = secrets.get(answer.key)
+    if secret is None:
+        return None
+    wanted = secret.listener_proof(nonce, answer.nonce)
+    return secret if hmac.compare_digest(wanted, answer.proof) else None

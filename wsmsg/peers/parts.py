@@ -1,0 +1,81 @@
+"""
+All that a daemon needs to prove itself, and to have others prove themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from twisted.internet.interfaces import IReactorTime
+
+from wsmsg.dependency.alarms import Alarms
+from wsmsg.monitoring.metrics import Metrics
+from wsmsg.peers.channel import ProvenDialling
+from wsmsg.peers.guard import PeerGuard
+from wsmsg.peers.identity import PeerIdentity
+from wsmsg.peers.refusals import Refusals
+from wsmsg.settings.values import ConnectSettings, MessageSettings
+
+
+class PeerParts:
+    """
+    The identity of a daemon, the guard of its gRPC listener, and its way to dial.
+
+    @ivar dialling: opens channels to peers.
+    @ivar guard: checks the calls of peers.
+    """
+
+    def __init__(
+        self,
+        settings: ConnectSettings | MessageSettings,
+        data_dir: Path,
+        clock: IReactorTime,
+        alarms: Alarms,
+    ) -> None:
+        self._callers: Sequence[str] = settings.legacy.callers
+        self._alarms = alarms
+        self._identity = PeerIdentity(settings.peer, data_dir)
+        self._refusals = Refusals(alarms, clock.seconds)
+        self.dialling = ProvenDialling(self._identity)
+        self.guard = PeerGuard(
+            self._identity,
+            self._refusals,
+            clock.seconds,
+            callers=lambda: self._callers,
+        )
+
+    def reload(self, settings: ConnectSettings | MessageSettings) -> None:
+        """
+        Apply the settings, and read the secrets again.
+        """
+        self._callers = settings.legacy.callers
+        self._identity.reload(settings.peer, self._alarms)
+
+    def look(self) -> None:
+        """
+        Clear alarms whose time is over; called every few seconds.
+        """
+        self._refusals.look()
+
+    def register_metrics(self, metrics: Metrics) -> None:
+        """
+        Have the counts read by each scrape.
+        """
+        metrics.counters(
+            "wsmsg_peer_refused",
+            "Calls to the gRPC listener refused for want of a proof",
+            label="reason",
+            read=_read(lambda: self._refusals.counts),
+        )
+        metrics.counters(
+            "wsmsg_peer_unproven",
+            "Attempts to reach a peer that did not prove itself",
+            label="reason",
+            read=_read(lambda: self.dialling.failures),
+        )
+
+
+def _read(counts: Callable[[], dict[str, int]]) -> Callable[[], dict[str, int]]:
+    # Each series exists from the start, so that its first increase is seen.
+    return lambda: {"unproven": 0, "secret": 0, "proof": 0, **counts()}

@@ -24,6 +24,8 @@ class HttpSettings(Section):
     @ivar requests_in_flight: requests that are being answered; over it requests are
         refused as C{unavailable}.
     @ivar connections: open connections; over it connections are refused.
+    @ivar body_bytes: the longest body; 0: half a MiB, or more if the longest content
+        needs it.
     @ivar receive_s: time limit for receiving a request.
     @ivar unread: most messages in one answer of C{unread}.
     """
@@ -33,7 +35,7 @@ class HttpSettings(Section):
     requests_burst: Count = 2000
     requests_in_flight: Count = 500
     connections: Count = 2000
-    body_bytes: Annotated[int, Field(ge=1024, le=64 * 2**20)] = 524288
+    body_bytes: Annotated[int, Field(ge=0, le=64 * 2**20)] = 0
     receive_s: Seconds = 10.0
     unread: Annotated[Count, Field(le=10000)] = 1000
     token: TokenSettings = TokenSettings()

@@ -76,10 +76,29 @@ class PublicHttpTests(ApiCase):
         """
         A reload applies to the next request, and to what may reach the listener.
         """
-        new = MessageSettings.model_validate({"http": {"keys": ["0123456789abcdef"]}})
+        http = {"keys": ["0123456789abcdef"], "connections": 7, "receive_s": 3}
+        new = MessageSettings.model_validate({"http": http})
         self.http.apply_settings(new)
         self.assertEqual(self.get("/api/v1/presence?users=1")[0], 401)
-        self.assertEqual(self.http.site.limits(), new.http)
+        limits = self.http.site.limits()
+        self.assertEqual((limits.connections, limits.receive_s), (7, 3))
+
+    def test_body(self) -> None:
+        """
+        A body may hold the longest content, each of whose bytes JSON may escape to six,
+        unless a setting says otherwise.
+        """
+        for content_bytes, body_bytes, limit in (
+            (65536, 0, 524288),
+            (1048576, 0, 6 * 1048576 + 65536),
+            (1048576, 100_000, 100_000),
+        ):
+            values = {
+                "content_bytes": content_bytes,
+                "http": {"body_bytes": body_bytes},
+            }
+            self.http.apply_settings(MessageSettings.model_validate(values))
+            self.assertEqual(self.http.site.limits().body_bytes, limit)
 
     def test_metrics(self) -> None:
         """

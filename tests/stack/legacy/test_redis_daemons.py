@@ -192,6 +192,17 @@ class ForwardedDaemonTests(ForwardingRedis, LegacyMessageTestCase):
                 else:
                     await self.forward(message)
                 await client.expect(ways)
+        odd = ws_message(
+            message_id=8,
+            sender=self.user(),
+            to=client.user,
+            content="of the sender",
+            timestamp=-5,
+            ack_id="k",
+        )
+        await self.forward(odd)
+        got = await client.expect("of the sender")
+        self.assertEqual(got.SerializeToString(), odd.SerializeToString())
         await self.theirs.push(
             ws_message(
                 message_id=9,

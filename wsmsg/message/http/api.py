@@ -14,7 +14,7 @@ from wsmsg.http.access import Access
 from wsmsg.http.openapi import Description
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import MoreRoutes, Route
-from wsmsg.http.site import QuietSite
+from wsmsg.http.site import FixedLimits, QuietSite
 from wsmsg.message.http.groups import GroupCalls
 from wsmsg.message.http.messages import MessageCalls
 from wsmsg.message.http.presence import PresenceCalls
@@ -28,6 +28,12 @@ from wsmsg.monitoring.health import Health
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.values import MessageSettings
+
+# The longest body where no content needs a longer one.
+_BODY_BYTES = 524288
+# The most bytes of JSON for one of a content (\u003c), and those of the rest of a body.
+_ESCAPED = 6
+_BESIDE_CONTENT = 64 * 1024
 
 
 @attrs.frozen
@@ -63,15 +69,15 @@ class PublicHttp:
         self.routes = routes_of(services, more)
         routes = [*health_routes(health), *self.routes]
         self._api = Api(routes, self._access.admit, more=more)
-        self.site = QuietSite(
-            self._api, clock, lambda: self._access.settings, name="HTTP API"
-        )
+        self._limits = limits_of(settings)
+        self.site = QuietSite(self._api, clock, lambda: self._limits, name="HTTP API")
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
         Apply other settings.
         """
         self._access.apply_settings(settings.http)
+        self._limits = limits_of(settings)
 
     def read_keys(self) -> None:
         """
@@ -115,6 +121,20 @@ class PublicHttp:
             "Open HTTP connections",
             lambda: len(self.site),
         )
+
+
+def limits_of(settings: MessageSettings) -> FixedLimits:
+    """
+    Return the limits of the listener.  Unless a setting says otherwise, a body may hold
+    the longest content, however its sender escapes that in JSON.
+    """
+    http = settings.http
+    needed = _ESCAPED * settings.content_bytes + _BESIDE_CONTENT
+    return FixedLimits(
+        body_bytes=http.body_bytes or max(_BODY_BYTES, needed),
+        receive_s=http.receive_s,
+        connections=http.connections,
+    )
 
 
 def routes_of(services: ApiServices, more: MoreRoutes = tuple) -> Sequence[Route]:

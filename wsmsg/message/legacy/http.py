@@ -19,6 +19,7 @@ from wsmsg.message.http.messages import check_text, conversation_for
 from wsmsg.message.ingress.interface import ISubmit, SendRequest
 from wsmsg.message.legacy.history import History
 from wsmsg.message.legacy.http_forms import (
+    PAGE,
     READ,
     UNREAD,
     LegacyHealthView,
@@ -121,8 +122,9 @@ class LegacyHttpCalls:
             raise BadRequest(f"message_type {kind} is not a message of a person")
         check_text("content", form.content)
         # A legacy Connect fills in both; the group counts then.
-        to = 0 if form.group_id else form.to
-        conversation = conversation_for(sender, to, form.group_id)
+        group = form.group_id or 0
+        to = 0 if group else form.to or 0
+        conversation = conversation_for(sender, to, group)
         client_id, extra = uuid.uuid4().hex, extra_in(form)
         await self._submit.submit(
             SendRequest(
@@ -137,16 +139,18 @@ class LegacyHttpCalls:
         """
         form = call.body_as(LegacyHistoryForm)
         user = parse_int(form.user_id, "user_id")
-        group = parse_int(form.group_id, "group_id", least=0)
-        if form.size > _MOST:
-            raise BadRequest(f"size is {form.size}, and must be at most {_MOST}")
-        if form.page > INT64_MAX // _MOST:
+        group = parse_int(form.group_id or 0, "group_id", least=0)
+        number = 1 if form.page is None else form.page
+        asked = PAGE if form.size is None else form.size
+        if asked > _MOST:
+            raise BadRequest(f"size is {asked}, and must be at most {_MOST}")
+        if number > INT64_MAX // _MOST:
             raise BadRequest("page is too large")
-        size = form.size or min(_MOST, self._history.depth)
+        size = asked or min(_MOST, self._history.depth)
         if group:
-            found = await self._history.of_group(group, user, form.page, size)
+            found = await self._history.of_group(group, user, number, size)
         else:
-            found = await self._history.of_user(user, form.page, size)
+            found = await self._history.of_user(user, number, size)
         read = await self._read(user, found.messages)
         views = [
             view(m, READ if m.message_id in read else UNREAD) for m in found.messages
@@ -154,8 +158,8 @@ class LegacyHttpCalls:
         page = LegacyHistoryView(
             messages=views or None,
             total=found.total,
-            page=form.page,
-            size=form.size,
+            page=number,
+            size=asked,
         )
         return Reply(200, page)
 

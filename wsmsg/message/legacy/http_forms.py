@@ -55,7 +55,7 @@ class LegacySendForm(LegacyForm):
     A message to send.
 
     @ivar sender: the user who sends the message.
-    @ivar to: the recipient; 0: the message is for the group.
+    @ivar to: the recipient; 0, or missing: the message is for the group.
     @ivar timestamp: the time that legacy recipients get, in unix seconds; missing: that
         of acceptance.
     @ivar message_type: 1: text, as if it is missing; 0: a text, which legacy recipients
@@ -64,8 +64,8 @@ class LegacySendForm(LegacyForm):
     """
 
     sender: Id = msgspec.field(name="from", default=0)
-    to: Id = 0
-    group_id: Id = 0
+    to: Id | None = None
+    group_id: Id | None = None
     content: str = ""
     timestamp: _Int64 | None = None
     message_type: int | None = None
@@ -85,15 +85,15 @@ class LegacyHistoryForm(LegacyForm):
     """
     A page of the messages of a user, or of a group.
 
-    @ivar group_id: 0: all messages to and from the user.
-    @ivar page: from 1.
-    @ivar size: messages on a page; at most 1000; 0: as many as that.
+    @ivar group_id: 0, or missing: all messages to and from the user.
+    @ivar page: from 1; missing: 1.
+    @ivar size: messages on a page; at most 1000; 0: as many as that; missing: 20.
     """
 
     user_id: Id = 0
-    group_id: Id = 0
-    page: int = 1
-    size: int = PAGE
+    group_id: Id | None = None
+    page: int | None = None
+    size: int | None = None
 
 
 class LegacyMessageView(Answer):

@@ -27,7 +27,7 @@ LINES = 400
 MODULES_IN_FOLDER = 15
 LINES_OF_FUNCTION = 50
 
-_BASE = ("errors", "model", "rpc")
+_BASE = ("errors", "model", "rpc", "text")
 _SHARED = (
     *(
         "auth",

@@ -18,12 +18,9 @@ from pathlib import Path
 import click
 import jwt
 from click.testing import CliRunner, Result
-from hypothesis import given
-from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 import wsmsg.cli
-from wsmsg.cli.escape import harmless
 from wsmsg.cli.main import COMMANDS, main
 from wsmsg.cli.status import shown
 from wsmsg.cli.token.check import check
@@ -270,32 +267,3 @@ class UnreachableTests(SynchronousTestCase):
         long = run(*chat, "--token", "t", "--device", "x" * 65)
         self.assertEqual(long.exit_code, 1)
         self.assertIn("hello.device has 65 bytes", long.output)
-
-
-class HarmlessTests(SynchronousTestCase):
-    """
-    Text of other users on a terminal.
-    """
-
-    def test_escapes(self) -> None:
-        """
-        Escape sequences, line ends and changes of direction are shown, not obeyed.
-        """
-        self.assertEqual(harmless("a\x1b[2Jb\r\nc"), "a\u241b[2Jb\u240d\u240ac")
-        self.assertEqual(harmless("a\u202eb\x9bc"), "a<U+202E>b<U+009B>c")
-
-    def test_languages(self) -> None:
-        """
-        Letters, accents and emoji of several parts stay as they are.
-        """
-        for text in ("grüß", "\u4f60\u597d", "\U0001f469\u200d\U0001f52c", "e\u0301"):
-            self.assertEqual(harmless(text), text)
-
-    @given(st.text())
-    def test_one_line(self, text: str) -> None:
-        """
-        Any text becomes one line without control characters.
-        """
-        shown = harmless(text)
-        self.assertFalse(any(ord(c) < 32 or 127 <= ord(c) < 160 for c in shown))
-        self.assertLessEqual(len(shown.splitlines()), 1)

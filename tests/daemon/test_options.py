@@ -77,9 +77,29 @@ class OptionsTests(TestCase):
         """
         told = self.refused("--listen=x", "--set=foo=1", "--journal=redis://x")
         self.assertTrue(told.startswith("wsmsg message: 3 mistakes in the settings:"))
-        for source in ("option --listen: ", "option --set foo=1: ", "--journal: "):
+        for source in ("option --listen: ", "option --set foo: ", "--journal: "):
             self.assertIn(source, told)
         self.assertNotIn("Traceback", told)
+
+    def test_no_password_on_the_command_line(self) -> None:
+        """
+        A mistake on the command line shows neither a password nor the value of a
+        secret.
+        """
+        for arguments in (
+            ("--set", "store_password=SECRET", "--set", "store=mongodb://h:x/db"),
+            ("--set", "stor_password=SECRET"),
+            ("--set", "store=mongodb://u:SEC/SECRET@h/db"),
+            ("--set", "SECRET"),
+            ("--set", "=SECRET"),
+            ("--journal=postgres://u:SECRET@h/t",),
+            ("--data-dir=/x", "redis://u:SECRET@h"),
+            ("redis:u:SECRET",),
+            ("--redis://u:SECRET@h",),
+        ):
+            told = self.refused(*arguments)
+            self.assertNotIn("SECRET", told)
+            self.assertNotIn("Traceback", told)
 
     def test_usage(self) -> None:
         """

@@ -7,12 +7,12 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
     bench         wsmsg bench
     check_config  wsmsg check-config
     dead_letters  wsmsg dead-letters
-    escape        text of other users, made safe for a terminal
     export        wsmsg export
     groups        wsmsg groups
     import_       wsmsg import
     main          the group of commands, its overview, and wsmsg completion
     paths         default addresses, settings and data directory; failures
+    say           the output of all commands
     sign          signing of tokens
     status        wsmsg status
     store         wsmsg store

@@ -19,6 +19,7 @@ from wsmsg.bench.processes import CannotStart, Server, daemons
 from wsmsg.bench.report import as_json, as_text
 from wsmsg.bench.scenarios import NAMES, Bench, BenchFailed, Choice
 from wsmsg.bench.stack import backends_of, pids_of, settings_of
+from wsmsg.cli.say import say
 
 _WS_PATH = "/api/v1/connect/ws"
 _PROCESSES = ("connect", "message", "kafka", "mongo", "redis")
@@ -270,9 +271,9 @@ def bench(
         for name, path in written.items():
             text += "\n" + profiles.as_text(name, profiles.rows(path))
     # With --json - the table must not be in the way of who reads the JSON.
-    click.echo(text, err=json_file == "-")
+    say(text, err=json_file == "-")
     if json_file == "-":
-        click.echo(as_json(report))
+        say(as_json(report).decode())
     elif json_file:
         _write(json_file, as_json(report) + b"\n")
 

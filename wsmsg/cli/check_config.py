@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from wsmsg.cli.say import say
 from wsmsg.settings.mistakes import Mistake, SettingsMistakes
 from wsmsg.settings.notes import notes
 from wsmsg.settings.sources import Sources, load_settings, table_of
@@ -43,13 +44,13 @@ def check_config(file: Path, as_json: bool, show: bool) -> None:
         }
         if show:
             document["settings"] = settings
-        click.echo(json.dumps(document, indent=2))
+        say(json.dumps(document, indent=2))
     elif mistakes:
-        click.echo(SettingsMistakes(mistakes).text(), err=True)
+        say(SettingsMistakes(mistakes).text(), err=True)
     else:
-        click.echo(_as_text(settings) if show else f"{file}: no mistakes")
+        say(_as_text(settings) if show else f"{file}: no mistakes")
         for note in found:
-            click.echo(f"note: {note}", err=True)
+            say(f"note: {note}", err=True)
     if mistakes:
         raise SystemExit(2)
 

@@ -15,9 +15,10 @@ from typing import Any
 import click
 
 from wsmsg.cli.admin import NoAnswer, ask
-from wsmsg.cli.escape import harmless
 from wsmsg.cli.paths import admin_url, config_option, fail, settings_of
+from wsmsg.cli.say import say
 from wsmsg.settings.values import MessageSettings
+from wsmsg.text.escape import harmless
 
 _PAGE = 200
 
@@ -81,12 +82,12 @@ def list_(after: int, limit: int | None, message_admin: str, as_json: bool) -> N
     """
     letters = list(_letters(message_admin, after, limit))
     if as_json:
-        click.echo(json.dumps({"dead_letters": letters}, indent=2))
+        say(json.dumps({"dead_letters": letters}, indent=2))
         return
     if not letters:
-        click.echo("There are no dead letters.")
+        say("There are no dead letters.")
     for letter in letters:
-        click.echo(
+        say(
             f"{letter['number']:>6}  {_when(letter)}  partition {letter['partition']} "
             f"offset {letter['offset']}  {letter['size']} bytes  "
             f"{harmless(letter['reason'])}"
@@ -105,16 +106,16 @@ def show(number: int, message_admin: str, as_json: bool) -> None:
     if letter is None or letter["number"] != number:
         fail(f"there is no dead letter {number}")
     if as_json:
-        click.echo(json.dumps(letter, indent=2))
+        say(json.dumps(letter, indent=2))
         return
     for name in ("number", "partition", "offset", "size"):
-        click.echo(f"{name:10} {letter[name]}")
-    click.echo(f"{'time':10} {_when(letter)}")
-    click.echo(f"{'reason':10} {harmless(letter['reason'])}")
+        say(f"{name:10} {letter[name]}")
+    say(f"{'time':10} {_when(letter)}")
+    say(f"{'reason':10} {harmless(letter['reason'])}")
     if letter["cut"]:
-        click.echo("The record was too long to be kept; its first bytes are:")
+        say("The record was too long to be kept; its first bytes are:")
     for line in _dump(base64.b64decode(letter["value_base64"])):
-        click.echo(line)
+        say(line)
 
 
 @dead_letters.command()
@@ -144,9 +145,9 @@ def replay(
         ]
     missing = [number for number in wanted if number not in set(replayed)]
     if as_json:
-        click.echo(json.dumps({"replayed": replayed, "missing": missing}))
+        say(json.dumps({"replayed": replayed, "missing": missing}))
     else:
-        click.echo(f"replayed {len(replayed)}")
+        say(f"replayed {len(replayed)}")
     if missing:
         numbers_left = ", ".join(map(str, missing))
         fail(f"not replayed, as they do not exist or were cut short: {numbers_left}")

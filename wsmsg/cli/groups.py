@@ -15,12 +15,13 @@ from typing import Any
 
 import click
 
-from wsmsg.cli.escape import harmless
 from wsmsg.cli.paths import fail
+from wsmsg.cli.say import say
 from wsmsg.cli.user_options import Duration, GroupId, UserId, token_source, user_options
 from wsmsg.client import Client
 from wsmsg.errors import WsmsgError
 from wsmsg.model import group_conversation, group_in, is_group
+from wsmsg.text.escape import harmless
 
 #: What a command does with the client; gives what to print, and the same as JSON.
 Task = Callable[[Client], Awaitable[tuple[str, Any]]]
@@ -69,7 +70,7 @@ def _asks(command: Callable[..., Task]) -> Any:
         text, document = asyncio.run(
             one_task(lambda: Client(url, source, device, start="latest"), task, timeout)
         )
-        click.echo(json.dumps(document) if as_json else text)
+        say(json.dumps(document) if as_json else text)
 
     as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     timeout = click.option(

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from wsmsg import __version__
+from wsmsg.cli.say import harmless_errors, say
 
 #: By name: module and attribute, and the line in the overview.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -86,9 +87,17 @@ class LazyGroup(click.Group):
             if e.errno not in _NOT_WRITTEN:
                 raise
             if e.filename is not None:
-                click.echo(f"Error: {e.filename}: {e.strerror}", err=True)
+                say(f"Error: {e.filename}: {e.strerror}", err=True)
                 sys.exit(1)
             _end_without_output(e)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with harmless_errors():
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with harmless_errors():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -111,7 +120,7 @@ def _end_without_output(error: OSError) -> NoReturn:
     # Python writes what is left at its end, and would complain once more.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if error.errno != errno.EPIPE:
-        click.echo(f"Error: the output cannot be written: {error.strerror}", err=True)
+        say(f"Error: the output cannot be written: {error.strerror}", err=True)
     sys.exit(1)
 
 
@@ -153,4 +162,4 @@ def completion(shell: str) -> None:
 
     made = get_completion_class(shell)
     assert made is not None
-    click.echo(made(main, {}, "wsmsg", "_WSMSG_COMPLETE").source())
+    say(made(main, {}, "wsmsg", "_WSMSG_COMPLETE").source())

@@ -13,6 +13,7 @@ import click
 
 from wsmsg.cli.admin import NoAnswer, ask
 from wsmsg.cli.paths import admin_url, config_option, settings_of
+from wsmsg.cli.say import say
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 _ABOUT = frozenset({"name", "node", "daemon", "version", "phase", "since", "uptime_s"})
@@ -60,11 +61,11 @@ def status(
         "message": _told(message_admin, settings_of(MessageSettings, config)),
     }
     if as_json:
-        click.echo(json.dumps(documents, indent=2))
+        say(json.dumps(documents, indent=2))
     else:
         for name, document in documents.items():
             for line in shown(name, document):
-                click.echo(line)
+                say(line)
     if not all(document.get("ready") for document in documents.values()):
         raise SystemExit(1)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from wsmsg.cli.paths import fail
+from wsmsg.cli.say import say
 from wsmsg.settings.mistakes import SettingsMistakes
 from wsmsg.settings.sources import Sources, load_settings
 from wsmsg.settings.values import MessageSettings
@@ -71,7 +72,7 @@ def settings_of(
     try:
         return load_settings(MessageSettings, sources)
     except SettingsMistakes as e:
-        click.echo(e.text(), err=True)
+        say(e.text(), err=True)
         raise SystemExit(2) from None
 
 
@@ -79,7 +80,7 @@ def tell(text: str) -> None:
     """
     Print a line of progress.
     """
-    click.echo(text, err=True)
+    say(text, err=True)
 
 
 def retrying(settings: MessageSettings, reactor: Any) -> RetryUntil:
@@ -162,5 +163,5 @@ def show(summary: dict[str, Any], text: str, *, as_json: bool, err: bool) -> Non
 
     @param err: print on standard error, because standard output is the file.
     """
-    click.echo(json.dumps(summary) if as_json else text, err=err)
+    say(json.dumps(summary) if as_json else text, err=err)
     sys.stdout.flush()

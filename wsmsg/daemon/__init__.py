@@ -8,6 +8,7 @@ The process around the parts of a daemon: options, start, signals, reload, stop.
                                  `-- preflight, exits, reload
 
     app          Daemon: what both daemons have around their own parts
+    complaints   lines on stderr before there is a log
     exits        exit status of the process
     first_lines  the first lines of the log
     lead         time between the end of readiness and the stop

@@ -5,7 +5,6 @@ The command line that C{twistd connect} and C{twistd message} share.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +12,7 @@ from typing import Any, ClassVar
 from twisted.python import usage
 
 from wsmsg import __version__
+from wsmsg.daemon.complaints import complain
 from wsmsg.daemon.pid_file import name_files
 from wsmsg.daemon.preflight import check_twistd_options
 from wsmsg.daemon.reactor import WrongReactor, install_asyncio
@@ -24,6 +24,7 @@ from wsmsg.settings.sources import (
     table_of,
 )
 from wsmsg.settings.values import Common
+from wsmsg.text.passwords import without_login
 
 _UNUSABLE = 2
 
@@ -110,8 +111,9 @@ class DaemonOptions(usage.Options):
         key, equals, value = assignment.partition("=")
         key = key.strip().removeprefix(f"{self.daemon}.").removeprefix("common.")
         if not equals or not key:
-            raise usage.UsageError(f"--set {assignment}: is not key=value")
-        self._sets.append((f"option --set {assignment}", key, value))
+            # What was given may be a password.
+            raise usage.UsageError("--set: is not key=value, as limits.window=32")
+        self._sets.append((f"option --set {key}", key, value))
 
     def opt_version(self) -> None:
         """
@@ -129,12 +131,13 @@ class DaemonOptions(usage.Options):
         try:
             usage.Options.parseOptions(self, options)
         except (usage.UsageError, WrongReactor, SettingsMistakes) as e:
-            print(f"wsmsg {self.daemon}: {e}", file=sys.stderr)
+            complain(self.daemon, str(e))
             raise SystemExit(_UNUSABLE) from None
 
     def parseArgs(self, *rest: str) -> None:
         if rest:
-            raise usage.UsageError(f"{rest[0]!r} is neither an option nor a value")
+            shown = without_login(rest[0])
+            raise usage.UsageError(f"{shown!r} is neither an option nor a value")
 
     def postOptions(self) -> None:
         install_asyncio()

@@ -10,10 +10,11 @@ itself.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
+
+from wsmsg.daemon.complaints import complain
 
 #: Names of files by twistd's option, for a daemon that runs in the background.
 _DEFAULTS = {"pidfile": "{}.pid", "logfile": "{}.log"}
@@ -68,7 +69,7 @@ def remove_stale(path: Path, daemon: str, *, ours: bool) -> None:
     else:
         reason = f"there is no process {text}"
     path.unlink(missing_ok=True)
-    print(f"wsmsg {daemon}: removed the old pid file {path}: {reason}", file=sys.stderr)
+    complain(daemon, f"removed the old pid file {path}: {reason}")
 
 
 def _command(pid: int) -> list[str]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wsmsg.daemon.complaints import complain
 from wsmsg.daemon.pid_file import remove_stale
 from wsmsg.errors import WsmsgError
 from wsmsg.settings.urls.address import Address, parse_address
@@ -46,7 +46,7 @@ def preflight(
         # Without the folder, each file in it would only fail for the same reason.
         problems += [problem for probe in probes for problem in _failed(probe)]
     for problem in problems:
-        print(f"wsmsg {daemon}: {problem}", file=sys.stderr)
+        complain(daemon, problem)
     if problems:
         raise SystemExit(1)
 
@@ -73,7 +73,7 @@ def check_twistd_options(
     folder = (f"cannot run in {rundir} (--rundir)", lambda: os.scandir(rundir).close())
     problems += _failed(folder)
     for problem in problems:
-        print(f"wsmsg {daemon}: {problem}", file=sys.stderr)
+        complain(daemon, problem)
     if problems:
         raise SystemExit(1)
 

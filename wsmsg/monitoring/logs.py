@@ -4,7 +4,7 @@ Log observers: the destination, the format and the minimum level of a daemon's l
 Text has Twisted's classic format.  JSON has one object a line: C{time}, C{level},
 C{source}, C{text}, then the event's own fields by their names, and C{traceback} for a
 failure.  Fields that could hold a message of a user or a secret (L{HIDDEN}) are never
-written.
+written; all other text is made L{harmless}, and URLs lose their passwords.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from wsmsg.monitoring.log_file import DescriptorOutput, LogFile
 from wsmsg.monitoring.log_writer import FileLogWriter, ILogWriter, LogWriter, Out
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import LogSettings
+from wsmsg.text.escape import harmless
+from wsmsg.text.passwords import without_passwords
 
 #: Fields whose values are never written.
 HIDDEN = frozenset(
@@ -41,6 +43,8 @@ HIDDEN = frozenset(
 
 # Fields that Twisted's old logging API adds to each event; the line has them anyway.
 _OLD_STYLE = frozenset({"message", "time", "isError", "system", "format", "logLevel"})
+# What Twisted makes the text of an event of.
+_RENDERED = frozenset({"log_format", "log_flattened", "log_text"})
 _LINE_FIELDS = frozenset({"time", "level", "source", "text", "traceback"})
 _FLUSH_S = 1.0
 _ORDER = {level: rank for rank, level in enumerate(LogLevel.iterconstants())}
@@ -187,9 +191,14 @@ class _Syslog(_Nowhere):
 def as_text(event: LogEvent) -> str:
     """
     Format an event as one line of text, such as
-    C{2026-01-31T12:00:00+0000 [wsmsg.monitoring.health.Health#info] ready}.
+    C{2026-01-31T12:00:00+0000 [wsmsg.monitoring.health.Health#info] ready}.  A failure
+    adds the lines of its traceback, each after a tab.
     """
-    return formatEventAsClassicLogText(_without_hidden(event)) or ""
+    event = _without_hidden(event)
+    fields = {k: v for k, v in event.items() if k not in _RENDERED}
+    fields.update(log_format="{log_text}", log_text=_shown(formatEvent(event)))
+    text = formatEventAsClassicLogText(fields) or ""
+    return _shown(text.removesuffix("\n"), "\n\t") + "\n" if text else ""
 
 
 def as_json(event: LogEvent) -> str:
@@ -200,15 +209,29 @@ def as_json(event: LogEvent) -> str:
     line: dict[str, object] = {
         "time": _time(event.get("log_time", 0.0)),
         "level": getattr(event.get("log_level"), "name", "info"),
-        "source": event.get("log_namespace", event.get("log_system", "-")),
-        "text": formatEvent(event),
+        "source": _plain(event.get("log_namespace", event.get("log_system", "-"))),
+        "text": _shown(formatEvent(event)),
     }
     for name, value in event.items():
         if not name.startswith("log_") and name not in _OLD_STYLE:
-            line[f"field_{name}" if name in _LINE_FIELDS else name] = _plain(value)
+            shown = _shown(name)
+            line[f"field_{shown}" if name in _LINE_FIELDS else shown] = _plain(value)
     if (failure := event.get("log_failure")) is not None:
-        line["traceback"] = failure.getTraceback()
-    return json.dumps(line, ensure_ascii=False, skipkeys=True, default=str) + "\n"
+        line["traceback"] = _shown(failure.getTraceback(), "\n")
+    return json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def _shown(text: str, line_end: str | None = None) -> str:
+    """
+    Return text of anybody as the log shows it: without the passwords of URLs, and
+    without characters that would break a line or that a terminal would obey.
+
+    @param line_end: the end of a line that is kept; L{None}: none is.
+    """
+    text = without_passwords(text)
+    if line_end is None:
+        return harmless(text)
+    return line_end.join(map(harmless, text.split(line_end)))
 
 
 def _without_hidden(event: LogEvent) -> LogEvent:
@@ -218,13 +241,15 @@ def _without_hidden(event: LogEvent) -> LogEvent:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, (str, int, float, bool, type(None))):
+    if isinstance(value, str):
+        return _shown(value)
+    if isinstance(value, (int, float, bool, type(None))):
         return value
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(each) for each in value]
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    return str(value)
+        return {_shown(str(key)): _plain(each) for key, each in value.items()}
+    return _shown(str(value))
 
 
 def _time(seconds: float) -> str:

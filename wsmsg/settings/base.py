@@ -5,9 +5,12 @@ Types that the sections of the settings share.
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+
+from wsmsg.text.passwords import without_password
 
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Count = Annotated[int, Field(ge=1)]
@@ -24,6 +27,9 @@ def _network(text: str) -> str:
 #: Addresses and networks of IP.
 Networks = tuple[Annotated[str, AfterValidator(_network)], ...]
 
+#: Marks a setting that is a URL, which may have a password in it.
+URL = PlainSerializer(without_password, when_used="json")
+
 
 class Section(BaseModel):
     """
@@ -31,3 +37,7 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, without_password(value) if isinstance(value, str) else value

@@ -4,18 +4,25 @@ Validation of given settings: each value alone, then the rules between them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import attrs
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
-from wsmsg.settings.keys import is_list, is_secret, keys_of, nested
+from wsmsg.settings.keys import is_list, is_secret, is_url, keys_of, nested
 from wsmsg.settings.mistakes import Mistake, plain_reason
 from wsmsg.settings.rules import conflicts
 from wsmsg.settings.values import Common
+from wsmsg.text.passwords import without_login
 
 S = TypeVar("S", bound=Common)
+
+_BAD_LOGIN = (
+    "the user or the password in it is malformed; ':', '/', '?', '#', '%' and '@' are "
+    "percent-encoded in them"
+)
 
 
 @attrs.frozen
@@ -75,7 +82,30 @@ def _wrong_values(
     except ValidationError as e:
         for error in e.errors():
             key = _key(error["loc"], fields)
-            yield key, plain_reason(error, secret=is_secret(fields[key]))
+            yield key, _reason(settings_type, key, dict(error))
+
+
+def _reason(settings_type: type[Common], key: str, error: Mapping[str, Any]) -> str:
+    """
+    Return the reason in words that show no password.  A value that may have one is
+    checked once more without it, so that the reason is made of that.
+    """
+    field, value = keys_of(settings_type)[key], error["input"]
+    secret = is_secret(field)
+    if secret or not isinstance(value, str) or not _may_hide(field, value):
+        return plain_reason(error, secret=secret)
+    shown = without_login(value)
+    try:
+        settings_type.model_validate(
+            nested({key: [shown] if is_list(field) else shown})
+        )
+    except ValidationError as e:
+        return plain_reason(e.errors()[0])
+    return _BAD_LOGIN if shown != value else plain_reason(error, secret=True)
+
+
+def _may_hide(field: FieldInfo, value: str) -> bool:
+    return is_url(field) or "@" in value or "://" in value
 
 
 def _key(loc: tuple[int | str, ...], fields: Iterable[str]) -> str:

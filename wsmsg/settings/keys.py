@@ -11,6 +11,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from wsmsg.settings.base import URL
+
 #: By table of a file: keys, and tables of keys, that were renamed, with the new names.
 RENAMED: Mapping[str, Mapping[str, str]] = {
     "message": {"deployed": "legacy"},
@@ -51,6 +53,13 @@ def is_secret(field: FieldInfo) -> bool:
     Return L{True} if the value of the field must never be shown.
     """
     return SecretStr in (field.annotation, *get_args(field.annotation))
+
+
+def is_url(field: FieldInfo) -> bool:
+    """
+    Return L{True} if the field is a URL that may have a password in it.
+    """
+    return URL in field.metadata
 
 
 def is_list(field: FieldInfo) -> bool:

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PlainSerializer, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
-from wsmsg.settings.base import Bytes, Count, Networks, Seconds, Section
-from wsmsg.settings.urls.backends import check_redis, without_password
+from wsmsg.settings.base import URL, Bytes, Count, Networks, Seconds, Section
+from wsmsg.settings.urls.backends import check_redis
 
 
 class ConnectLegacySettings(Section):
@@ -42,7 +42,7 @@ class ConnectLegacySettings(Section):
     redis: Annotated[
         str,
         AfterValidator(check_redis),
-        PlainSerializer(without_password, when_used="json"),
+        URL,
     ] = ""
     redis_password: SecretStr = SecretStr("")
     token_secret: SecretStr = SecretStr("")

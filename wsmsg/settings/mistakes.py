@@ -10,20 +10,22 @@ from typing import Any
 
 import attrs
 
+from wsmsg.text.passwords import without_passwords
+
 
 @attrs.frozen
 class Mistake:
     """
-    One mistake.
+    One mistake.  It shows no password of a URL.
 
     @ivar source: the file, environment variable or option with the mistake.
     @ivar key: the setting, dotted; empty if the mistake is in the source as a whole.
     @ivar reason: the mistake and, where it is known, the remedy.
     """
 
-    source: str
-    key: str
-    reason: str
+    source: str = attrs.field(converter=without_passwords)
+    key: str = attrs.field(converter=without_passwords)
+    reason: str = attrs.field(converter=without_passwords)
 
     def __str__(self) -> str:
         return ": ".join(filter(None, (self.source, self.key, self.reason)))

@@ -20,6 +20,7 @@ from wsmsg.settings.urls.backends import kafka_url, read_store_url
 from wsmsg.settings.urls.origins import origin_problem
 from wsmsg.settings.urls.redis import RedisUrl, is_redis, read_redis_url
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
+from wsmsg.text.passwords import without_login
 
 #: The keys that conflict, and the reason.
 Conflict = tuple[tuple[str, ...], str]
@@ -112,7 +113,8 @@ def _connect_origins(settings: ConnectSettings) -> Iterator[Conflict]:
     for pattern in settings.origins:
         problem = origin_problem(pattern)
         if problem:
-            yield ("origins",), f"{pattern!r} matches no page: {problem}"
+            shown = without_login(pattern) if "@" in pattern else pattern
+            yield ("origins",), f"{shown!r} matches no page: {problem}"
 
 
 def _connect_tokens(settings: ConnectSettings) -> Iterator[Conflict]:

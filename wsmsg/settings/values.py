@@ -14,11 +14,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import (
     AfterValidator,
     Field,
-    PlainSerializer,
     SecretStr,
 )
 
-from wsmsg.settings.base import Bytes, Count, Seconds, Section
+from wsmsg.settings.base import URL, Bytes, Count, Seconds, Section
 from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.kafka import KafkaSettings, MongoSettings
 from wsmsg.settings.legacy import ConnectLegacySettings, MessageLegacySettings
@@ -31,7 +30,6 @@ from wsmsg.settings.urls.backends import (
     check_presence,
     check_registry,
     check_store,
-    without_password,
 )
 
 
@@ -174,7 +172,7 @@ class ConnectSettings(Common):
     discovery: Annotated[
         str,
         AfterValidator(check_discovery),
-        PlainSerializer(without_password, when_used="json"),
+        URL,
     ] = "static:127.0.0.1:22004"
     discovery_password: SecretStr = SecretStr("")
     welcome_timeout_s: Seconds = 5.0
@@ -254,23 +252,23 @@ class MessageSettings(Common):
     listen: Listen = "127.0.0.1:21004"
     rpc_listen: Listen = "127.0.0.1:22004"
     admin_listen: Listen = "127.0.0.1:23004"
-    journal: Annotated[str, AfterValidator(check_journal)] = "sqlite:"
+    journal: Annotated[str, AfterValidator(check_journal), URL] = "sqlite:"
     store: Annotated[
         str,
         AfterValidator(check_store),
-        PlainSerializer(without_password, when_used="json"),
+        URL,
     ] = "sqlite:"
     store_password: SecretStr = SecretStr("")
     presence: Annotated[
         str,
         AfterValidator(check_presence),
-        PlainSerializer(without_password, when_used="json"),
+        URL,
     ] = "memory:"
     presence_password: SecretStr = SecretStr("")
     registry: Annotated[
         str,
         AfterValidator(check_registry),
-        PlainSerializer(without_password, when_used="json"),
+        URL,
     ] = ""
     advertise: Listen = ""
     node_number: Annotated[int, Field(ge=-1, le=255)] = -1

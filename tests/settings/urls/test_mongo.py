@@ -56,7 +56,7 @@ class MongoUrlTests(Folder):
         for text, reason in (
             ("mongodb://", "at least one hostname"),
             ("mongodb://h:99999/db", "Port must be"),
-            ("mongodb://u:s3cret:x@h/db", "must be escaped"),
+            ("mongodb://u:s3cret:x@h/db", "percent-encoded"),
             ("mongodb://u:s3cret@h/d b", "Bad database name"),
             ("mongodb://u:s3cret@h/db?foo=1", "Unknown option: foo"),
             ("mongodb://u:s3cret@h/db?readPreference=secondary", "readpreference"),

@@ -15,6 +15,7 @@ import click
 
 from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.cli.paths import fail
+from wsmsg.cli.say import say
 from wsmsg.cli.user_options import Duration, GroupId, UserId, token_source, user_options
 from wsmsg.client import BadPositions, Client
 from wsmsg.errors import BadRequest
@@ -123,7 +124,7 @@ async def _pipe(
             sys.stdin.buffer,
             timeout_s=timeout_s,
             as_json=as_json,
-            say=click.echo,
+            say=say,
         )
     except NotAccepted as error:
         fail(str(error))

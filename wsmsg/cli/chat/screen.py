@@ -23,9 +23,9 @@ from prompt_toolkit.widgets import TextArea
 
 from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.cli.chat.view import ChatEntry, ChatView, clock_time
-from wsmsg.cli.escape import harmless
 from wsmsg.client import Client, Closed, Connected, Stored
 from wsmsg.errors import WsmsgError
+from wsmsg.text.escape import harmless
 
 _HISTORY = 100
 _MEMBERS = 50

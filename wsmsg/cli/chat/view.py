@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from wsmsg.cli.escape import harmless
 from wsmsg.client import (
     Closed,
     Connected,
@@ -25,6 +24,7 @@ from wsmsg.client import (
     TypingReceived,
 )
 from wsmsg.model import is_group
+from wsmsg.text.escape import harmless
 
 #: Seconds after the last typing notice for which a user counts as typing.
 TYPING_S = 4.0

@@ -25,6 +25,7 @@ from wsmsg.cli.demo.daemons import (
 from wsmsg.cli.demo.people import USERS, DemoTalk, Person, conversation, problems
 from wsmsg.cli.demo.script import BadScript, DemoScript, read_script
 from wsmsg.cli.paths import WS_PATH, data_dir_of, fail
+from wsmsg.cli.say import say
 from wsmsg.cli.sign import make_token
 from wsmsg.client import Client, Reconnect
 from wsmsg.errors import WsmsgError
@@ -77,10 +78,10 @@ def demo(
         try:
             asyncio.run(stage.run())
         except DaemonFailed as error:
-            click.echo(str(error), err=True)
+            say(str(error), err=True)
             fail("the demo failed")
         except WsmsgError as error:
-            click.echo(stage.logs(), err=True)
+            say(stage.logs(), err=True)
             fail(f"the demo failed: {error.code}: {error.reason}")
 
 
@@ -147,7 +148,7 @@ class _Stage:
                 self._invite(connect, message)
                 await asyncio.gather(self._keep_up(connect), self._keep_up(message))
         finally:
-            click.echo("\nStopping the daemons.")
+            say("\nStopping the daemons.")
             try:
                 await connect.stop()
                 await message.stop()
@@ -156,12 +157,12 @@ class _Stage:
                 message.kill()
 
     async def _start(self, *daemons: DemoDaemon) -> None:
-        click.echo("Starting twistd connect, then twistd message (any order works):")
+        say("Starting twistd connect, then twistd message (any order works):")
         for daemon in daemons:
             daemon.start()
         for daemon in reversed(daemons):
             await daemon.ready()
-            click.echo(f"  {daemon.name} is ready (pid {daemon.pid}, log {daemon.log})")
+            say(f"  {daemon.name} is ready (pid {daemon.pid}, log {daemon.log})")
 
     async def _talk(self, secret: str, message: DemoDaemon) -> None:
         async with AsyncExitStack() as stack:
@@ -172,7 +173,7 @@ class _Stage:
             base = max([0, *(p.client.head(conversation()) for p in people)])
             talk = DemoTalk(self._script, people)
             who = " and ".join(f"{p.name} ({p.client.user})" for p in people)
-            click.echo(f"\n{who} talk:\n")
+            say(f"\n{who} talk:\n")
             try:
                 async with asyncio.timeout(_PATIENCE_S):
                     await self._lines(talk, message)
@@ -204,25 +205,25 @@ class _Stage:
         lines = list(self._script.lines)
         while lines:
             if not lines[0].away:
-                click.echo((await talk.play(lines.pop(0)))[1])
+                say((await talk.play(lines.pop(0)))[1])
                 continue
             away = []
             while lines and lines[0].away:
                 away.append(lines.pop(0))
             message.kill()
-            click.echo(f"\n  >< message is killed (SIGKILL, pid {message.pid})\n")
+            say(f"\n  >< message is killed (SIGKILL, pid {message.pid})\n")
             playing = []
             for line in away:
                 playing.append(asyncio.create_task(talk.play(line)))
                 await asyncio.sleep(0.3)
                 name = talk.people[line.speaker].name
-                click.echo(f"       {name} writes; not accepted yet")
-            click.echo("\n  <> message is started again\n")
+                say(f"       {name} writes; not accepted yet")
+            say("\n  <> message is started again\n")
             message.start()
             await message.ready()
             for _, text in sorted(await asyncio.gather(*playing)):
-                click.echo(text)
-            click.echo("")
+                say(text)
+            say("")
 
     def _judge(self, talk: DemoTalk, people: list[Person], base: int) -> None:
         found = [
@@ -239,7 +240,7 @@ class _Stage:
             found.append("the two users saw different orders")
         if found:
             fail("; ".join(found))
-        click.echo(
+        say(
             f"\nNothing is lost: {len(talk.sent)} messages, numbers {base + 1} to "
             f"{base + len(talk.sent)}, each exactly once and in order on both sides."
         )
@@ -250,11 +251,11 @@ class _Stage:
             more += f" --url ws://127.0.0.1:{self._ports.client}"
         if self._keep:
             more += f" --data-dir {self._folder}"
-        click.echo("\nThe daemons stay up. In two more terminals:\n")
-        click.echo(f"  wsmsg chat --user 1001 --target 1002{more}")
-        click.echo(f"  wsmsg chat --user 1002 --target 1001{more}\n")
-        click.echo(f"Kill one of them: kill -9 {message.pid}  (or {connect.pid})")
-        click.echo("The demo starts it again. Ctrl-C stops everything.")
+        say("\nThe daemons stay up. In two more terminals:\n")
+        say(f"  wsmsg chat --user 1001 --target 1002{more}")
+        say(f"  wsmsg chat --user 1002 --target 1001{more}\n")
+        say(f"Kill one of them: kill -9 {message.pid}  (or {connect.pid})")
+        say("The demo starts it again. Ctrl-C stops everything.")
 
     async def _keep_up(self, daemon: DemoDaemon) -> NoReturn:
         """
@@ -264,7 +265,7 @@ class _Stage:
         """
         while True:
             how = await daemon.ended()
-            click.echo(f"\n  >< {daemon.name} {how}; it is started again")
+            say(f"\n  >< {daemon.name} {how}; it is started again")
             daemon.start()
             await daemon.ready()
-            click.echo(f"  <> {daemon.name} is ready (kill -9 {daemon.pid})")
+            say(f"  <> {daemon.name} is ready (kill -9 {daemon.pid})")

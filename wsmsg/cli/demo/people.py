@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from wsmsg.cli.demo.script import DemoScript, ScriptLine
-from wsmsg.cli.escape import harmless
 from wsmsg.client import (
     Client,
     Connected,
@@ -19,6 +18,7 @@ from wsmsg.client import (
     Reconnecting,
 )
 from wsmsg.model import conversation_of
+from wsmsg.text.escape import harmless
 
 USERS = (1001, 1002)
 

@@ -13,6 +13,7 @@ from wsmsg.cli.doctor.backends import backends
 from wsmsg.cli.doctor.checks import DaemonPlace, Finding, examine
 from wsmsg.cli.doctor.key_sets import key_sets
 from wsmsg.cli.paths import config_option, data_dir_option, settings_of
+from wsmsg.cli.say import say
 from wsmsg.cli.status import admin_options
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
@@ -49,12 +50,12 @@ def doctor(
         findings += backends(connect, message)
         findings += key_sets(connect, message)
     if as_json:
-        click.echo(json.dumps(_document(findings), indent=2))
+        say(json.dumps(_document(findings), indent=2))
     else:
         for finding in findings:
-            click.echo(f"{_MARKS[finding.level]} {finding.subject}: {finding.text}")
+            say(f"{_MARKS[finding.level]} {finding.subject}: {finding.text}")
             if finding.remedy:
-                click.echo(f"{'':10}-> {finding.remedy}")
+                say(f"{'':10}-> {finding.remedy}")
     if any(finding.level == "problem" for finding in findings):
         raise SystemExit(1)
 

@@ -13,6 +13,7 @@ import attrs
 import click
 
 from wsmsg.cli.paths import config_option, data_dir_option, settings_of
+from wsmsg.cli.say import say
 from wsmsg.cli.sign import TokenSigner
 from wsmsg.cli.token.explain import explain, explain_user_id
 from wsmsg.settings.sources import resolve_data_dir
@@ -63,9 +64,9 @@ def check(
     accepted = found[-1].result == "ok"
     if as_json:
         checks = [attrs.asdict(each) for each in found]
-        click.echo(json.dumps({"accepted": accepted, "checks": checks}, indent=2))
+        say(json.dumps({"accepted": accepted, "checks": checks}, indent=2))
     else:
         for each in found:
-            click.echo(f"{_MARKS[each.result]} {each.name}: {each.text}")
+            say(f"{_MARKS[each.result]} {each.name}: {each.text}")
     if not accepted:
         raise SystemExit(1)

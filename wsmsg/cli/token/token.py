@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from wsmsg.cli.paths import config_option, data_dir_option, fail, settings_of
+from wsmsg.cli.say import say
 from wsmsg.cli.sign import TokenSigner
 from wsmsg.cli.user_options import Duration, UserId
 from wsmsg.settings.sources import resolve_data_dir
@@ -92,9 +93,9 @@ def token(
     text = signer.sign(who, expires, now_s)
     if as_json:
         until = int(now_s + expires)
-        click.echo(json.dumps({"token": text, "user": who, "expires": until}))
+        say(json.dumps({"token": text, "user": who, "expires": until}))
     else:
-        click.echo(text)
+        say(text)
 
 
 def _read(file: Path) -> str:

@@ -135,13 +135,6 @@ def _reader(readers: Mapping[str, R], url: str) -> R:
     return readers[scheme]
 
 
-def without_password(url: str) -> str:
-    """
-    Return the URL with stars in place of its password.
-    """
-    return re.sub(r"(//[^/@]*?):[^/]*@", r"\1:**********@", url)
-
-
 def check_journal(url: str) -> str:
     """
     Check C{sqlite:}, C{sqlite:///absolute/path} or

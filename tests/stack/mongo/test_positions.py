@@ -4,6 +4,8 @@ Tests of positions where several Messages number the changes of one database.
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.message.store.cursor_contract import said
 from tests.message.store.inserts import changed_conversations, insert_into
 from tests.stack.mongo.test_faults import SharedStores
@@ -70,22 +72,28 @@ class PositionTests(SharedStores):
         names, _ = await changed_conversations(store, 1)
         self.assertEqual(names, ["u:1:2"])
 
-    async def test_without_positions(self) -> None:
+    async def test_older_documents(self) -> None:
         """
-        A database of the version before positions is opened with its conversations,
-        all of which a first list has.
+        A database of the version before positions, or of the one that has the users of
+        a conversation in an array only, is opened with its conversations, which the
+        lists of both users have.
         """
         store, _ = await self.two()
-        await insert_into(store, [said(1)], 5)
-        await self.in_database(
-            "conversations",
-            q={"_id": "u:1:2"},
-            u={"$unset": {"shard": "", "change": ""}},
-        )
-        await self.in_database("meta", q={"_id": "store"}, u={"$set": {"version": 1}})
-        later, _ = await self.two()
-        names, position = await changed_conversations(later, 1)
-        self.assertEqual(names, ["u:1:2"])
-        await insert_into(later, [said(2)], 6)
-        names, _ = await changed_conversations(later, 1, position)
-        self.assertEqual(names, ["u:1:2"])
+        for version in (1, 2):
+            await insert_into(store, [said(version)], 5)
+            array: dict[str, Any] = {
+                "$unset": {"first": "", "second": ""},
+            }
+            if version == 1:
+                array["$unset"] |= {"shard": "", "change": ""}
+            await self.in_database("conversations", q={"_id": "u:1:2"}, u=array)
+            older = {"$set": {"version": version}}
+            await self.in_database("meta", q={"_id": "store"}, u=older)
+            later, _ = await self.two()
+            _, position = await changed_conversations(later, 1)
+            for user in (1, 2):
+                names, _ = await changed_conversations(later, user)
+                self.assertEqual(names, ["u:1:2"])
+            await insert_into(later, [said(version + 1)], 6)
+            names, _ = await changed_conversations(later, 1, position)
+            self.assertEqual(names, ["u:1:2"])

@@ -44,6 +44,7 @@ class Run(Protocol):
 #: The codes of MongoDB for a missing permission.
 _RIGHTS = frozenset({13, 18, 8000})
 _NO_SUCH_COLLECTION = 26
+_MAX_TIME_EXPIRED = 50
 _LOST = (AutoReconnect, ConnectionFailure, ConnectionClosed)
 # The interval of pings, and the share of the time of an operation that an answer may
 # take: with 5 s, that is L{wsmsg.dependency.reopen.STALL_S}.
@@ -52,6 +53,12 @@ _STALL_SHARE = 4
 # The longest time that a command waits for a new connection after it met a lost one.
 _RECONNECT_LIMIT_S = 1.0
 _ALL = 1_000_000
+
+
+class _TookTooLong(Unavailable):
+    """
+    The server ended a command at the limit of time that the command has.
+    """
 
 
 class MongoConnection:
@@ -147,6 +154,18 @@ class MongoConnection:
             return await self._all(pool, find, session)
         finally:
             await session.end_session()
+
+    async def documents_within(
+        self, find: Document, limit_ms: int
+    ) -> list[Document] | None:
+        """
+        Return all documents of a C{find} command, or L{None} if the server is not done
+        with it after C{limit_ms} of work.
+        """
+        try:
+            return await self.documents({**find, "maxTimeMS": limit_ms})
+        except _TookTooLong:
+            return None
 
     async def _watched(self, work: Callable[[], Awaitable[T]]) -> T:
         pool = self._pool
@@ -333,9 +352,9 @@ class MongoConnection:
         right = ""
         if reply.get("code") in _RIGHTS:
             right = f"{self._url.user or 'nobody'} has no right to "
-        raise Unavailable(
-            f"MongoDB {self._url.place}: {right}{what}: {reply.get('errmsg')}"
-        )
+        expired = reply.get("code") == _MAX_TIME_EXPIRED
+        kind = _TookTooLong if expired else Unavailable
+        raise kind(f"MongoDB {self._url.place}: {right}{what}: {reply.get('errmsg')}")
 
     def _close(self) -> None:
         if self._ping is not None:

@@ -3,7 +3,8 @@ The documents of the store in MongoDB, and the commands that write and find them
 
     messages       _id conversation/sender/client_id; unique (conversation, seq);
                    extra, or none
-    conversations  _id name, head, updated, members (of a conversation of two),
+    conversations  _id name, head, updated, members (of a conversation of two), and
+                   these as first and second (without a second in a note to oneself),
                    shard, change (see L{wsmsg.message.store.mongo.shards});
                    also _id /shard/N, generation, change; and _id /epoch, epoch
     groups         _id conversation, name, owner, history, made
@@ -13,7 +14,9 @@ The documents of the store in MongoDB, and the commands that write and find them
 
 Every key begins with the conversation, so the whole database may be sharded by it.
 Members of groups have documents of their own: in an array of the conversation's
-document, ten thousand index entries would be written anew with each message.
+document, ten thousand index entries would be written anew with each message.  The users
+of a conversation of two are in two fields as well: not every server reads an index of
+an array between two bounds.
 
 Large numbers are read as a subclass of C{int} of bson, which other libraries do not
 know; all numbers that leave the store are converted to C{int}.
@@ -21,7 +24,7 @@ know; all numbers that leave the store are converted to C{int}.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from wsmsg.errors import Unavailable
@@ -39,10 +42,19 @@ Document = dict[str, Any]
 #: The version of these documents.
 VERSION = 2
 
+#: The fields with the users of a conversation of two.
+PLACES = ("first", "second")
+
 #: The indexes of each collection: name, keys, whether unique.
 INDEXES: Mapping[str, Sequence[tuple[str, tuple[str, ...], bool]]] = {
-    "messages": [("by_number", ("conversation", "seq"), True)],
-    "conversations": [("by_change", ("members", "shard", "change", "_id"), False)],
+    "messages": [
+        ("by_number", ("conversation", "seq"), True),
+        ("by_id", ("message_id",), False),
+    ],
+    "conversations": [
+        ("by_first", ("first", "shard", "change", "_id"), False),
+        ("by_second", ("second", "shard", "change", "_id"), False),
+    ],
     "members": [
         ("by_conversation", ("conversation", "user", "joined"), True),
         ("by_user_and_name", ("user", "conversation", "joined"), False),
@@ -52,7 +64,7 @@ INDEXES: Mapping[str, Sequence[tuple[str, tuple[str, ...], bool]]] = {
 
 #: The indexes of earlier versions of these documents.
 DROPPED: Mapping[str, Sequence[str]] = {
-    "conversations": ["by_member"],
+    "conversations": ["by_member", "by_change"],
     "members": ["by_user"],
 }
 
@@ -241,3 +253,59 @@ def two_of(conversation: str) -> tuple[int, ...]:
         return members_of(conversation)
     except InvalidName:
         return ()
+
+
+def head_changes(wanted: Callable[[str], Document]) -> Document:
+    """
+    Return the changes of a conversation's document besides its head; see
+    L{wsmsg.message.store.mongo.bulk_raise.Also}.
+    """
+    # Numbers of different shards cannot be compared: the last writer's counts.
+    same = {"$eq": ["$shard", wanted("shard")]}
+    higher = {"$max": ["$change", wanted("change")]}
+    rises = {"$lt": ["$head", wanted("head")]}
+    return {
+        "shard": wanted("shard"),
+        "change": {"$cond": [same, higher, wanted("change")]},
+        "updated": {"$cond": [rises, wanted("updated"), "$updated"]},
+    }
+
+
+def head_document(
+    name: str, head: int, stored_ms: int, shard: int, numbers: Mapping[int, int]
+) -> Document:
+    """
+    Return the document of a conversation.
+
+    @param numbers: the change number of each shard.
+    """
+    document: Document = {
+        "_id": name,
+        "head": head,
+        "updated": stored_ms,
+        "shard": shard,
+        "change": numbers[shard],
+    }
+    members = two_of(name)
+    if members:
+        document["members"] = list(members)
+        document.update(zip(PLACES, members, strict=False))
+    return document
+
+
+def pieces_behind(
+    user: int, shard: int, number: int, name: str, below: Document
+) -> list[Document]:
+    """
+    Return the pieces of the indexes with the conversations behind one of them.
+    """
+    same = {"change": number, "_id": {"$gt": name}}
+    higher = {"change": {"$gt": number, **below}}
+    return [*pieces_of_shard(user, shard, same), *pieces_of_shard(user, shard, higher)]
+
+
+def pieces_of_shard(user: int, shard: int, piece: Document) -> list[Document]:
+    """
+    Return the pieces of the indexes with a user's conversations of two in a shard.
+    """
+    return [{place: user, "shard": shard, **piece} for place in PLACES]

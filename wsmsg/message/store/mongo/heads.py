@@ -7,19 +7,32 @@ it inserted messages and before it updated the hint; so each read of a head also
 for messages beyond the hint, in one bounded piece of the index.
 
 A user's list begins with the groups, by name, a bounded number for each page; then come
-the conversations of two, by shard and change, as an index has them.
+the conversations of two, by shard and change, as two indexes have them: one by the
+lower user, one by the higher.  MongoDB merges the pieces of the indexes that are left,
+a few for each shard, and ends at the limit of the page.
+
+Other servers with MongoDB's protocol evaluate the query as a whole before they apply
+the limit, and read all conversations of the user for each page.  So the query has a
+limit of time as well.  A list that exceeds it is read on in windows, shard after shard
+(L{wsmsg.message.store.windows}), in the same order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import attrs
 
 from wsmsg.dependency.gather import both, gather_lists
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.interface import HeadList, HeadRow
+from wsmsg.message.store.list_page import (
+    GROUPS,
+    IN_WINDOWS,
+    OF_TWO,
+    ListPage,
+    is_place,
+)
 from wsmsg.message.store.mongo.bulk_raise import raise_all, statements_raising
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.documents import (
@@ -27,18 +40,26 @@ from wsmsg.message.store.mongo.documents import (
     Document,
     chunks,
     find,
+    head_changes,
+    head_document,
+    pieces_behind,
+    pieces_of_shard,
     storable,
-    two_of,
     update,
 )
 from wsmsg.message.store.mongo.shards import MongoShards
 from wsmsg.message.store.position import NOW, StorePosition, decode_position
+from wsmsg.message.store.windows import Window, WindowWalk
 from wsmsg.model import INT64_MAX, storable_values
 
 _TRIES = 20
 # The most groups that are looked at for a page.
 _SCAN = 500
+# The most windows that are looked at for a page, and the limit of time of each.
+_WINDOWS = 64
+_LIMIT_MS = 50
 _ROW = {"head": 1, "updated": 1, "shard": 1, "change": 1}
+_ORDER = {"shard": 1, "change": 1, "_id": 1}
 _FIELDS = ("head",)
 
 
@@ -122,7 +143,7 @@ class MongoHeads:
         for _ in range(_TRIES):
             numbers = await self._shards.next({shards[name] for name in heads})
             documents = {
-                name: _document(name, head, stored_ms, shards[name], numbers)
+                name: head_document(name, head, stored_ms, shards[name], numbers)
                 for name, head in heads.items()
             }
             if not new and await self._raised(list(documents.values()), numbers):
@@ -133,7 +154,7 @@ class MongoHeads:
                 documents,
                 _FIELDS,
                 new=new,
-                also=_changed,
+                also=head_changes,
             )
             if await self._shards.publish(numbers):
                 return
@@ -144,7 +165,7 @@ class MongoHeads:
     ) -> bool:
         # In order: the shards' numbers are written behind the heads.
         statements = [
-            *statements_raising(documents, _FIELDS, _changed),
+            *statements_raising(documents, _FIELDS, head_changes),
             *self._shards.published(numbers),
         ]
         command = {**update("conversations", statements), "ordered": True}
@@ -173,61 +194,6 @@ class MongoHeads:
             )
 
 
-def _changed(wanted: Callable[[str], Document]) -> Document:
-    # Numbers of different shards cannot be compared: the last writer's counts.
-    same = {"$eq": ["$shard", wanted("shard")]}
-    higher = {"$max": ["$change", wanted("change")]}
-    rises = {"$lt": ["$head", wanted("head")]}
-    return {
-        "shard": wanted("shard"),
-        "change": {"$cond": [same, higher, wanted("change")]},
-        "updated": {"$cond": [rises, wanted("updated"), "$updated"]},
-    }
-
-
-def _document(
-    name: str, head: int, stored_ms: int, shard: int, numbers: Mapping[int, int]
-) -> Document:
-    document: Document = {
-        "_id": name,
-        "head": head,
-        "updated": stored_ms,
-        "shard": shard,
-        "change": numbers[shard],
-    }
-    members = two_of(name)
-    if members:
-        document["members"] = list(members)
-    return document
-
-
-@attrs.define
-class _Page:
-    """
-    A page in progress.
-    """
-
-    user: int
-    limit: int
-    at: StorePosition
-    rows: list[HeadRow] = attrs.field(factory=list)
-
-    @property
-    def room(self) -> int:
-        return self.limit - len(self.rows)
-
-    def add(self, documents: Sequence[Document]) -> None:
-        self.rows += (
-            HeadRow(d["_id"], int(d["head"]), int(d["updated"])) for d in documents
-        )
-
-    def finish(self) -> None:
-        self.at = StorePosition(self.at.epoch, self.at.end)
-
-    def move(self, since: dict[int, int], *place: int | str) -> None:
-        self.at = StorePosition(self.at.epoch, since, self.at.end, place)
-
-
 class MongoLists:
     """
     The reads.
@@ -247,24 +213,33 @@ class MongoLists:
         if not storable_values((user,)):
             return HeadList([], "", False)
         place = () if anew else decode_position(position).place
-        after = place[1] if _is_place(place, "g") else ""
-        # The numbers are read before all heads; the groups' names do not matter.
-        now, groups = await both(
-            self._shards.read(), self._groups_of(user, str(after), max(limit, _SCAN))
-        )
+        scan = max(limit, _SCAN)
+        groups: list[str] | None = None
+        if is_place(place, OF_TWO, IN_WINDOWS) or position == NOW:
+            now = await self._shards.read()
+        else:
+            after = place[1] if is_place(place, GROUPS) else ""
+            # The numbers are read before all heads; the groups' names do not matter.
+            now, groups = await both(
+                self._shards.read(), self._groups_of(user, str(after), scan)
+            )
         told = now.told(position, witness, anew=anew)
         at, full, numbers = told.at, now.name.full, dict(now.changes)
-        page = _Page(user, limit, at)
+        page = ListPage(user, limit, at)
         if position == NOW:
             page.at = StorePosition(full, numbers)
-        elif not at.end or not _is_place(at.place, "g", "d"):
-            if after:
-                groups = await self._groups_of(user, "", max(limit, _SCAN))
-            page.at = StorePosition(full, at.since, numbers, ("g", ""))
-        if page.at.place and page.at.place[0] == "g":
+        elif not at.end or not is_place(at.place, GROUPS, OF_TWO, IN_WINDOWS):
+            if place:
+                groups = None
+            page.at = StorePosition(full, at.since, numbers, (GROUPS, ""))
+        if page.phase == GROUPS:
+            if groups is None:
+                groups = await self._groups_of(user, str(page.at.place[1]), scan)
             await self._add_groups(page, groups)
-        if page.at.place and page.at.place[0] == "d" and page.room:
+        if page.phase == OF_TWO and page.room:
             await self._add_of_two(page)
+        if page.phase == IN_WINDOWS and page.room:
+            await self._add_in_windows(page)
         sealed, more = now.sealed(page.at), bool(page.at.place)
         return HeadList(page.rows, sealed, more, told.ahead, told.forged)
 
@@ -280,7 +255,7 @@ class MongoLists:
         )
         return [d["conversation"] for d in found]
 
-    async def _add_groups(self, page: _Page, names: Sequence[str]) -> None:
+    async def _add_groups(self, page: ListPage, names: Sequence[str]) -> None:
         since = page.at.since
         found: list[Document] = []
         if names:
@@ -290,63 +265,135 @@ class MongoLists:
             (d for d in found if int(d["change"]) >= since.get(int(d["shard"]), 0)),
             key=lambda d: str(d["_id"]),
         )
-        page.add(changed[: page.room])
+        page.add(map(_row, changed[: page.room]))
         if not page.room:
-            page.move(since, "g", page.rows[-1].conversation)
+            page.move(since, GROUPS, page.rows[-1].conversation)
         elif len(names) == max(page.limit, _SCAN):
-            page.move(since, "g", names[-1])
+            page.move(since, GROUPS, names[-1])
         else:
-            page.move(since, "d", min(page.at.end), -1, "")
+            page.move(since, OF_TWO, min(page.at.end), -1, "")
 
-    async def _add_of_two(self, page: _Page) -> None:
+    async def _add_of_two(self, page: ListPage) -> None:
         # One more than the page has room for, to know whether there is more.
         room = page.room
-        found = await self._connection.documents(
-            find(
-                "conversations",
-                {"$or": _branches(page)},
-                projection=_ROW,
-                sort={"shard": 1, "change": 1, "_id": 1},
-                limit=room + 1,
-            )
-        )
-        page.add(found[:room])
+        query = _of_two(_branches(page), room + 1)
+        found = await self._connection.documents_within(query, _LIMIT_MS)
+        if found is None:
+            _, shard, number, name = page.at.place
+            page.move(page.at.since, IN_WINDOWS, shard, number, name, 0)
+            return
+        page.add(map(_row, found[:room]))
         if len(found) <= room:
             page.finish()
             return
-        last = found[room - 1]
-        shard, number = int(last["shard"]), int(last["change"])
-        passed = {s: n for s, n in page.at.end.items() if s < shard}
-        # The last row may have changed after the list began.
-        passed[shard] = min(number, page.at.end[shard])
-        page.move({**page.at.since, **passed}, "d", shard, number, last["_id"])
+        _end_at(page, found[room - 1], OF_TWO)
+
+    async def _add_in_windows(self, page: ListPage) -> None:
+        _, begin, number, name, width = page.at.place
+        end, budget = page.at.end, _Budget()
+        for shard in sorted(s for s in end if s >= int(begin)):
+            if shard != begin or number == -1:
+                number, name, width = page.at.since.get(shard, 0), "", 0
+                page.tell(shard)
+                page.move(page.at.since, IN_WINDOWS, shard, -1, "", 0)
+            walk = WindowWalk(int(number), end[shard], int(width))
+            if not await self._add_of_shard(page, shard, walk, str(name), budget):
+                return
+        page.finish()
+
+    async def _add_of_shard(
+        self, page: ListPage, shard: int, walk: WindowWalk, name: str, budget: _Budget
+    ) -> bool:
+        """
+        Add the rows of a shard, and return whether there was room for all.
+
+        @param name: the last row with the first number of the walk that was told.
+        """
+        while page.room and budget.windows:
+            budget.take()
+            room, window = page.room, walk.window
+            pieces = _in_window(page.user, shard, window, name)
+            query = _of_two(pieces, room + 1)
+            if walk.is_narrowest:
+                found = await self._connection.documents(query)
+            else:
+                limit_ms = budget.limit_ms
+                within = await self._connection.documents_within(query, limit_ms)
+                if within is None:
+                    walk.took_too_long()
+                    budget.raise_limit()
+                    continue
+                found = within
+            page.add(map(_row, found[:room]))
+            if len(found) > room:
+                last = found[room - 1]
+                width = max(int(last["change"]) - window.first, 1)
+                _end_at(page, last, IN_WINDOWS, width)
+                return False
+            if window.beyond is None:
+                return True
+            if found:
+                page.tell(shard, int(found[-1]["change"]))
+            walk.passed(len(found), page.room or page.limit)
+            name = ""
+            place = (IN_WINDOWS, shard, window.beyond, name, walk.width)
+            page.move(page.at.since, *place)
+        return False
 
 
-def _branches(page: _Page) -> list[Document]:
+@attrs.define
+class _Budget:
+    # The limit of time rises: on a server that is only slow, narrower windows would not
+    # end sooner.
+
+    windows: int = _WINDOWS
+    limit_ms: int = _LIMIT_MS
+
+    def take(self) -> None:
+        self.windows -= 1
+
+    def raise_limit(self) -> None:
+        self.limit_ms *= 2
+
+
+def _row(document: Document) -> HeadRow:
+    return HeadRow(document["_id"], int(document["head"]), int(document["updated"]))
+
+
+def _end_at(page: ListPage, last: Document, phase: str, *rest: int) -> None:
+    shard, number = int(last["shard"]), int(last["change"])
+    page.tell(shard, number)
+    page.move(page.at.since, phase, shard, number, last["_id"], *rest)
+
+
+def _of_two(pieces: Sequence[Document], limit: int) -> Document:
+    return find(
+        "conversations",
+        {"$or": pieces},
+        projection=_ROW,
+        sort=_ORDER,
+        limit=limit,
+    )
+
+
+def _branches(page: ListPage) -> list[Document]:
     """
-    Return the pieces of the index by change that are left, one or two for a shard.
+    Return the pieces of the indexes by change that are left.
     """
-    at, mine = page.at, {"members": page.user}
-    _, shard, number, name = at.place
+    _, shard, number, name = page.at.place
     branches: list[Document] = []
-    for s in sorted(at.end):
+    for s in sorted(page.at.end):
         if s == shard and number != -1:
-            branches.append(
-                {**mine, "shard": s, "change": number, "_id": {"$gt": name}}
-            )
-            branches.append({**mine, "shard": s, "change": {"$gt": number}})
+            branches += pieces_behind(page.user, s, int(number), str(name), {})
         elif s >= int(shard):
-            since = at.since.get(s, 0)
-            branches.append({**mine, "shard": s, "change": {"$gte": since}})
+            since = page.at.since.get(s, 0)
+            branches += pieces_of_shard(page.user, s, {"change": {"$gte": since}})
     # Without a branch there is nothing: no shard has this key.
     return branches or [{"_id": "/"}]
 
 
-def _is_place(place: Sequence[Any], *phases: str) -> bool:
-    match place:
-        case ("g", str()):
-            return "g" in phases and storable_values((place[1],))
-        case ("d", int(), int(), str()):
-            return "d" in phases and storable_values((place[3],))
-        case _:
-            return False
+def _in_window(user: int, shard: int, window: Window, name: str) -> list[Document]:
+    below = {} if window.beyond is None else {"$lt": window.beyond}
+    if name:
+        return pieces_behind(user, shard, window.first, name, below)
+    return pieces_of_shard(user, shard, {"change": {"$gte": window.first, **below}})

@@ -38,6 +38,7 @@ from wsmsg.message.store.mongo.cursors import MongoCursors
 from wsmsg.message.store.mongo.documents import (
     DROPPED,
     INDEXES,
+    PLACES,
     VERSION,
     Document,
     change,
@@ -66,6 +67,8 @@ from wsmsg.settings.urls.mongo import MongoUrl
 # The limit of building an index; after that the command is sent again, and a server
 # that is still building continues.
 _INDEX_S = 600.0
+# The most conversations that are changed at once when a database is opened.
+_AT_ONCE = 5000
 
 
 @implementer(IMessageStore)
@@ -315,6 +318,7 @@ async def prepare(run: Run) -> None:
     await _write(run, update("conversations", first_epoch()))
     for collection in INDEXES:
         await _index(run, collection)
+    await _place(run)
 
 
 async def _write(run: Run, command: Document) -> None:
@@ -337,6 +341,24 @@ async def _migrate(run: Run) -> None:
     await _write(run, update("conversations", [numbered]))
     done = change({"_id": "store", "version": 1}, {"$set": {"version": VERSION}})
     await _write(run, update("meta", [done]))
+
+
+async def _place(run: Run) -> None:
+    """
+    Give conversations of two the fields of the indexes, where an earlier wsmsg has made
+    them.
+    """
+    # The first condition is a piece of an index; groups are in it as well.
+    lacking = {PLACES[0]: None, "members": {"$exists": True}}
+    size = {"limit": _AT_ONCE, "batchSize": _AT_ONCE, "singleBatch": True}
+    asked = find("conversations", lacking, projection={"_id": 1}, **size)
+    users: Document = {
+        place: {"$arrayElemAt": ["$members", i]} for i, place in enumerate(PLACES)
+    }
+    while found := (await run(asked))["cursor"]["firstBatch"]:
+        these = {"_id": {"$in": [d["_id"] for d in found]}}
+        placed: Document = {"q": these, "u": [{"$set": users}], "multi": True}
+        await _write(run, update("conversations", [placed]))
 
 
 async def _index(run: Run, collection: str) -> None:

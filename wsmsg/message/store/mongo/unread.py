@@ -27,7 +27,12 @@ from wsmsg.message.store.mongo.documents import (
 from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.heads import MongoHeads
 from wsmsg.message.store.page_span import PAGE_BYTES, UnreadList, fitting
-from wsmsg.message.store.read_ranges import ReadRanges, gaps
+from wsmsg.message.store.read_ranges import (
+    ReadRanges,
+    contains,
+    gaps,
+    is_skippable,
+)
 from wsmsg.model import (
     FIRST_EVENT,
     Cursor,
@@ -42,7 +47,16 @@ _TRIES = 20
 # The most messages, and pieces, of one command that counts: others wait for it.
 _COUNTED = 5000
 _PIECES = 100
-_PLACE = {"_id": 0, "conversation": 1, "seq": 1, "message_id": 1}
+# The most ids in one command.
+_IDS = 1000
+_PLACE = {
+    "_id": 0,
+    "conversation": 1,
+    "seq": 1,
+    "message_id": 1,
+    "kind": 1,
+    "sender": 1,
+}
 
 
 class MongoUnread:
@@ -122,34 +136,37 @@ class MongoUnread:
     async def located(
         self, user: int, message_ids: Sequence[int]
     ) -> dict[int, tuple[str, int]]:
-        ids = [i for i in message_ids if storable_values((i,))]
+        """
+        Look up the messages, and then what the user has not read in their
+        conversations; the work goes with the messages.
+        """
+        ids = [i for i in message_ids if i > 0 and storable_values((i,))]
         if not ids or not storable_values((user,)):
             return {}
-        pieces = await self._pieces(user, await self._conversations(user))
         found = await gather_lists(
             self._connection.documents(
-                find(
-                    "messages",
-                    {**_matching(user, some), "message_id": {"$in": ids}},
-                    projection=_PLACE,
-                )
+                find("messages", {"message_id": {"$in": some}}, projection=_PLACE)
             )
-            for some in chunks(pieces, BRANCHES)
+            for some in chunks(ids, _IDS)
         )
-        return {int(d["message_id"]): (d["conversation"], int(d["seq"])) for d in found}
+        theirs = {
+            (d["conversation"], int(d["seq"])): int(d["message_id"])
+            for d in found
+            if not is_skippable(int(d["kind"]), int(d["sender"]), user)
+        }
 
-    async def _conversations(self, user: int) -> list[str]:
-        of_two, groups = (
-            find("conversations", {"members": user}, projection={"_id": 1}),
-            find(
-                "members",
-                {"user": user, "joined": {"$gt": 0}},
-                projection={"_id": 0, "conversation": 1},
-            ),
-        )
-        ask = self._connection.documents
-        found = await gather_lists([ask(of_two), ask(groups)])
-        return [d["_id"] if "_id" in d else d["conversation"] for d in found]
+        async def unread(pieces: Sequence[UnreadPiece]) -> dict[int, tuple[str, int]]:
+            ranges: dict[str, list[tuple[int, int]]] = {}
+            for name, *ends in pieces:
+                ranges.setdefault(name, []).append((ends[0], ends[1]))
+            return {
+                message_id: (name, seq)
+                for (name, seq), message_id in theirs.items()
+                if contains(ranges.get(name, ()), seq)
+            }
+
+        names = list(dict.fromkeys(name for name, _ in theirs))
+        return await self._judged(user, names, unread)
 
     async def _judged(
         self,

@@ -29,6 +29,7 @@ SERVICE_KEYS = {
     "build",
     "command",
     "depends_on",
+    "entrypoint",
     "environment",
     "healthcheck",
     "image",
@@ -116,6 +117,58 @@ class ComposeTests(SynchronousTestCase):
             settings = load_settings(kind, Sources(file=SETTINGS))
             grace = float(self.services[name]["stop_grace_period"].removesuffix("s"))
             self.assertGreater(grace, settings.drain.lead_s + settings.stop_s)
+
+    def test_no_default_secret(self) -> None:
+        """
+        Compose starts nothing without the secrets; a command makes them, at random and
+        for their owner only, and keeps those that are there.
+        """
+        text = (COMPOSE / "compose.yaml").read_text()
+        secrets = set(re.findall(r"\$\{(\w+)", text))
+        self.assertEqual(re.findall(r"\$\{\w+:?-", text), [])
+        self.assertEqual(
+            len(re.findall(r"\$\{\w+:\?run ./secrets first\}", text)),
+            len(re.findall(r"\$\{", text)),
+        )
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        shutil.copy(COMPOSE / "secrets", folder)
+        made = []
+        for _ in range(2):
+            subprocess.run([str(folder.absolute() / "secrets")], check=True)
+            made.append((folder / ".env").read_text())
+        self.assertEqual(made[0], made[1])
+        self.assertEqual((folder / ".env").stat().st_mode & 0o777, 0o600)
+        values = dict(line.split("=", 1) for line in made[0].splitlines())
+        self.assertEqual(set(values), secrets)
+        self.assertEqual(len(set(values.values())), len(secrets))
+        self.assertTrue(all(len(value) == 64 for value in values.values()))
+
+    def test_passwords(self) -> None:
+        """
+        Every server asks for a password, and the daemons have it.
+        """
+        kafka = self.services["kafka"]["environment"]
+        for listener in ("INSIDE", "OUTSIDE"):
+            protocols = kafka["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"]
+            self.assertIn(f"{listener}:SASL_PLAINTEXT", protocols)
+        self.assertIn("--keyFile", self.services["mongo"]["entrypoint"][-1])
+        self.assertIn("requirepass", self.services["redis"]["command"][-1])
+        environ = {
+            name: re.sub(r"\$\{\w+:\?[^}]*\}", "0" * 64, value)
+            for name, value in self.services["message"]["environment"].items()
+        }
+        sources = Sources(file=SETTINGS, environ=environ)
+        message = load_settings(MessageSettings, sources)
+        self.assertEqual(message.kafka.sasl, "PLAIN")
+        for password in (
+            message.kafka.password,
+            message.store_password,
+            message.presence_password,
+            message.peer.secrets[0],
+        ):
+            self.assertEqual(password.get_secret_value(), "0" * 64)
+        load_settings(ConnectSettings, sources)
 
     def test_dockerfile(self) -> None:
         """

@@ -5,6 +5,7 @@ Tests of the units in C{deploy/systemd}, and of the notifications to systemd.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -22,6 +23,18 @@ from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 UNITS = Path(__file__).parent.parent.parent / "deploy" / "systemd"
 PREFIX = "/opt/wsmsg/bin"
+KEYS = "/etc/wsmsg"
+DAEMONS = ("wsmsg-connect@.service", "wsmsg-message@.service")
+
+
+def analyze() -> str:
+    """
+    Return the path of systemd's analyzer.
+    """
+    found = shutil.which("systemd-analyze")
+    if found is None:
+        raise SkipTest("systemd-analyze is not installed")
+    return found
 
 
 class UnitTests(TestCase):
@@ -31,31 +44,18 @@ class UnitTests(TestCase):
 
     def test_verified(self) -> None:
         """
-        systemd accepts the target, the units and the hardening.
+        systemd accepts the target and the units.
         """
-        analyze = shutil.which("systemd-analyze")
-        if analyze is None:
-            raise SkipTest("systemd-analyze is not installed")
-        folder = Path(self.mktemp())
-        folder.mkdir()
-        for name in ("wsmsg.target", "wsmsg-connect@.socket"):
-            shutil.copy(UNITS / name, folder)
-        for name in ("wsmsg-connect@.service", "wsmsg-message@.service"):
-            # systemd checks that the program exists.
-            text = (UNITS / name).read_text()
-            self.assertIn(f"ExecStart={PREFIX}/twistd ", text)
-            text = text.replace(f"{PREFIX}/twistd", sys.executable)
-            (folder / name).write_text(text)
-            (folder / f"{name}.d").mkdir()
-            shutil.copy(UNITS / "hardening.conf", folder / f"{name}.d")
+        folder = self.units()
         verified = subprocess.run(
             [
-                analyze,
+                analyze(),
                 "verify",
                 "wsmsg.target",
                 "wsmsg-connect@1.service",
                 "wsmsg-connect@1.socket",
                 "wsmsg-message@1.service",
+                "wsmsg-keys.service",
             ],
             env={**os.environ, "SYSTEMD_UNIT_PATH": f"{folder.absolute()}:"},
             capture_output=True,
@@ -63,6 +63,90 @@ class UnitTests(TestCase):
             check=False,
         )
         self.assertEqual((verified.returncode, verified.stderr), (0, ""))
+
+    def units(self) -> Path:
+        """
+        Copy the units, with a program that exists: systemd checks that.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        for name in ("wsmsg.target", "wsmsg-connect@.socket", "wsmsg-keys.service"):
+            shutil.copy(UNITS / name, folder)
+        for name in DAEMONS:
+            text = (UNITS / name).read_text()
+            self.assertIn(f"ExecStart={PREFIX}/twistd ", text)
+            text = text.replace(f"{PREFIX}/twistd", sys.executable)
+            (folder / name).write_text(text)
+        return folder
+
+    def test_systemd_is_hardened_as_shipped(self) -> None:
+        """
+        Each unit, as it is shipped, has an exposure of at most 2.0 by systemd's own
+        measure, without a drop-in.
+        """
+        folder = self.units()
+        self.assertEqual(list(UNITS.glob("*.conf")), [])
+        for name in (*DAEMONS, "wsmsg-keys.service"):
+            unit = folder / name.replace("@.", "@1.")
+            if not unit.exists():
+                shutil.copy(folder / name, unit)
+            told = subprocess.run(
+                [analyze(), "security", "--offline=true", "--no-pager", str(unit)],
+                capture_output=True,
+                text=True,
+                check=False,
+            ).stdout
+            found = re.search(r"Overall exposure level for .*: ([\d.]+) ", told)
+            assert found is not None, told
+            self.assertLessEqual(float(found[1]), 2.0, name)
+
+    def test_users_are_apart(self) -> None:
+        """
+        Each daemon has a user and a state directory of its own, which only that user
+        reads; the secret of both comes from the service manager.
+        """
+        users, folders = set(), set()
+        for name in DAEMONS:
+            unit = dict(
+                line.split("=", 1)
+                for line in (UNITS / name).read_text().splitlines()
+                if "=" in line and not line.startswith("#")
+            )
+            users.add(unit["User"])
+            folders.add(unit["StateDirectory"])
+            self.assertEqual(unit["DynamicUser"], "yes")
+            self.assertEqual(unit["StateDirectoryMode"], "0700")
+            self.assertEqual(unit["UMask"], "0077")
+            credential, _, source = unit["LoadCredential"].partition(":")
+            self.assertEqual(credential, "wsmsg.common.peer.secrets")
+            self.assertIn(source, f"{KEYS}/peer.key")
+        self.assertEqual((len(users), len(folders)), (2, 2))
+
+    def test_secret_is_made(self) -> None:
+        """
+        The unit for the secret makes one that the daemons accept, readable by its owner
+        only, and keeps one that is there.
+        """
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        text = (UNITS / "wsmsg-keys.service").read_text()
+        found = re.search(r"(?m)^ExecStart=/bin/sh -c '(.*)'$", text)
+        assert found is not None
+        command = f"umask 0077; {found[1].replace(KEYS, str(folder))}"
+        secrets = []
+        for _ in range(2):
+            subprocess.run(["/bin/sh", "-c", command], check=True)
+            secrets.append((folder / "peer.key").read_text())
+        self.assertEqual(secrets[0], secrets[1])
+        self.assertEqual((folder / "peer.key").stat().st_mode & 0o777, 0o600)
+        self.assertEqual(os.listdir(folder), ["peer.key"])
+        given = folder / "wsmsg.common.peer.secrets"
+        shutil.copy(folder / "peer.key", given)
+        sources = Sources(environ={"CREDENTIALS_DIRECTORY": str(folder)})
+        for kind in (ConnectSettings, MessageSettings):
+            settings = load_settings(kind, sources)
+            [secret] = settings.peer.secrets
+            self.assertEqual(secret.get_secret_value(), secrets[0])
 
     def test_example_file(self) -> None:
         """

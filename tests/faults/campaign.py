@@ -74,7 +74,9 @@ class CampaignTestCase(LoadTestCase):
                     await self._inject(nemesis, faults, load)
 
                 try:
-                    messages += await self.run_round(installation, inject)
+                    messages += await self.run_round(
+                        installation, inject, ends_s=ends_s
+                    )
                 finally:
                     for proxy in proxies:
                         await proxy.close()

@@ -18,6 +18,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
+from tests.faults.pushes import compared, missed_pushes
 from tests.integration.installation import Installation
 from tests.integration.raw_client import RawClient
 from tests.stalls import History
@@ -203,10 +204,14 @@ class LoadTestCase(TestCase):
         self,
         installation: Installation,
         faults: Callable[[Load], Awaitable[None]],
+        *,
+        ends_s: float = 0.0,
     ) -> int:
         """
         Start all daemons and the load, run the faults, check the result, and stop.
 
+        @param ends_s: a round that ends later is the last one, and in a long campaign
+            waits until all sessions were compared with the store once more.
         @return: the number of messages that were sent.
         """
         load = Load(installation, _PAIRS)
@@ -216,6 +221,9 @@ class LoadTestCase(TestCase):
             await faults(load)
             await load.finish()
             await self.check(installation, load)
+            if MINUTES and time.monotonic() >= ends_s:
+                await compared(load.clients)
+            self.assertEqual(await missed_pushes(installation), [])
             return len(load.sent)
         except BaseException:
             for daemon in installation.daemons:

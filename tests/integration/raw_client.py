@@ -34,6 +34,8 @@ class RawClient:
     @ivar accepted_s: when each client id was accepted, by C{time.monotonic}.
     @ivar taken_s: when each content first arrived.
     @ivar problems: broken promises, in words.
+    @ivar checked_s: when the server last compared a session of this client with the
+        store, by C{time.monotonic}, as the last pong said.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class RawClient:
         self.problems: list[str] = []
         self.connects = 0
         self.resyncs = 0
+        self.checked_s = 0.0
         self.longest_sync_s = 0.0
         self._asked_s = 0.0
         self.changed = asyncio.Condition()
@@ -287,6 +290,16 @@ class RawClient:
             self.taken_s.setdefault(message.content, time.monotonic())
 
     # -- answers
+
+    async def ping(self) -> None:
+        """
+        Ask when this session was compared with the store.
+        """
+        await self._write(ping=pb.Ping())
+
+    async def _pong(self, pong: pb.Pong) -> None:
+        if pong.checked_ms:
+            self.checked_s = time.monotonic() - pong.checked_ms / 1000
 
     async def _accepted(self, accepted: pb.Accepted) -> None:
         self._unanswered.pop(accepted.client_id, None)

@@ -39,7 +39,8 @@ class HistoryTests(SynchronousTestCase):
         One check is open at a time; it finds another message, or none, under the
         number; one that is refused is asked again, or given up.
         """
-        last = {"": ("u:1:2", Position(5, 5, 50)), "u:1:3": ("u:1:3", Position(7, 7))}
+        first, other = ("u:1:2", Position(5, 5, 50)), ("u:1:3", Position(7, 7))
+        last = {"": first, "u:1:2": first, "u:1:3": other}
         history = ServerHistory("e1", "", last.get)
         for name in ("", "u:1:3", "u:1:4"):
             history.suspect(name)
@@ -69,7 +70,9 @@ class HistoryTests(SynchronousTestCase):
             self.assertEqual(len(history.due(4.0)), 1)
             self.assertTrue(history.is_rewound_in(pages))
         history.suspect("")
-        history.due(5.0)
+        self.assertEqual(len(history.due(5.0)), 1)
+        history.lost()
+        self.assertEqual(len(history.due(5.0)), 1)
         history.refused(None)
         self.assertEqual((history.due(9.0), history.next_due(9.0)), ([], None))
 

@@ -11,6 +11,8 @@ from tests.message.store.inserts import changed_conversations, insert_into
 from tests.stack.mongo.test_faults import SharedStores
 from tests.stack.servers import needs
 from wsmsg.message.store.interface import Outcome
+from wsmsg.message.store.numbers import BITS
+from wsmsg.message.store.position import decode_position
 
 
 @needs("mongo")
@@ -71,6 +73,30 @@ class PositionTests(SharedStores):
         self.assertNotEqual(store.epoch, epoch)
         names, _ = await changed_conversations(store, 1)
         self.assertEqual(names, ["u:1:2"])
+
+    async def test_version_without_ends(self) -> None:
+        """
+        A Message of a version that keeps no ends, and numbers changes meanwhile, makes
+        no number of before one that was never given.
+        """
+        store, _ = await self.two()
+        await insert_into(store, [said(1)], 5)
+        await insert_into(store, [said(2)], 5)
+        before = await store.position_now()
+        (generation,) = {n >> BITS for n in decode_position(before).since.values()} - {
+            0
+        }
+        later = (generation + 1) << BITS
+        await self.in_database(
+            "conversations",
+            q={"_id": "/shard/0"},
+            u={"$set": {"generation": generation + 1, "change": later + 1}},
+        )
+        for _ in range(2):
+            page = await store.conversations_of(1, before, 9)
+            self.assertEqual(page.ahead, {})
+            store.forget_shards()
+            await insert_into(store, [said(3)], 5)
 
     async def test_older_documents(self) -> None:
         """

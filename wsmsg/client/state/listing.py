@@ -182,6 +182,8 @@ class ServerHistory:
         """
         Forget the check of a lost connection; the next one begins with another.
         """
+        if self._asked is not None:
+            self.suspect(self._asked[0])
         self._asked, self._not_before = None, 0.0
 
     def suspect(self, conversation: str) -> None:

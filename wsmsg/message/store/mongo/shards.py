@@ -5,9 +5,10 @@ without asking.
 A shard has a document, C{/shard/N}, among those of the conversations, so that one
 command writes heads and then the document.  It has the shard's C{generation}, which
 rises whenever a process begins to number changes there, and C{change}, the highest
-number whose batch was written.  The number of a batch is
-C{generation << BITS | counter}, so a later owner's numbers are above all of an earlier
-one.
+number whose batch was written.  The number of a batch has the generation above a
+counter (L{wsmsg.message.store.numbers}), so a later owner's numbers are above all of an
+earlier one.  C{ends} has what C{change} was when the last generations began, up to the
+generation C{ended_by}: after one that did not keep it, C{change} is of a higher one.
 
 Behind the heads, a batch writes the number into the document B{if the generation is
 still its own}.  If it is not, another process has numbered changes meanwhile, and
@@ -197,7 +198,7 @@ class MongoShards:
             elif document["_id"].startswith(_SHARD):
                 shard = int(document["_id"].removeprefix(_SHARD))
                 changes[shard] = int(document.get("change", 0))
-                ends[shard] = [int(n) for n in document.get("ends", ())]
+                ends[shard] = _ends_of(document)
         return StoreNumbers(self.name, changes, ends)
 
     async def read_epoch(self) -> str:
@@ -293,11 +294,10 @@ class MongoShards:
             await self.renew_epoch(epoch_of(self.name.full))
         self._highest[shard] = generation
         # Before its first number.  Another process that began one meanwhile does it.
-        ends = with_end(document.get("ends", ()), int(document.get("change", 0)))
+        ends = with_end(_ends_of(document), int(document.get("change", 0)))
         mine = {"_id": key, "generation": generation}
-        await self._connection.run(
-            update("conversations", [change(mine, {"$set": {"ends": ends}})])
-        )
+        kept = {"$set": {"ends": ends, "ended_by": generation}}
+        await self._connection.run(update("conversations", [change(mine, kept)]))
         self._turns[shard] = _Turn(generation)
 
 
@@ -315,6 +315,12 @@ def first_epoch() -> list[Document]:
 def _name_of(document: Document) -> NameAndSecret:
     secret, renewed = document.get("secret", ""), bool(document.get("renewed"))
     return NameAndSecret(document["epoch"], secret, renewed)
+
+
+def _ends_of(shard: Document) -> list[int]:
+    if int(shard.get("change", 0)) >> BITS > int(shard.get("ended_by", 0)):
+        return []
+    return [int(n) for n in shard.get("ends", ())]
 
 
 def epoch_query() -> Document:

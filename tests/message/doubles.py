@@ -168,6 +168,7 @@ class MemoryStore(MemoryReadMarks, EpochInMemory):
             )
         )
         self.reserved = {}
+        self.revoked = {}
         self.refuse: set[str] = set()
         self.rivals: list[Message] = []
         self.inserts = 0

@@ -24,7 +24,7 @@ from wsmsg.events.recall import RECALL
 from wsmsg.message.store.interface import HeadRow, IMessageStore
 from wsmsg.model import RECALLED, Cursor, Message
 from wsmsg.transfer.load import CannotImport, Importer
-from wsmsg.transfer.records import GroupLine, MemberLine, Record
+from wsmsg.transfer.records import GroupLine, MemberLine, Record, RevocationLine
 
 CURSORS = [Cursor("u:1:2", 1, 9, 3), Cursor("u:1:3", 3, 4, 4)]
 TALKS = [*talk(9), *talk(4, "u:1:3")]
@@ -45,6 +45,20 @@ class KeepingTests(MovingCase):
         self.assertEqual((importer.written, importer.there), (13, 0))
         self.assertEqual(await self.records(self.path), records)
         self.assertEqual(await store.page("u:1:2", 0, 20), (talk(9), 9))
+
+    async def test_revocations(self) -> None:
+        """
+        The times before which tokens are revoked go along, before everything else, and
+        a time in the store that is later stays.
+        """
+        store = await self.made()
+        await store.revoke(8, 3000)
+        first = [RevocationLine(7, 1000), RevocationLine(8, 2000)]
+        await self.keep(store, *first, *lines_for(TALKS))
+        self.assertEqual(await store.revocations(), {7: 1000, 8: 3000})
+        found = await self.records(self.path)
+        stored = [RevocationLine(7, 1000), RevocationLine(8, 3000)]
+        self.assertEqual(found, [*stored, *lines_for(TALKS)])
 
     async def test_clients_are_told(self) -> None:
         """

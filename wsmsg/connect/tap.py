@@ -180,6 +180,10 @@ def _sessions(
     from wsmsg.connect.upstream.endpoint import grpc_endpoints
     from wsmsg.connect.upstream.upstream import Upstream
 
+    def authenticate(token: str, claimed_user: int | None) -> Identity:
+        identity = authenticator.authenticate(token, claimed_user)
+        return registry.revocations.check(identity)
+
     incarnation = uuid.uuid4().hex
     upstream = Upstream(
         daemon.settings,
@@ -199,7 +203,7 @@ def _sessions(
         incarnation=incarnation,
         registry=registry,
         upstream=upstream,
-        authenticate=authenticator.authenticate,
+        authenticate=authenticate,
         clock=reactor,
         unix_s=time.time,
     )

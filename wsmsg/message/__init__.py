@@ -32,6 +32,7 @@ The modules::
     node         start, stop, reload, status and metrics of all parts
     rpc          the gRPC services
     query_rpc    queries in protobuf
+    revoked_tokens  the times before which tokens of users are revoked
     user_tokens  what verifies the tokens of users who call the HTTP API
     backends     the table of backends, and the adapters that the settings choose
 """

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from wsmsg.message.node import MessageNode
     from wsmsg.message.queries.marks import Marks
     from wsmsg.message.queries.queries import Queries
+    from wsmsg.message.revoked_tokens import RevokedTokens
     from wsmsg.message.user_tokens import UserTokens
     from wsmsg.peers.parts import PeerParts
 
@@ -65,9 +66,8 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     from wsmsg.peers.identity import peer_probe
     from wsmsg.peers.parts import PeerParts
 
-    # A thread that returns from SQLite waits for the interpreter lock, which the
-    # thread of the reactor gives up after this time: with Python's 5 ms each step of
-    # a commit would wait so long behind a busy reactor.
+    # A thread that returns from SQLite waits so long for the interpreter lock, behind a
+    # busy reactor: Python's 5 ms would count for each step of a commit.
     sys.setswitchinterval(_SWITCH_S)
     settings: MessageSettings = options.settings
     checks = [peer_probe(settings, options.data_dir)]
@@ -90,9 +90,8 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     daemon.on_reload(node.apply_settings)
     node.register_metrics(daemon.metrics)
     follow_readiness(daemon.health, node.rpc.health, node.rpc.services)
-    parts, stop_order = assembly.parts()
-    dead_letters = DeadLetterCalls(node.journal).routes()
-    return daemon.service(parts, stop_order, admin=dead_letters)
+    admin = DeadLetterCalls(node.journal).routes()
+    return daemon.service(*assembly.parts(), admin=admin)
 
 
 class Assembly:
@@ -140,23 +139,23 @@ class Assembly:
             Part("files", node.open_files, node.close_files),
             part("ids", self._reservation),
             Part("leases", node.start_leases, node.stop_leases),
+            part("revoked tokens", self._revoked),
             Part("rpc", node.start_rpc, node.stop_rpc),
             Part("plugins", stop=node.stop_plugins),
             Part("intake", stop=node.drain),
             part("watches", self._watches),
         ]
-        stop_order = ["intake", "plugins", "rpc", "watches", "ids", "files", "leases"]
-        stop_order.append("presence")
+        stop_order = ["intake", "plugins", "rpc", "watches", "ids"]
+        stop_order += ["revoked tokens", "files", "leases", "presence"]
         if self._settings.listen:
             http = self._http()
             listener = Listener(self._reactor, self._settings.listen, http.site)
             parts += [part("http", listener), Part("calls", stop=http.drain)]
             parts.append(part("user tokens", self._user_tokens))
             stop_order[:0] = ["http", "calls", "user tokens"]
-        if self._registry is not None:
-            address = self._registry.address
-            self._registry.on_others(partial(self._links.set_list, address))
-            parts.append(part("registry", self._registry))
+        if (registry := self._registry) is not None:
+            registry.on_others(partial(self._links.set_list, registry.address))
+            parts.append(part("registry", registry))
             stop_order.insert(0, "registry")
         return parts, stop_order
 
@@ -200,8 +199,7 @@ class Assembly:
 
     @cached_property
     def _legacy(self) -> LegacyPlugin:
-        # Made for the first legacy peer, or request of the legacy HTTP contract: other
-        # Messages do not import it.
+        # Made for the first legacy peer or request; other Messages do not import it.
         from wsmsg.message.legacy.plugin import LegacyPlugin
 
         plugin = LegacyPlugin(
@@ -338,6 +336,7 @@ class Assembly:
             keepalive_s=self._settings.keepalive_s,
             content_bytes=self._settings.content_bytes,
             clocks=ClockOffsets(self._reactor.seconds, time.time),
+            revoked=self._revoked.known,
         )
 
     def _reader(self) -> JournalReader:
@@ -362,7 +361,8 @@ class Assembly:
 
         daemon, settings = self._daemon, self._settings
         submit = SubmitAndWait(self._ingress, self._store, self._reactor)
-        services = ApiServices(self._store, submit, self._queries, self._links)
+        store, revoke = self._store, self._revoked.revoke
+        services = ApiServices(store, submit, self._queries, self._links, revoke)
         http = PublicHttp(
             services,
             daemon.health,
@@ -372,19 +372,23 @@ class Assembly:
             self._legacy_http(submit) if settings.legacy.http else tuple,
         )
         daemon.on_reload(http.apply_settings)
-        daemon.on_files(self._user_tokens.reload)
         daemon.on_files(http.read_keys)
         http.register_metrics(daemon.metrics)
         return http
 
     @cached_property
+    def _revoked(self) -> RevokedTokens:
+        from wsmsg.message.revoked_tokens import RevokedTokens
+
+        tell, token = self._links.revoke, lambda: self._daemon.current.http.token
+        return RevokedTokens(self._store, self._reactor, tell=tell, settings=token)
+
+    @cached_property
     def _user_tokens(self) -> UserTokens:
         from wsmsg.message.user_tokens import UserTokens
 
-        daemon, jwks = self._daemon, self._settings.http.token.jwks
-        add, backoff = daemon.health.add, daemon.backoff
-        clock, folder = self._reactor, daemon.data_dir
-        return UserTokens(jwks, folder, clock, backoff=backoff, add=add)
+        jwks, check = self._settings.http.token.jwks, self._revoked.check
+        return UserTokens(jwks, self._daemon, self._reactor, check=check)
 
     def _legacy_http(self, submit: ISubmit) -> MoreRoutes:
         daemon = self._daemon

@@ -5,17 +5,15 @@ Verification of the tokens of users who call the HTTP API, by C{http.token}.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from wsmsg.auth.identity import Authenticate
+from wsmsg.auth.identity import Authenticate, Identity
 from wsmsg.auth.issuer import IssuerKeys, issuer_keys
 from wsmsg.auth.jwt import Authenticator
 from wsmsg.auth.local_key import TokenKeyUnusable, local_key
-from wsmsg.dependency.retry import Backoff
-from wsmsg.dependency.state import Dependency
+from wsmsg.daemon.app import Daemon
 from wsmsg.settings.tokens import TokenSettings
 
 
@@ -23,7 +21,8 @@ class UserTokens:
     """
     Makes authenticators, which share the keys of an issuer.
 
-    @param add: called with the state of the fetches of C{http.token.jwks}.
+    @param check: raises L{wsmsg.errors.WsmsgError} for a token that is revoked.
+    @param daemon: shows the state of the fetches of C{http.token.jwks}.
     @ivar issuer: the keys of C{http.token.jwks}; L{None}: it is not set.
     """
 
@@ -32,16 +31,17 @@ class UserTokens:
     def __init__(
         self,
         jwks: str,
-        data_dir: Path,
+        daemon: Daemon,
         clock: IReactorTime,
         *,
-        backoff: Backoff,
-        add: Callable[[Dependency], object],
+        check: Callable[[Identity], object],
     ) -> None:
-        self._data_dir = data_dir
-        self.issuer: IssuerKeys | None = issuer_keys(jwks, clock, backoff)
+        self._check = check
+        self._data_dir = daemon.data_dir
+        self.issuer: IssuerKeys | None = issuer_keys(jwks, clock, daemon.backoff)
         if self.issuer is not None:
-            add(self.issuer.dependency)
+            daemon.health.add(self.issuer.dependency)
+            daemon.on_files(self.issuer.reload)
 
     def start(self) -> None:
         """
@@ -57,13 +57,6 @@ class UserTokens:
         if self.issuer is not None:
             self.issuer.stop()
 
-    def reload(self) -> None:
-        """
-        Fetch the keys of the issuer again.
-        """
-        if self.issuer is not None:
-            self.issuer.reload()
-
     def authenticator(self, token: TokenSettings) -> Authenticate:
         """
         Return what verifies tokens by these settings, and by the key in the data
@@ -76,4 +69,11 @@ class UserTokens:
             if not (token.secret.get_secret_value() or token.public_key or token.jwks):
                 self._log.warn("no key checks users' tokens: {reason}", reason=str(e))
         local = key.encode("ascii")
-        return Authenticator(token, local, issuer=self.issuer).authenticate
+        verify = Authenticator(token, local, issuer=self.issuer).authenticate
+
+        def authenticate(text: str, claimed_user: int | None) -> Identity:
+            identity = verify(text, claimed_user)
+            self._check(identity)
+            return identity
+
+        return authenticate

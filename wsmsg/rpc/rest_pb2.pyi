@@ -290,7 +290,7 @@ class WatchDelta(_message.Message):
     def __init__(self, add: _Optional[_Iterable[int]] = ..., remove: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class LinkWelcome(_message.Message):
-    __slots__ = ("message_service_id", "incarnation", "link_version", "resumed", "heartbeat_ms", "content_bytes", "address", "messages", "unix_ms")
+    __slots__ = ("message_service_id", "incarnation", "link_version", "resumed", "heartbeat_ms", "content_bytes", "address", "messages", "unix_ms", "revocations")
     MESSAGE_SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     LINK_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -300,6 +300,7 @@ class LinkWelcome(_message.Message):
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     message_service_id: str
     incarnation: str
     link_version: int
@@ -309,10 +310,11 @@ class LinkWelcome(_message.Message):
     address: str
     messages: MessageList
     unix_ms: int
-    def __init__(self, message_service_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., link_version: _Optional[int] = ..., resumed: _Optional[bool] = ..., heartbeat_ms: _Optional[int] = ..., content_bytes: _Optional[int] = ..., address: _Optional[str] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., unix_ms: _Optional[int] = ...) -> None: ...
+    revocations: Revocations
+    def __init__(self, message_service_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., link_version: _Optional[int] = ..., resumed: _Optional[bool] = ..., heartbeat_ms: _Optional[int] = ..., content_bytes: _Optional[int] = ..., address: _Optional[str] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., unix_ms: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ...) -> None: ...
 
 class PushBatch(_message.Message):
-    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks", "last_login", "messages", "whole")
+    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks", "last_login", "messages", "whole", "revocations")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     PUSHES_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -324,6 +326,7 @@ class PushBatch(_message.Message):
     LAST_LOGIN_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     WHOLE_FIELD_NUMBER: _ClassVar[int]
+    REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     number: int
     pushes: _containers.RepeatedCompositeFieldContainer[Push]
     results: _containers.RepeatedCompositeFieldContainer[SendResult]
@@ -335,7 +338,16 @@ class PushBatch(_message.Message):
     last_login: int
     messages: MessageList
     whole: int
-    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ..., kicks: _Optional[_Iterable[_Union[Kick, _Mapping]]] = ..., last_login: _Optional[int] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., whole: _Optional[int] = ...) -> None: ...
+    revocations: Revocations
+    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ..., kicks: _Optional[_Iterable[_Union[Kick, _Mapping]]] = ..., last_login: _Optional[int] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., whole: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ...) -> None: ...
+
+class Revocations(_message.Message):
+    __slots__ = ("users", "before_ms")
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_MS_FIELD_NUMBER: _ClassVar[int]
+    users: _containers.RepeatedScalarFieldContainer[int]
+    before_ms: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, users: _Optional[_Iterable[int]] = ..., before_ms: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class MessageList(_message.Message):
     __slots__ = ("addresses",)

@@ -5,6 +5,8 @@ queries.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from wsmsg.model import ConversationHead, Cursor, Message, UserPresence
 from wsmsg.rpc import rest_pb2
 
@@ -52,3 +54,10 @@ def write_message(to: rest_pb2.ChatMessage, message: Message) -> None:
     to.time_ms = message.time_ms
     if message.extra:
         to.extra = message.extra
+
+
+def revocations_of(revoked: Mapping[int, int]) -> rest_pb2.Revocations:
+    """
+    Convert times before which tokens of users are revoked.
+    """
+    return rest_pb2.Revocations(users=revoked.keys(), before_ms=revoked.values())

@@ -17,6 +17,7 @@ from wsmsg.transfer.records import (
     MemberLine,
     MessageLine,
     Record,
+    RevocationLine,
 )
 from wsmsg.transfer.retrying import RetryUntil
 
@@ -45,6 +46,12 @@ class Dump:
         @param last: only records with greater keys.
         """
         name, archive = last[0], self._archive
+        if not name:
+            revoked = await self._call(archive.revocations)
+            lines = [RevocationLine(*pair) for pair in sorted(revoked.items())]
+            new: list[Record] = [line for line in lines if line.key > last]
+            for first in range(0, len(new), self._limit):
+                yield new[first : first + self._limit]
         # A text that sorts before the name, with little between the two.
         after = name[:-1]
         while extents := await self._call(archive.conversations, after, self._limit):

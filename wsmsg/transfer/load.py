@@ -25,6 +25,7 @@ from wsmsg.transfer.records import (
     MemberLine,
     MessageLine,
     Record,
+    RevocationLine,
 )
 from wsmsg.transfer.retrying import RetryUntil
 
@@ -63,6 +64,9 @@ class Importer:
         @raise Unavailable: the store stayed away for too long.
         """
         placed = list(enumerate(batch.records, batch.first_line))
+        for record in batch.records:
+            if isinstance(record, RevocationLine):
+                await self._call(self._store.revoke, record.user, record.before_ms)
         messages = [(n, r.message) for n, r in placed if isinstance(r, MessageLine)]
         if messages:
             await self._insert(messages)

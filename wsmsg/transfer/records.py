@@ -52,6 +52,24 @@ class HeaderLine(_Line, frozen=True, tag="store"):
     secret: _Secret = ""
 
 
+class RevocationLine(_Line, frozen=True, tag="revocation", gc=False):
+    """
+    The time before which the tokens of a user are revoked, in unix milliseconds.  These
+    lines are the first.
+    """
+
+    user: _Positive
+    before_ms: _Natural
+
+    @property
+    def conversation(self) -> str:
+        return ""
+
+    @property
+    def key(self) -> Key:
+        return ("", 0, self.user)
+
+
 class MessageLine(_Line, frozen=True, tag="message", gc=False, omit_defaults=True):
     """
     A message.
@@ -163,6 +181,7 @@ class RecordCounts(msgspec.Struct, kw_only=True):
     groups: _Natural = 0
     members: _Natural = 0
     cursors: _Natural = 0
+    revocations: _Natural = 0
 
     def add(self, record: Record, *, new: bool) -> None:
         """
@@ -180,6 +199,8 @@ class RecordCounts(msgspec.Struct, kw_only=True):
                 self.members += 1
             case CursorLine():
                 self.cursors += 1
+            case RevocationLine():
+                self.revocations += 1
 
 
 class EndLine(_Line, frozen=True, tag="end"):
@@ -191,7 +212,7 @@ class EndLine(_Line, frozen=True, tag="end"):
     sha256: _Hash
 
 
-Record = MessageLine | GroupLine | MemberLine | CursorLine
+Record = RevocationLine | MessageLine | GroupLine | MemberLine | CursorLine
 Line = HeaderLine | Record | CheckLine | EndLine
 
 
@@ -202,6 +223,8 @@ def check(record: Record) -> None:
     @raise ValueError: it could not.
     """
     name = record.conversation
+    if isinstance(record, RevocationLine):
+        return
     try:
         if is_group(name):
             group_in(name)

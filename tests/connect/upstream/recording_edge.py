@@ -4,7 +4,7 @@ A double of the sessions, for tests of Connect's upstream.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from zope.interface import implementer
@@ -53,6 +53,10 @@ class RecordingEdge:
 
     def presence(self, presence: UserPresence) -> None:
         self.calls.append(("presence", presence))
+
+    def revoke(self, revoked: Iterable[tuple[int, int]]) -> None:
+        for user, before_ms in revoked:
+            self.calls.append(("revoke", user, before_ms))
 
     def kick(self, user: int, device: str, reason: str) -> None:
         self.calls.append(("kick", user, device, reason))

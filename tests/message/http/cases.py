@@ -78,6 +78,7 @@ class ApiCase(HttpCase):
             presence, self.clock, grace_s=1, limit_records=9, limit_bytes=99
         )
         self.receipts: list[Cursor] = []
+        self.revoked: list[tuple[int, int]] = []
         self.marks = Marks(self.store, self.receipts.append, self.clock)
         self.behind = ApiServices(
             self.store,
@@ -90,6 +91,7 @@ class ApiCase(HttpCase):
                 may_be_unstored=self.may_be_unstored,
             ),
             self.links,
+            self.revoke,
         )
         legacy = LegacyHttpCalls(
             self.store,
@@ -106,6 +108,13 @@ class ApiCase(HttpCase):
 
     async def may_be_unstored(self, conversation: str, user: int) -> bool:
         return conversation in self.not_stored
+
+    async def revoke(self, user: int, before_ms: int) -> tuple[int, int]:
+        """
+        Record a revocation.
+        """
+        self.revoked.append((user, before_ms))
+        return before_ms, 1
 
     def send(self, content: str, **more: Any) -> Any:
         """

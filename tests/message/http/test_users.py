@@ -4,6 +4,7 @@ Users over HTTP: conversations, unread counts, presence and sessions.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from tests.message.http.cases import ApiCase
@@ -166,3 +167,31 @@ class UserCallsTests(ApiCase):
         for user in ("0", "-1", "x", str(2**63), "1.5", "é"):
             for path in ("conversations", "unread", "groups"):
                 self.assertEqual(self.ask("GET", f"users/{user}/{path}")[0], 404)
+
+    def test_tokens_revoked(self) -> None:
+        """
+        The tokens of a user are revoked before a time in seconds or milliseconds, or
+        now.
+        """
+        for before, wanted in ((1_700_000_000, 1_700_000_000_000), (10**12, 10**12)):
+            answer = self.ask("DELETE", "users/7/tokens", before=str(before))
+            self.assertEqual(answer[0], 200)
+            self.assertEqual(self.revoked.pop(), (7, wanted))
+        self.ask("DELETE", "users/7/tokens")
+        (_, before_ms) = self.revoked.pop()
+        self.assertLess(abs(before_ms - time.time() * 1000), 60_000)
+        self.assertEqual(self.ask("DELETE", "users/0/tokens")[0], 404)
+        self.assertEqual(self.ask("DELETE", "users/7/tokens", before="soon")[0], 400)
+        self.assertEqual(self.revoked, [])
+
+    def test_sessions_revoked(self) -> None:
+        """
+        The end of a user's sessions revokes the tokens first, if it is asked to; a call
+        with a mistake does neither.
+        """
+        self.ask("DELETE", "users/7/sessions", revoke="true")
+        self.assertEqual([user for user, _ in self.revoked], [7])
+        self.ask("DELETE", "users/7/sessions", revoke="false")
+        for wrong in ({"revoke": "1"}, {"revoke": "true", "reason": "x" * 257}):
+            self.assertEqual(self.ask("DELETE", "users/7/sessions", **wrong)[0], 400)
+        self.assertEqual(len(self.revoked), 1)

@@ -71,6 +71,14 @@ def make_archive_tests(
             self.assertEqual(await archive.messages([Span("u:1:2", 0, 9)]), [])
             self.assertEqual(await archive.cursors_in(["u:1:2"], ("", 0), 9), [])
 
+        async def test_revocations(self) -> None:
+            """
+            The archive has the times before which tokens are revoked.
+            """
+            await self.store.revoke(7, 1000)
+            archive = await self.opened()
+            self.assertEqual(await archive.revocations(), {7: 1000})
+
         async def test_epoch(self) -> None:
             """
             An archive has the epoch of the store.

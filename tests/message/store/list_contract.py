@@ -286,6 +286,28 @@ class ListTests(CursorTests):
         self.store = await self.place.kill()
         self.assertEqual(await self.store.reserve_ids(0, 1), 2**41 + 1)
 
+    async def test_revocations(self) -> None:
+        """
+        The time before which the tokens of a user are revoked rises only, and survives
+        a kill; each change can be noticed, and old times can be forgotten.
+        """
+        self.assertEqual(await self.store.revocations(), {})
+        first = await self.store.revocations_changed()
+        for user, before_ms, now_ms in (
+            (7, 1000, 1000),
+            (2**63 - 1, 2**41, 2**41),
+            (7, 900, 1000),
+            (7, 1100, 1100),
+        ):
+            self.assertEqual(await self.store.revoke(user, before_ms), now_ms)
+        self.assertNotEqual(await self.store.revocations_changed(), first)
+        self.store = await self.place.kill()
+        found = await self.store.revocations()
+        self.assertEqual(found, {7: 1100, 2**63 - 1: 2**41})
+        self.assertEqual({type(n) for pair in found.items() for n in pair}, {int})
+        await self.store.forget_revocations(1100)
+        self.assertEqual(await self.store.revocations(), {2**63 - 1: 2**41})
+
     async def test_many_conversations(self) -> None:
         """
         A list by pages has all of many conversations, however many are stored at once,

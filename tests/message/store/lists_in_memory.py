@@ -28,6 +28,8 @@ class EpochInMemory:
     at = ""
     forgotten = 0
     reserved: dict[int, int]
+    revoked: dict[int, int]
+    revokes = 0
 
     def forget_shards(self) -> None:
         self.forgotten += 1
@@ -45,6 +47,21 @@ class EpochInMemory:
         before = self.reserved.get(node_number, 0)
         self.reserved[node_number] = max(before, until_ms)
         return succeed(before)
+
+    def revoke(self, user: int, before_ms: int) -> Deferred[int]:
+        self.revoked[user] = max(self.revoked.get(user, 0), before_ms)
+        self.revokes += 1
+        return succeed(self.revoked[user])
+
+    def revocations(self) -> Deferred[dict[int, int]]:
+        return succeed(dict(self.revoked))
+
+    def revocations_changed(self) -> Deferred[int]:
+        return succeed(self.revokes)
+
+    def forget_revocations(self, until_ms: int) -> Deferred[None]:
+        self.revoked = {u: t for u, t in self.revoked.items() if t > until_ms}
+        return succeed(None)
 
     def renew_epoch(self, known: str) -> Deferred[str]:
         if self.epoch == known:

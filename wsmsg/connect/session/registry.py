@@ -19,10 +19,16 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from wsmsg import model
+from wsmsg.auth.identity import Identity
 from wsmsg.connect.session.context import SessionCounters
 from wsmsg.connect.session.timers import SessionTimers, TimedSession
 from wsmsg.connect.session.watchers import Watchers
-from wsmsg.connect.tokens.interface import ExpiringSession, Expiry
+from wsmsg.connect.tokens.interface import (
+    REVOKED,
+    ExpiringSession,
+    Expiry,
+    Revocations,
+)
 from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Overloaded
 from wsmsg.events import shown_content
@@ -44,6 +50,7 @@ class RegisteredSession(TimedSession, ExpiringSession, Protocol):
     codec: ICodec
     opened_s: float
     login: int
+    identity: Identity | None
     send_bucket: TokenBucket | None
 
     def encoded(self, frame: ServerFrame, extra: str = "") -> bytes:
@@ -80,6 +87,7 @@ class Registry:
     @ivar settings: the current settings of the daemon.
     @ivar timers: the timers of all sessions; its C{sweep} must be called steadily.
     @ivar expiry: the ends of their tokens; likewise.
+    @ivar revocations: the revoked tokens of users.
     @ivar watchers: the presence subscriptions of all sessions.
     @ivar counters: counters of all sessions.
     @ivar count: connections that are not lost yet, whatever their state.
@@ -106,6 +114,7 @@ class Registry:
         self.witness = ""
         self.timers = SessionTimers(clock, uniform)
         self.expiry = Expiry(clock, unix_s)
+        self.revocations = Revocations()
         self.watchers: Watchers[RegisteredSession] = Watchers()
         self._on_added: list[OnSession] = []
         self._on_removed: list[OnSession] = []
@@ -284,6 +293,13 @@ class Registry:
         for session in self.sessions_of(user):
             if not device or session.device == device:
                 session.close(Close.KICKED, reason)
+
+    def revoke(self, revoked: Iterable[tuple[int, int]]) -> None:
+        for user in self.revocations.add(revoked):
+            for session in self.sessions_of(user):
+                identity = session.identity
+                if identity is not None and self.revocations.is_revoked(identity):
+                    session.close(Close.UNAUTHENTICATED, REVOKED)
 
     def replaced(self, user: int, device: str, last_login: int) -> int:
         newer = 0

@@ -300,6 +300,7 @@ def refresh(session: Session, frame: frames.Refresh) -> None:
     try:
         session.count_refresh()
         identity = context.authenticate(frame.token, session.user)
+        context.registry.revocations.check(identity)
     except WsmsgError as e:
         refuse(session, e, frame.id)
         return

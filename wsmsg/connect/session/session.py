@@ -244,6 +244,7 @@ class Session(Input):
             return
         try:
             identity = login.authenticate(context, hello, self.identity, self._claimed)
+            registry.revocations.check(identity)
             self.user, self.device = identity.user, hello.device
             self.opened_s = context.clock.seconds()
             registry.add(self)

@@ -56,7 +56,8 @@ def apply_kicks(
     batch: rest_pb2.PushBatch, edge: IEdge, logins: LoginNumbers
 ) -> list[rest_pb2.Login]:
     """
-    Give the sessions orders to end.
+    Give the sessions orders to end, by a service, by another login or as their tokens
+    are revoked.
 
     @return: the logins here that are newer than one elsewhere, which Message has to be
         told of again.
@@ -71,4 +72,13 @@ def apply_kicks(
                 newer.append(rest_pb2.Login(user=user, device=device, number=number))
         else:
             edge.kick(user, device, kick.reason)
+    # Behind the kicks, which tell their own reason.
+    apply_revocations(batch.revocations, edge)
     return newer
+
+
+def apply_revocations(revocations: rest_pb2.Revocations, edge: IEdge) -> None:
+    """
+    Give the sessions the times before which tokens of users are revoked.
+    """
+    edge.revoke(zip(revocations.users, revocations.before_ms, strict=False))

@@ -324,9 +324,7 @@ class IEdge(Interface):
     """
 
     def users() -> Sequence[int]:
-        """
-        Return all users with a session on this node.
-        """
+        """Return all users with a session on this node."""
 
     def is_unsure() -> bool:
         """
@@ -336,14 +334,10 @@ class IEdge(Interface):
         """
 
     def has_user(user: int) -> bool:
-        """
-        Return whether the user has a session on this node.
-        """
+        """Return whether the user has a session on this node."""
 
     def watched() -> Sequence[int]:
-        """
-        Return all users whose presence a session on this node watches.
-        """
+        """Return all users whose presence a session on this node watches."""
 
     def push(message: Message, targets: Sequence[int]) -> int:
         """
@@ -380,6 +374,12 @@ class IEdge(Interface):
         """
         End the session of one device of the user, or of all devices if C{device} is
         empty, with a close code that tells the client not to reconnect.
+        """
+
+    def revoke(revoked: Iterable[tuple[int, int]]) -> None:
+        """
+        Refuse tokens of users that were issued before these times, in unix
+        milliseconds, and end the sessions with such tokens.
         """
 
     def replaced(user: int, device: str, last_login: int) -> int:

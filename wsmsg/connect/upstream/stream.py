@@ -22,13 +22,13 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from wsmsg.connect.upstream import convert
 from wsmsg.connect.upstream.context import (
     PeerLife,
     StreamOwner,
     Transport,
     UpstreamContext,
 )
-from wsmsg.connect.upstream.convert import apply_ephemeral, apply_kicks, rejection_of
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.connect.upstream.joins import JoinBarrier, PresenceAcks
 from wsmsg.connect.upstream.outgoing import NetChange, UserListing, move_sends
@@ -329,6 +329,7 @@ class UpstreamStream:
         life.set_address(welcome.address)
         self._shared.reach.welcomed(self, welcome.address)
         self._shared.reach.listed(self, welcome.messages.addresses)
+        convert.apply_revocations(welcome.revocations, self._shared.edge)
         self._owner.stream_up(self)
         self._flush_soon()
 
@@ -349,9 +350,11 @@ class UpstreamStream:
         if batch.HasField("whole"):
             self._shared.reach.set_whole(batch.whole)
         if batch.receipts or batch.typing or batch.presence:
-            apply_ephemeral(batch, self._shared.edge, self._shared.watching, self)
-        if batch.kicks:
-            self.logged_in(apply_kicks(batch, self._shared.edge, self._shared.logins))
+            shared = self._shared
+            convert.apply_ephemeral(batch, shared.edge, shared.watching, self)
+        if batch.kicks or batch.HasField("revocations"):
+            edge, logins = self._shared.edge, self._shared.logins
+            self.logged_in(convert.apply_kicks(batch, edge, logins))
         if number:
             self._number = number
             self._acknowledge = True
@@ -375,7 +378,7 @@ class UpstreamStream:
             if time_ms > 0:
                 answer(self, result.id, SendAnswer(time_ms), now_s)
             else:
-                answer(self, result.id, rejection_of(result), now_s)
+                answer(self, result.id, convert.rejection_of(result), now_s)
 
     def _pushes(self, pushes: Any) -> None:
         give = self._shared.edge.push

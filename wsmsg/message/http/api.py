@@ -18,7 +18,7 @@ from wsmsg.http.site import FixedLimits, QuietSite
 from wsmsg.message.http.groups import GroupCalls
 from wsmsg.message.http.messages import MessageCalls
 from wsmsg.message.http.presence import PresenceCalls
-from wsmsg.message.http.users import UserCalls
+from wsmsg.message.http.users import Revoke, UserCalls
 from wsmsg.message.ingress.interface import ISubmit
 from wsmsg.message.links.interface import ILinks
 from wsmsg.message.queries.interface import IQueries
@@ -46,6 +46,7 @@ class ApiServices:
     submit: ISubmit
     queries: IQueries
     links: ILinks
+    revoke: Revoke
 
 
 class PublicHttp:
@@ -144,7 +145,13 @@ def routes_of(services: ApiServices, more: MoreRoutes = tuple) -> Sequence[Route
     @param more: makes the other routes that the description has.
     """
     queries, links = services.queries, services.links
-    users = UserCalls(services.store, queries, receipt=links.receipt, kick=links.kick)
+    users = UserCalls(
+        services.store,
+        queries,
+        receipt=links.receipt,
+        kick=links.kick,
+        revoke=services.revoke,
+    )
     return Description(
         [
             *MessageCalls(services.submit, queries).routes(),

@@ -4,7 +4,8 @@ Users over HTTP: their conversations, unread counts and sessions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 
 from wsmsg.errors import BadRequest, Forbidden
 from wsmsg.http.forms import (
@@ -26,6 +27,13 @@ _DIGITS = 19
 
 #: Ends sessions: L{wsmsg.message.links.interface.ILinks.kick}.
 Kick = Callable[[int, str, str], int]
+
+
+#: Revokes tokens: L{wsmsg.message.revoked_tokens.RevokedTokens.revoke}.
+Revoke = Callable[[int, int], Awaitable[tuple[int, int]]]
+
+#: The least time that is given in milliseconds; as seconds, it is in the year 5138.
+_LEAST_MS = 10**11
 
 
 class ReadPosition(Answer):
@@ -132,12 +140,28 @@ class SessionsEnded(Answer):
     connects: int
 
 
+class TokensRevoked(Answer):
+    """
+    The revoked tokens of a user.
+
+    @ivar before_ms: tokens that were issued before this time are revoked, in unix
+        milliseconds.
+    @ivar connects: the number of Connects that were told at once; the others learn it
+        when their streams are open.
+    """
+
+    before_ms: int
+    connects: int
+
+
 class UserCalls:
     """
     The calls below C{users/{user}}.
 
     @param receipt: called with each cursor that moved.
     @param kick: ends sessions.
+    @param revoke: revokes tokens.
+    @param unix_s: returns the unix time.
     """
 
     def __init__(
@@ -147,11 +171,15 @@ class UserCalls:
         *,
         receipt: Callable[[Cursor], object],
         kick: Kick,
+        revoke: Revoke,
+        unix_s: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._queries = queries
         self._receipt = receipt
         self._kick = kick
+        self._revoke = revoke
+        self._unix_s = unix_s
 
     def routes(self) -> Sequence[Route]:
         """
@@ -162,6 +190,15 @@ class UserCalls:
             Argument("limit", "The size of the page, bounded by page."),
         ]
         reason = Argument("reason", "The reason that clients see.", number=False)
+        revoke = Argument(
+            "revoke",
+            "With true, all tokens of the user that exist are revoked, too.",
+            number=False,
+        )
+        before = Argument(
+            "before",
+            "Unix seconds, as iat has them, or milliseconds; missing: now.",
+        )
         return [
             Route(
                 "GET users/{user}/conversations",
@@ -180,7 +217,13 @@ class UserCalls:
                 "DELETE users/{user}/sessions",
                 self.end_sessions,
                 {200: SessionsEnded},
-                query=[reason],
+                query=[reason, revoke],
+            ),
+            Route(
+                "DELETE users/{user}/tokens",
+                self.revoke_tokens,
+                {200: TokensRevoked},
+                query=[before],
             ),
             Route(
                 "DELETE users/{user}/sessions/{device}",
@@ -254,7 +297,29 @@ class UserCalls:
         """
         End all sessions of a user.
         """
-        return self._end(call, "")
+        revoke = call.text("revoke")
+        if revoke not in ("", "true", "false"):
+            raise BadRequest("revoke is neither true nor false")
+        user, reason = call.id("user"), _reason(call, "")
+        if revoke == "true":
+            # First, or the client is back before its token is revoked.
+            await self._revoke(user, self._now_ms())
+        return Reply(200, SessionsEnded(connects=self._kick(user, "", reason)))
+
+    async def revoke_tokens(self, call: Call) -> Reply:
+        """
+        Revoke the tokens of a user that were issued before a time, and end the sessions
+        with such tokens.
+        """
+        before = call.number("before", 0)
+        if before and before < _LEAST_MS:
+            before *= 1000
+        user, before_ms = call.id("user"), before or self._now_ms()
+        now_ms, connects = await self._revoke(user, before_ms)
+        return Reply(200, TokensRevoked(before_ms=now_ms, connects=connects))
+
+    def _now_ms(self) -> int:
+        return int(self._unix_s() * 1000)
 
     async def end_session(self, call: Call) -> Reply:
         """
@@ -263,16 +328,8 @@ class UserCalls:
         device = call.path["device"]
         if not device:
             raise BadRequest("the name of the device is empty")
-        return self._end(call, device)
-
-    def _end(self, call: Call, device: str) -> Reply:
-        reason = call.text("reason") or "ended by a service"
-        for name, text in (("reason", reason), ("device", device)):
-            if len(text.encode("utf-8", "surrogatepass")) > _NAME_BYTES:
-                raise BadRequest(f"{name} is over {_NAME_BYTES} bytes")
-        return Reply(
-            200, SessionsEnded(connects=self._kick(call.id("user"), device, reason))
-        )
+        user, reason = call.id("user"), _reason(call, device)
+        return Reply(200, SessionsEnded(connects=self._kick(user, device, reason)))
 
     async def _heads(
         self, call: Call, after: str
@@ -296,6 +353,19 @@ class UserCalls:
                 raise BadRequest(str(e)) from e
         if not member:
             raise Forbidden(f"user {user} is not in {conversation}")
+
+
+def _reason(call: Call, device: str) -> str:
+    """
+    Return the reason that clients see.
+
+    @raise BadRequest: it, or the name of the device, is too long.
+    """
+    reason = call.text("reason") or "ended by a service"
+    for name, text in (("reason", reason), ("device", device)):
+        if len(text.encode("utf-8", "surrogatepass")) > _NAME_BYTES:
+            raise BadRequest(f"{name} is over {_NAME_BYTES} bytes")
+    return reason
 
 
 def _counted(after: str) -> tuple[int | None, str]:

@@ -105,6 +105,14 @@ class ILinks(Protocol):
         @return: the number of Connects with a stream that is open now.
         """
 
+    def revoke(self, revoked: Mapping[int, int]) -> int:
+        """
+        Tell all Connects the times before which tokens of users are revoked.
+
+        @param revoked: unix milliseconds, by user.
+        @return: the number of Connects with a stream that is open now.
+        """
+
 
 class IConnectStreams(Protocol):
     """

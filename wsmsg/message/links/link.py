@@ -12,7 +12,7 @@ sessions sync.  So no push is lost silently.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from wsmsg.message.links.interface import Push, Settled
 from wsmsg.message.links.output import (
@@ -251,6 +251,15 @@ class Link:
         """
         self._momentary.whole(connects)
         self._wake_stream()
+
+    def revoke(self, revoked: Mapping[int, int]) -> None:
+        """
+        Queue times before which tokens of users are revoked.  The welcome of a stream
+        has all of them.
+        """
+        if self.open:
+            self._momentary.revoke(revoked)
+            self._wake_stream()
 
     def presence_applied(self, number: int, last_login: int) -> None:
         """

@@ -268,6 +268,14 @@ class Links:
             link.kick(kick)
         return sum(link.open for link in self._links.values())
 
+    def revoke(self, revoked: Mapping[int, int]) -> int:
+        """
+        Tell all Connects the times before which tokens of users are revoked.
+        """
+        for link in self._links.values():
+            link.revoke(revoked)
+        return sum(link.open for link in self._links.values())
+
     # -- pushes
 
     def push(

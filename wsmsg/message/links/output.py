@@ -15,7 +15,7 @@ kicks.  It has no number, and is never replayed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -24,7 +24,7 @@ import attrs
 from wsmsg.message.links.interface import Push, Settled
 from wsmsg.model import Cursor, Message
 from wsmsg.rpc import rest_pb2
-from wsmsg.stream.convert import write_message
+from wsmsg.stream.convert import revocations_of, write_message
 
 #: The most answers to sends that wait for a stream.
 MOST_RESULTS = 50_000
@@ -237,6 +237,7 @@ class MomentaryOutput:
         self._presence_applied = self._last_login = 0
         self._listed: Sequence[str] | None = None
         self._whole: int | None = None
+        self._revoked: dict[int, int] = {}
         self.has_output = False
 
     def results(self, results: Sequence[rest_pb2.SendResult]) -> bool:
@@ -290,6 +291,13 @@ class MomentaryOutput:
         self._whole = connects
         self.has_output = True
 
+    def revoke(self, revoked: Mapping[int, int]) -> None:
+        """
+        Add times before which tokens of users are revoked.
+        """
+        self._revoked.update(revoked)
+        self.has_output = True
+
     def presence_applied(self, number: int, last_login: int) -> None:
         """
         Set the last presence delta that is applied, and a number above the logins that
@@ -307,6 +315,7 @@ class MomentaryOutput:
         self._presence.clear()
         self._presence_applied = 0
         self._listed = None  # the welcome has it
+        self._revoked = {}  # likewise
         self._whole = None
         self.has_output = self._has_any()
 
@@ -324,6 +333,9 @@ class MomentaryOutput:
             batch.messages.addresses.extend(self._listed)
             batch.messages.SetInParent()
             self._listed = None
+        if self._revoked:
+            batch.revocations.CopyFrom(revocations_of(self._revoked))
+            self._revoked = {}
         if self._whole is not None:
             batch.whole, self._whole = self._whole, None
         if self._presence_applied:
@@ -344,4 +356,5 @@ class MomentaryOutput:
             or self._kicks
             or self._listed is not None
             or self._whole is not None
+            or self._revoked
         )

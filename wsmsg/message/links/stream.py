@@ -12,7 +12,7 @@ One task reads and one task writes; when either of them ends, the stream ends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 import grpc
@@ -31,7 +31,7 @@ from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import MessageSettings
 from wsmsg.stream.clocks import ClockOffsets
 from wsmsg.stream.contract import LINK_VERSION, SPACING_S
-from wsmsg.stream.convert import cursor_of
+from wsmsg.stream.convert import cursor_of, revocations_of
 from wsmsg.stream.transport import BatchWriter
 
 
@@ -42,6 +42,8 @@ class StreamContext:
 
     @ivar incarnation: the id of this run of this Message.
     @ivar clocks: the Connects whose system clocks differ from ours.
+    @ivar revoked: returns the times before which tokens of users are revoked; L{None}:
+        they are not known yet.
     @ivar draining: whether sends are left unanswered, so that Connect gives them to
         another Message, or to the next incarnation of this one.
     """
@@ -56,11 +58,13 @@ class StreamContext:
     content_bytes: int
     clocks: ClockOffsets
     draining: bool = False
+    revoked: Callable[[], Mapping[int, int] | None] = lambda: None
 
     def welcome(self, resumed: bool) -> rest_pb2.MessageStreamResponse:
         """
         Return the first frame of a stream.
         """
+        revoked = self.revoked()
         welcome = rest_pb2.LinkWelcome(
             message_service_id=self.node,
             incarnation=self.incarnation,
@@ -71,6 +75,7 @@ class StreamContext:
             unix_ms=self.clocks.now_ms(),
             address=self.links.reach.address,
             messages=rest_pb2.MessageList(addresses=self.links.reach.listed),
+            revocations=None if revoked is None else revocations_of(revoked),
         )
         return rest_pb2.MessageStreamResponse(welcome=welcome)
 

@@ -66,6 +66,11 @@ class IStoreArchive(Interface):
             with the epoch; empty if the store has none yet.
         """
 
+    def revocations() -> Deferred[dict[int, int]]:
+        """
+        As L{wsmsg.message.store.interface.IRevocations.revocations}.
+        """
+
     def conversations(after: str, limit: int) -> Deferred[list[StoreExtent]]:
         """
         @return: a Deferred that fires with at most C{limit} L{StoreExtent}s, of the

@@ -30,6 +30,7 @@ from wsmsg.message.store.position import (
     decode_position as decode_position,  # noqa: PLC0414
 )
 from wsmsg.message.store.roles import IReservations as IReservations  # noqa: PLC0414
+from wsmsg.message.store.roles import IRevocations as IRevocations  # noqa: PLC0414
 from wsmsg.message.store.roles import IStoreRole
 from wsmsg.model import Cursor, Mark, Message, MessageIdentity
 
@@ -369,7 +370,7 @@ class IReaders(IGroups, IReadMarks):
     """
 
 
-class IMessageStore(IConversations, IReaders, IReservations):
+class IMessageStore(IConversations, IReaders, IReservations, IRevocations):
     """
     A store: all roles, and its life.
     """

@@ -103,13 +103,14 @@ class LegacyClients:
         secret = settings.legacy.token_secret.get_secret_value()
         if not (secret and names_user_id(token)):
             return self.context.authenticate(token, claimed_user)
-        return authenticate_user_id(
+        identity = authenticate_user_id(
             token,
             secret,
             settings.token.leeway_s,
             claimed_user,
             max_lifetime_s=settings.token.max_lifetime_s,
         )
+        return self.context.registry.revocations.check(identity)
 
     def open(self, peer: ISessionPeer, identity: Identity | None) -> LegacySession:
         """

@@ -85,6 +85,9 @@ class MongoArchive:
     def secret(self) -> Deferred[str]:
         return self._connection.do(self._shards.read_secret)
 
+    def revocations(self) -> Deferred[dict[int, int]]:
+        return self._connection.do(self._shards.revocations)
+
     def conversations(self, after: str, limit: int) -> Deferred[list[StoreExtent]]:
         return self._connection.do(lambda: self._conversations(after, limit))
 

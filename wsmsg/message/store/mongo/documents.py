@@ -10,7 +10,8 @@ The documents of the store in MongoDB, and the commands that write and find them
     groups         _id conversation, name, owner, history, made
     members        _id conversation/user, joined (0: no member), changed
     cursors        _id conversation/user, delivered, read, seen (ranges above; or none)
-    meta           the version of these documents
+    revocations    _id user, before_ms
+    meta           the version of these documents; also _id revocations, count
 
 Every key begins with the conversation, so the whole database may be sharded by it.
 Members of groups have documents of their own: in an array of the conversation's

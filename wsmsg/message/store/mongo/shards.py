@@ -50,6 +50,7 @@ _FIRST, _BEYOND = "/", "0"
 _SHARD = "/shard/"
 _EPOCH = "/epoch"
 _IDS = "/ids/"
+_REVOKED = "revocations"
 _BEGINS = 3
 # Generations are skipped at random, up to so many; one begins with each rebalance.
 _SKIPPED = 8
@@ -262,6 +263,51 @@ class MongoShards:
         )
         document = reply.get("value") or {}
         return int(document.get("until_ms", 0))
+
+    async def revoke(self, user: int, before_ms: int) -> int:
+        """
+        As L{wsmsg.message.store.interface.IRevocations.revoke}.
+        """
+        reply = await self._connection.run(
+            {
+                "findAndModify": "revocations",
+                "query": {"_id": user},
+                "update": {"$max": {"before_ms": before_ms}},
+                "upsert": True,
+                "new": True,
+                "writeConcern": _SAFE,
+            }
+        )
+        # After the entry, so that who sees this number sees the entry, too.
+        counted = {"$inc": {"count": 1}}
+        await self._connection.run(
+            update("meta", [change({"_id": _REVOKED}, counted, upsert=True)])
+        )
+        document = reply.get("value") or {}
+        return int(document.get("before_ms", before_ms))
+
+    async def revocations(self) -> dict[int, int]:
+        """
+        As L{wsmsg.message.store.interface.IRevocations.revocations}.
+        """
+        found = await self._connection.documents(find("revocations", {}))
+        return {int(d["_id"]): int(d["before_ms"]) for d in found}
+
+    async def revocations_changed(self) -> int:
+        """
+        As L{wsmsg.message.store.interface.IRevocations.revocations_changed}.
+        """
+        found = await self._connection.documents(find("meta", {"_id": _REVOKED}))
+        return int(found[0]["count"]) if found else 0
+
+    async def forget_revocations(self, until_ms: int) -> None:
+        """
+        As L{wsmsg.message.store.interface.IRevocations.forget_revocations}.
+        """
+        old = {"q": {"before_ms": {"$lte": until_ms}}, "limit": 0}
+        await self._connection.run(
+            {"delete": "revocations", "deletes": [old], "writeConcern": _SAFE}
+        )
 
     async def _begin(self, shard: int) -> None:
         if self._has_number(shard):

@@ -187,6 +187,18 @@ class MongoStore:
         shards = self._shards
         return self._connection.do(lambda: shards.reserve_ids(node_number, until_ms))
 
+    def revoke(self, user: int, before_ms: int) -> Deferred[int]:
+        return self._connection.do(lambda: self._shards.revoke(user, before_ms))
+
+    def revocations(self) -> Deferred[dict[int, int]]:
+        return self._connection.do(self._shards.revocations)
+
+    def revocations_changed(self) -> Deferred[int]:
+        return self._connection.do(self._shards.revocations_changed)
+
+    def forget_revocations(self, until_ms: int) -> Deferred[None]:
+        return self._connection.do(lambda: self._shards.forget_revocations(until_ms))
+
     def renew_epoch(self, known: str) -> Deferred[str]:
         return self._connection.do(lambda: self._shards.renew_epoch(known))
 

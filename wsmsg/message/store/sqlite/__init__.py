@@ -11,6 +11,7 @@ groups   the rows of groups and members
 history  the name of the history, and the generations of ids
 marks    the read ranges above cursors
 pages    pages of conversations, bounded in bytes
+revocations  the revoked tokens of users
 store    IMessageStore: one thread that reads, one that writes
 unread   the unread messages of a user, looked at in pieces
 """

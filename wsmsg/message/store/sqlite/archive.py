@@ -132,6 +132,9 @@ class SqliteArchive:
     def secret(self) -> Deferred[str]:
         return self._worker.do(self._reader.lists.secret)
 
+    def revocations(self) -> Deferred[dict[int, int]]:
+        return self._worker.do(self._reader.revocations.all)
+
     def conversations(self, after: str, limit: int) -> Deferred[list[StoreExtent]]:
         return self._worker.do(self._reader.conversations, after, limit)
 

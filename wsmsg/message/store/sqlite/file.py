@@ -27,6 +27,7 @@ from wsmsg.message.store.sqlite.groups import GROUPS, PAST, GroupRows
 from wsmsg.message.store.sqlite.history import GENERATIONS, HistoryRow
 from wsmsg.message.store.sqlite.marks import SEEN, SeenRows
 from wsmsg.message.store.sqlite.pages import MessageRow, PageRows
+from wsmsg.message.store.sqlite.revocations import REVOCATIONS, RevocationRows
 from wsmsg.message.store.sqlite.unread import UnreadRows
 from wsmsg.model import (
     Cursor,
@@ -94,6 +95,7 @@ STORE = Schema(
         _RESERVATIONS,
         _EXTRA,
         GENERATIONS,
+        REVOCATIONS,
     ),
 )
 
@@ -153,6 +155,7 @@ class StoreReader:
         self.seen = SeenRows(self._file)
         self.unread = UnreadRows(self._file)
         self.lists = ConversationLists(self._file)
+        self.revocations = RevocationRows(self._file)
 
     def open(self) -> None:
         self._file.open()

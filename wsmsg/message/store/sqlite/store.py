@@ -138,6 +138,21 @@ class SqliteStore:
             self._writing, self._writer.reserve_ids, node_number, until_ms
         )
 
+    def revoke(self, user: int, before_ms: int) -> Deferred[int]:
+        revoke = self._writer.revocations.revoke
+        return self._kept.run(self._writing, revoke, user, before_ms)
+
+    def revocations(self) -> Deferred[dict[int, int]]:
+        return self._kept.run(self._writing, self._writer.revocations.all)
+
+    def revocations_changed(self) -> Deferred[int]:
+        # No other process writes.
+        return succeed(self._writer.revocations.changes)
+
+    def forget_revocations(self, until_ms: int) -> Deferred[None]:
+        forget = self._writer.revocations.forget
+        return self._kept.run(self._writing, forget, until_ms)
+
     def renew_epoch(self, known: str) -> Deferred[str]:
         renewing = self._kept.run(self._writing, self._writer.history.renew, known)
         return renewing.addCallback(self._named)

@@ -31,7 +31,7 @@ class AsTheirsTests(FieldsCase):
     The settings of C{docs/migration.md}.
     """
 
-    message: ClassVar[dict[str, Any]] = {"content_bytes": _MIB}
+    message: ClassVar[dict[str, Any]] = {**FieldsCase.message, "content_bytes": _MIB}
     connect: ClassVar[dict[str, Any]] = {
         **FieldsCase.connect,
         "limits.content_bytes": _MIB,

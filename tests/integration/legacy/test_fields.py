@@ -32,8 +32,10 @@ class FieldsCase(LegacyTestCase):
     Base class with legacy Connects.
     """
 
+    message: ClassVar[dict[str, Any]] = {"legacy.callers": "127.0.0.1"}
     connect: ClassVar[dict[str, Any]] = {
         **LegacyTestCase.connect,
+        "legacy.callers": "127.0.0.1",
         "legacy.presence": False,
     }
 

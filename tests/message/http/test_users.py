@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from tests.message.http.cases import ApiCase
+from wsmsg.message.queries.queries import Queries
 from wsmsg.rpc import rest_pb2
 
 
@@ -71,6 +72,27 @@ class UserCallsTests(ApiCase):
         self.assertEqual(counts["total"], 1)
         self.assertEqual(len(counts["conversations"]), 1)
         self.assertEqual(self.ask("GET", "users/9/unread")[1]["total"], 0)
+
+    def test_unread_without_total(self) -> None:
+        """
+        The unread messages of a page are counted without those on the other pages if
+        the request says so, on each page.
+        """
+        self.send("a")
+        self.send("b", **{"from": 3})
+        seen, after = [], ""
+        queries = self.behind.queries
+        assert isinstance(queries, Queries)
+        before = queries.asked
+        while after is not None:
+            _, page = self.ask("GET", "users/2/unread", after=after, limit=1, total=0)
+            self.assertIsNone(page["total"])
+            seen += page["conversations"]
+            after = page["next"]
+        self.assertEqual([c["unread"] for c in seen], [1, 1])
+        self.assertEqual(queries.asked, before + 2)
+        _, page = self.ask("GET", "users/2/unread", limit=1)
+        self.assertEqual(page["total"], 2)
 
     def test_receipt(self) -> None:
         """

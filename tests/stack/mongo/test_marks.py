@@ -8,6 +8,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
@@ -164,3 +165,60 @@ class RivalTests(TestCase):
         """
         messages, _ = await self.stores[0].unread(2, [("u:1:2", 0)], 1000)
         return [m.seq for m in messages]
+
+
+@needs("mongo")
+class LocatedTests(TestCase):
+    """
+    Messages that are looked up by their ids.
+    """
+
+    async def test_cost(self) -> None:
+        """
+        Looking up messages asks for nothing but these, their conversations, and what
+        the user has read of them, however many conversations the user has.
+        """
+        store = await mongo_store(self).open()
+        asked: list[Any] = []
+        say = MongoConnection._send
+
+        async def noted(way: Any, pool: Any, command: Any, *more: Any) -> Any:
+            if "ping" not in command:
+                asked.append(command)
+            return await say(way, pool, command, *more)
+
+        self.patch(MongoConnection, "_send", noted)
+        costs = []
+        for first, last in ((10, 40), (40, 440)):
+            batch = [
+                msgspec.structs.replace(
+                    said(1, conversation=f"u:5:{n}", sender=n), message_id=1000 + n
+                )
+                for n in range(first, last)
+            ]
+            await insert_into(store, batch, 5)
+            asked.clear()
+            found = await store.located(5, [1012, 1030, 1031, 9999])
+            places = {1000 + n: (f"u:5:{n}", 1) for n in (12, 30, 31)}
+            self.assertEqual(found, places)
+            costs.append([c["filter"] for c in asked])
+        self.assertEqual(costs[0], costs[1])
+        keys = [next(iter(f.values()))["$in"] for f in costs[1]]
+        self.assertEqual([len(k) for k in keys], [4, 3, 3])
+
+    async def test_not_for_the_user(self) -> None:
+        """
+        Messages that the user has read, has sent, was not sent, or may not read are not
+        found.
+        """
+        store = await mongo_store(self).open()
+        batch = [
+            msgspec.structs.replace(said(1, conversation=name, sender=by), message_id=n)
+            for n, (name, by) in enumerate(
+                (("u:5:6", 6), ("u:5:7", 5), ("u:8:9", 8), ("g:4", 8), ("u:5:9", 9)), 1
+            )
+        ]
+        await insert_into(store, batch, 5)
+        await store.mark([Mark(5, 0, "u:5:6", 1)])
+        found = await store.located(5, [1, 2, 3, 4, 5])
+        self.assertEqual(found, {5: ("u:5:9", 1)})

@@ -96,11 +96,12 @@ class UnreadCounts(Answer):
     """
     A page of the unread counts of a user.
 
-    @ivar total: the number of unread messages in all conversations.
+    @ivar total: the number of unread messages in all conversations; null if C{total} is
+        0 in the request.
     @ivar next: the C{after} of the next page; null on the last page.
     """
 
-    total: int
+    total: int | None
     conversations: list[UnreadCount]
     next: str | None
 
@@ -189,6 +190,7 @@ class UserCalls:
             Argument("after", "The next of the previous page.", number=False),
             Argument("limit", "The size of the page, bounded by page."),
         ]
+        total = Argument("total", "0: do not count the messages on all pages.")
         reason = Argument("reason", "The reason that clients see.", number=False)
         revoke = Argument(
             "revoke",
@@ -210,7 +212,7 @@ class UserCalls:
                 "GET users/{user}/unread",
                 self.unread,
                 {200: UnreadCounts},
-                query=paging,
+                query=[*paging, total],
             ),
             Route("POST users/{user}/read", self.read, {200: ReadState}, body=NewRead),
             Route(
@@ -264,14 +266,16 @@ class UserCalls:
         user = call.id("user")
         known, after = _counted(call.text("after"))
         heads, last = await self._heads(call, after)
-        total = await self._queries.unread_total(user) if known is None else known
+        total = known
+        if known is None and call.number("total", 1):
+            total = await self._queries.unread_total(user)
         some = [
             UnreadCount(conversation=h.conversation, unread=h.unread)
             for h in heads
             if h.unread
         ]
         # The next page need not count again.
-        further = None if last is None else f"{total}.{last}"
+        further = last if last is None or total is None else f"{total}.{last}"
         return Reply(200, UnreadCounts(total=total, conversations=some, next=further))
 
     async def read(self, call: Call) -> Reply:

@@ -23,7 +23,7 @@ from wsmsg.message.store.sqlite.changes import (
 )
 from wsmsg.message.store.sqlite.cursors import CursorMoves
 from wsmsg.message.store.sqlite.events import APPLY, apply
-from wsmsg.message.store.sqlite.groups import GROUPS, PAST, GroupRows
+from wsmsg.message.store.sqlite.groups import GROUPS, PAST, SIZES, GroupRows
 from wsmsg.message.store.sqlite.history import GENERATIONS, HistoryRow
 from wsmsg.message.store.sqlite.marks import SEEN, SeenRows
 from wsmsg.message.store.sqlite.pages import MessageRow, PageRows
@@ -96,6 +96,7 @@ STORE = Schema(
         _EXTRA,
         GENERATIONS,
         REVOCATIONS,
+        SIZES,
     ),
 )
 

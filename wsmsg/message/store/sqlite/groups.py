@@ -50,6 +50,15 @@ PAST = """
     ) WITHOUT ROWID;
 """
 
+#: The column that a later version added: the number of members.
+SIZES = """
+    ALTER TABLE groups ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+    UPDATE groups SET size = (
+        SELECT count(*) FROM group_members m
+        WHERE m.conversation = groups.conversation AND joined
+    );
+"""
+
 _MAKE = """
     INSERT OR IGNORE INTO groups (conversation, name, owner, history, made)
     VALUES (?, ?, ?, ?, ?)
@@ -93,6 +102,8 @@ _UNLIST = f"""
         SELECT g.user, {GROUP_BUCKET}, g.conversation {_NAMED} WHERE NOT g.joined
     )
 """
+# The rows that C{members} won and lost tell how the group grew.
+_RESIZE = "UPDATE groups SET size = size + ? WHERE conversation = ?"
 _MEMBERS = """
     SELECT json_group_array(json_array(c.name, (
         SELECT json_group_array(user) FROM group_members
@@ -121,9 +132,7 @@ _READABLE_FROM = """
         ON m.conversation = c.id AND m.user = column2 AND m.joined
 """
 _GROUP = """
-    SELECT g.name, g.owner, g.history, (
-        SELECT count(*) FROM group_members WHERE conversation = c.id AND joined
-    ), (
+    SELECT g.name, g.owner, g.history, g.size, (
         SELECT json_group_array(json_array(user, joined)) FROM (
             SELECT user, joined FROM group_members
             WHERE conversation = c.id AND user > ?2 AND joined ORDER BY user LIMIT ?3
@@ -188,10 +197,14 @@ def change_members(file: SqliteFile, group: int, event: Message) -> None:
     made = file.row("SELECT made FROM groups WHERE conversation = ?", (group,))
     if made is None or (change.created and made[0] != event.seq):
         return
+    more = 0
     for changes, users in (((_ADD,), change.add), ((_END, _REMOVE), change.remove)):
         rows = [(group, user, event.seq) for user in users]
-        for statement in (*changes, _LIST, _UNLIST):
+        for statement in changes:
             write(file, statement, rows)
+        more += write(file, _LIST, rows) - write(file, _UNLIST, rows)
+    if more:
+        file.run(_RESIZE, (more, group))
 
 
 def _make(file: SqliteFile, group: int, event: Message, change: GroupChange) -> None:

@@ -42,7 +42,7 @@ class MessageTree(RunningTree):
             self.access._check_token("no token", None)
         except WsmsgError:
             pass
-        return self.access._authenticate.__self__._rules
+        return self.access._authenticate.__self__.verifier._rules
 
 
 def http(value: Any, key: str, *modules: str) -> LiveKey:

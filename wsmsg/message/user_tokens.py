@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -15,6 +16,26 @@ from wsmsg.auth.jwt import Authenticator
 from wsmsg.auth.local_key import TokenKeyUnusable, local_key
 from wsmsg.daemon.app import Daemon
 from wsmsg.settings.tokens import TokenSettings
+
+
+@attrs.frozen
+class CheckedTokens:
+    """
+    An authenticator for tokens that may be revoked.
+
+    @ivar check: raises L{wsmsg.errors.WsmsgError} for a token that is revoked.
+    """
+
+    verifier: Authenticator
+    check: Callable[[Identity], object]
+
+    def authenticate(self, token: str, claimed_user: int | None) -> Identity:
+        """
+        Identify the bearer of a token: L{wsmsg.auth.identity.Authenticate}.
+        """
+        identity = self.verifier.authenticate(token, claimed_user)
+        self.check(identity)
+        return identity
 
 
 class UserTokens:
@@ -69,11 +90,5 @@ class UserTokens:
             if not (token.secret.get_secret_value() or token.public_key or token.jwks):
                 self._log.warn("no key checks users' tokens: {reason}", reason=str(e))
         local = key.encode("ascii")
-        verify = Authenticator(token, local, issuer=self.issuer).authenticate
-
-        def authenticate(text: str, claimed_user: int | None) -> Identity:
-            identity = verify(text, claimed_user)
-            self._check(identity)
-            return identity
-
-        return authenticate
+        verifier = Authenticator(token, local, issuer=self.issuer)
+        return CheckedTokens(verifier, self._check).authenticate

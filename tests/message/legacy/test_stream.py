@@ -343,6 +343,23 @@ class StreamTests(LegacyCase):
 
         return self.check(check)
 
+    def test_unary_for_now(self) -> Deferred[Any]:
+        """
+        A unary send that is refused for now fails with a status, as it may be repeated.
+        """
+
+        async def check(stub: Any) -> None:
+            request = rest_pb2.SendWSMessageRequest(msg=text())
+            asked = asyncio.ensure_future(_answer(stub.SendWSMessage(request)))
+            await self.until(lambda: self.journal.appends)
+            self.journal.appends[0][1].errback(Unavailable("the journal is away"))
+            with self.assertRaises(grpc.aio.AioRpcError) as raised:
+                await asked
+            self.assertEqual(raised.exception.code().name, "UNAVAILABLE")
+            self.assertEqual(raised.exception.details(), "the journal is away")
+
+        return self.check(check)
+
     def test_history(self) -> Deferred[Any]:
         """
         A page of old messages follows the contract; an invalid page is an error with a

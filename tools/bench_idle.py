@@ -47,7 +47,7 @@ def _port(reactor: Any) -> Any:
     from wsmsg.auth.identity import Identity
     from wsmsg.connect.edge.admission import Admission
     from wsmsg.connect.edge.heartbeat import HeartbeatSweep
-    from wsmsg.connect.edge.http import edge_site
+    from wsmsg.connect.edge.http import EdgeAccess, edge_site
     from wsmsg.connect.edge.online_status import OnlineStatus
     from wsmsg.connect.edge.port import Port
     from wsmsg.connect.session.context import SessionContext
@@ -128,7 +128,11 @@ def _port(reactor: Any) -> Any:
         sweep,
         build_websocket=connections.build,
         build_http=edge_site(
-            online, Health(reactor, any_up), admission, reactor, authenticate=None
+            online,
+            Health(reactor, any_up),
+            admission,
+            reactor,
+            access=EdgeAccess(settings, authenticate, asks_token=False),
         ).build,
     )
 

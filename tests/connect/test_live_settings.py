@@ -7,7 +7,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tests.daemon import live_settings
-from tests.daemon.live_keys import log_keys, proof, retry_keys, secrets, token_keys
+from tests.daemon.live_keys import (
+    allowed,
+    log_keys,
+    proof,
+    retry_keys,
+    secrets,
+    token_keys,
+)
 from tests.daemon.live_settings import (
     LiveKey,
     RunningTree,
@@ -152,11 +159,13 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
         "goaway_spread_s": session(9.0, "goaway_spread_s", f"{_SESSION}.registry"),
         "origins": used(
             ["https://new.example"],
-            lambda t: [
-                o
-                for o in ["https://new.example"]
-                if t.node.connections.origins.allow(o)
-            ],
+            lambda t: allowed(t.node.connections.origins),
+            lambda t: allowed(t.node.edge_access._pages._origins),
+        ),
+        "hosts": used(
+            ["new.example"],
+            lambda t: sorted(t.node.edge_access._pages._hosts),
+            lambda t: sorted(t.node.connections.hosts._hosts),
         ),
         "alternatives": used(
             ["other.example:1"], lambda t: list(t.node.registry.settings.alternatives)

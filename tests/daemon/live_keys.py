@@ -34,6 +34,13 @@ def delay(policy: RetryPolicy, failures: int) -> float:
     return policy(failures) or 0.0
 
 
+def allowed(origins: Any) -> list[str]:
+    """
+    Return the new origin of a reload, if pages from it are accepted.
+    """
+    return [o for o in ["https://new.example"] if origins.allow(o)]
+
+
 def retry_keys(*policies: Any) -> dict[str, LiveKey]:
     """
     The section C{retry}, observed by its delays.

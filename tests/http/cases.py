@@ -5,7 +5,7 @@ Tests of an HTTP API in memory, and a small API for them.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -49,10 +49,12 @@ class HttpCase(SynchronousTestCase):
     @ivar api: the API, which each test case makes.
     @ivar key: the C{Authorization} header of the requests.
     @ivar address: the address that they come from.
+    @ivar headers: further headers of the requests.
     """
 
     key = ""
     address = "192.0.2.7"
+    headers: Mapping[str, str] = {"content-type": "application/json"}
     api: Api
 
     def setUp(self) -> None:
@@ -70,6 +72,8 @@ class HttpCase(SynchronousTestCase):
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         request.content = BytesIO(raw if body is not None else b"")
         request.client = IPv4Address("TCP", self.address, 7)
+        for name, value in self.headers.items():
+            request.requestHeaders.setRawHeaders(name, [value])
         if self.key:
             request.requestHeaders.setRawHeaders("authorization", [self.key])
         self.api.render(request)
@@ -206,4 +210,6 @@ class NotesCase(HttpCase):
     def setUp(self) -> None:
         super().setUp()
         self.calls = NoteCalls()
-        self.api = Api(self.calls.routes(), self.access.admit)
+        self.api = Api(
+            self.calls.routes(), self.access.admit, readable=self.access.readable
+        )

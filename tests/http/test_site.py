@@ -63,8 +63,8 @@ class SiteTests(NotesCase):
         Return a request as curl sends it.
         """
         return (
-            b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
-            b"Content-Type: application/x-www-form-urlencoded\r\n\r\n%s"
+            b"POST %s HTTP/1.1\r\nHost: [::1]\r\nContent-Length: %d\r\n"
+            b"Content-Type: application/json; charset=utf-8\r\n\r\n%s"
             % (path.encode(), len(body), body)
         )
 
@@ -76,7 +76,9 @@ class SiteTests(NotesCase):
         data = self.post(b'{"user": 1, "text": "a=b&c=%41"}')
         for n in range(0, len(data), 7):
             protocol.dataReceived(data[n : n + 7])
-        protocol.dataReceived(data + b"GET /api/v1/ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        protocol.dataReceived(
+            data + b"GET /api/v1/ping HTTP/1.1\r\nHost: LOCALHOST.:80\r\n\r\n"
+        )
         statuses = [status for status, _ in self.answers(wire)]
         self.assertEqual(statuses, [201, 201, 204])
         self.assertEqual({note.text for note in self.calls.notes}, {"a=b&c=%41"})
@@ -134,7 +136,7 @@ class SiteTests(NotesCase):
         """
         self.serve(receive_s=5)
         protocol, wire = self.connect()
-        get = b"GET /api/v1/ping HTTP/1.1\r\nHost: x\r\n\r\n"
+        get = b"GET /api/v1/ping HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         protocol.dataReceived(get + get[:9])
         for _ in range(60):
             self.clock.advance(0.1)

@@ -333,7 +333,7 @@ async def http_get(port: int, path: str) -> tuple[int, Any]:
     @return: the HTTP status and the JSON document (the text, if it is not JSON); status
         0 if nothing answers.
     """
-    return await _http(port, f"GET {path} HTTP/1.0\r\nHost: x\r\n\r\n")
+    return await _http(port, f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")
 
 
 async def http_post(port: int, path: str, document: Any) -> tuple[int, Any]:
@@ -341,7 +341,9 @@ async def http_post(port: int, path: str, document: Any) -> tuple[int, Any]:
     Send a POST request with a JSON document; see L{http_get}.
     """
     body = json.dumps(document)
-    head = f"POST {path} HTTP/1.0\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.0\r\nHost: localhost\r\n"
+    head += "Content-Type: application/json\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
     return await _http(port, head + body)
 
 
@@ -349,7 +351,7 @@ async def http_delete(port: int, path: str) -> tuple[int, Any]:
     """
     Send a DELETE request; see L{http_get}.
     """
-    return await _http(port, f"DELETE {path} HTTP/1.0\r\nHost: x\r\n\r\n")
+    return await _http(port, f"DELETE {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")
 
 
 async def _http(port: int, request: str) -> tuple[int, Any]:

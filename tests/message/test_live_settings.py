@@ -7,7 +7,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tests.daemon import live_settings
-from tests.daemon.live_keys import log_keys, proof, retry_keys, secrets, token_keys
+from tests.daemon.live_keys import (
+    allowed,
+    log_keys,
+    proof,
+    retry_keys,
+    secrets,
+    token_keys,
+)
 from tests.daemon.live_settings import (
     LiveKey,
     RunningTree,
@@ -102,6 +109,16 @@ class MessageSettingsTests(live_settings.LiveSettingsCase):
         "recall_s": used(9.0, lambda t: t.core.ingress.rules.recall_s),
         "http.keys": used(
             ["0123456789abcdef"], lambda t: [key.decode() for key in t.access._keys]
+        ),
+        "http.origins": used(
+            ["https://new.example"], lambda t: allowed(t.access._pages._origins)
+        ),
+        "hosts": used(
+            ["new.example"],
+            lambda t: sorted(t.access._pages._hosts),
+            lambda t: sorted(
+                t.owner("admin")._factory.resource._admit.__self__._pages._hosts
+            ),
         ),
         "http.requests_per_s": http(9, "requests_per_s", "wsmsg.http.access"),
         "http.requests_burst": http(9, "requests_burst", "wsmsg.http.access"),

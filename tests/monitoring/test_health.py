@@ -19,6 +19,7 @@ from twisted.trial.unittest import TestCase
 from tests.http.wire import Wire
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import NotFound
+from wsmsg.http.operators import OperatorAccess
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.http.site import FixedLimits, QuietSite
@@ -26,6 +27,7 @@ from wsmsg.monitoring.admin import admin_site, health_routes, page
 from wsmsg.monitoring.grpc_health import follow_readiness
 from wsmsg.monitoring.health import Health, any_up, required_up
 from wsmsg.monitoring.metrics import Metrics
+from wsmsg.settings.values import Common
 
 
 class HealthTests(TestCase):
@@ -172,18 +174,17 @@ class PageTests(TestCase):
         self.health.started()
         self.metrics = Metrics()
         self.metrics.dependencies(lambda: self.health.dependencies)
+        more = [page("odd", _fail), Route("GET echo", _echo, **_ECHO)]
+        access = OperatorAccess(Common())
         self.site = admin_site(
-            self.health,
-            self.metrics,
-            self.clock,
-            [page("odd", _fail), Route("GET echo", _echo, **_ECHO)],
+            self.health, self.metrics, self.clock, more, access=access
         )
 
     def get(self, path: str, method: str = "GET") -> tuple[int, bytes]:
         """
         @return: the status and the body of the answer.
         """
-        answer = self.raw(f"{method} /{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        answer = self.raw(f"{method} /{path} HTTP/1.1\r\n\r\n".encode())
         head, _, body = answer.partition(b"\r\n\r\n")
         return int(head.split()[1]), body
 
@@ -232,8 +233,7 @@ class PageTests(TestCase):
         """
         The line in the log when the listener starts names the listener by its purpose.
         """
-        site = admin_site(self.health, Metrics(), self.clock)
-        self.assertEqual(site.logPrefix(), "admin listener")
+        self.assertEqual(self.site.logPrefix(), "admin listener")
 
     def test_public_port(self) -> None:
         """

@@ -138,7 +138,7 @@ class Guests:
                 "127.0.0.1", daemon.port("listen"), local_addr=(address, 0)
             )
             path = f"/api/v1/presence?users={number}"
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             await reader.readuntil(b"\r\n\r\n")
             writer.close()
 

@@ -23,6 +23,7 @@ from wsmsg.auth.jwt import Authenticator, BadTokenSettings
 from wsmsg.auth.local_key import TokenKeyUnusable
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import HeartbeatSweep
+from wsmsg.connect.edge.http import EdgeAccess
 from wsmsg.connect.edge.rpc import ConnectRpc
 from wsmsg.connect.plugins import Plugins
 from wsmsg.connect.session.head_check import HeadCheck
@@ -55,6 +56,7 @@ class ConnectNode:
     admission: Admission
     authenticator: Authenticator
     connections: WebSocketConnections
+    edge_access: EdgeAccess
     site: QuietSite
     rpc: ConnectRpc
     plugins: Plugins
@@ -147,6 +149,7 @@ class ConnectNode:
         self.admission.apply_settings(settings.limits)
         self.heartbeat.apply_settings(settings.heartbeat_s)
         self.connections.apply_settings(settings)
+        self.edge_access.apply_settings(settings)
         self.upstream.apply_settings(settings)
         try:
             self.authenticator.apply_settings(settings.token)

@@ -23,11 +23,11 @@ from wsmsg.daemon.options import DaemonOptions
 from wsmsg.settings.values import ConnectSettings
 
 if TYPE_CHECKING:
-    from wsmsg.auth.identity import Authenticate, Identity
+    from wsmsg.auth.identity import Identity
     from wsmsg.auth.jwt import Authenticator
     from wsmsg.connect.edge.admission import Admission
     from wsmsg.connect.edge.heartbeat import HeartbeatSweep
-    from wsmsg.connect.edge.online_status import OnlineStatus
+    from wsmsg.connect.edge.http import EdgeAccess
     from wsmsg.connect.legacy.clients.clients import LegacyClients
     from wsmsg.connect.node import ConnectNode
     from wsmsg.connect.plugins import Plugins
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from wsmsg.connect.upstream.upstream import Upstream
     from wsmsg.connect.websocket.factory import WebSocketConnections
     from wsmsg.daemon.app import Daemon
-    from wsmsg.http.site import QuietSite
-    from wsmsg.monitoring.health import Health
     from wsmsg.peers.parts import PeerParts
 
 
@@ -123,6 +121,7 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
     from wsmsg.auth.local_key import local_key_bytes
     from wsmsg.connect.edge.admission import Admission
     from wsmsg.connect.edge.heartbeat import HeartbeatSweep
+    from wsmsg.connect.edge.http import edge_site
     from wsmsg.connect.edge.online_status import OnlineStatus
     from wsmsg.connect.edge.rpc import ConnectRpc
     from wsmsg.connect.node import ConnectNode
@@ -140,13 +139,11 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
     registry = Registry(settings, reactor, unsure=heartbeat.is_unsure, unix_s=time.time)
     context, upstream = _sessions(daemon, reactor, registry, authenticator, peers)
     plugins = Plugins(daemon.metrics)
-    if settings.legacy.redis:
-        _add_legacy_redis(daemon, reactor, registry, upstream, plugins)
+    _add_legacy_redis(daemon, reactor, registry, upstream, plugins)
     admission = Admission(settings.limits, reactor)
     online = OnlineStatus(registry, upstream)
     connections = _connections(context, admission, heartbeat, plugins)
-    # online_status is a call of clients without a subprotocol.
-    callers = connections.choose([]).authenticate or context.authenticate
+    edge = _edge_access(context, connections)
     return ConnectNode(
         settings=settings,
         clock=reactor,
@@ -156,7 +153,8 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
         admission=admission,
         authenticator=authenticator,
         connections=connections,
-        site=_site(context, daemon.health, admission, online, callers),
+        edge_access=edge,
+        site=edge_site(online, daemon.health, admission, reactor, access=edge),
         rpc=ConnectRpc(online, peers.guard),
         peers=peers,
         plugins=plugins,
@@ -277,31 +275,23 @@ def _legacy_subprotocol(
     )
 
 
-def _site(
-    context: SessionContext,
-    health: Health,
-    admission: Admission,
-    online: OnlineStatus,
-    authenticate: Authenticate,
-) -> QuietSite:
+def _edge_access(
+    context: SessionContext, connections: WebSocketConnections
+) -> EdgeAccess:
     """
-    Build HTTP on the public port.  Beyond loopback, callers need a token.
+    Build the access control of HTTP on the public port.  Beyond loopback, callers need
+    a token.
     """
-    from wsmsg.connect.edge.http import edge_site
+    from wsmsg.connect.edge.http import EdgeAccess
     from wsmsg.settings.urls.address import is_loopback, parse_address
 
+    # online_status is a call of clients without a subprotocol.
+    callers = connections.choose([]).authenticate or context.authenticate
     listen = context.settings.listen
     is_local = not listen.startswith("systemd:") and is_loopback(
         parse_address(listen).host
     )
-    return edge_site(
-        online,
-        health,
-        admission,
-        context.clock,
-        authenticate=None if is_local else authenticate,
-        unix_s=context.unix_s,
-    )
+    return EdgeAccess(context.settings, callers, asks_token=not is_local)
 
 
 def _add_legacy_redis(
@@ -312,8 +302,11 @@ def _add_legacy_redis(
     plugins: Plugins,
 ) -> None:
     """
-    Connect to the Redis through which legacy Connects find users (C{legacy.redis}).
+    Connect to the Redis through which legacy Connects find users (C{legacy.redis}), if
+    it is set.
     """
+    if not daemon.settings.legacy.redis:
+        return
     from wsmsg.connect.legacy.redis.setup import legacy_redis_bridge
 
     bridge = legacy_redis_bridge(

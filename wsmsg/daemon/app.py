@@ -29,6 +29,7 @@ from wsmsg.daemon.reload import Reload
 from wsmsg.daemon.signals import Signals
 from wsmsg.daemon.systemd import Notify
 from wsmsg.dependency.retry import backoff, retry_policy
+from wsmsg.http.operators import OperatorAccess
 from wsmsg.http.routes import Route
 from wsmsg.monitoring.admin import admin_site
 from wsmsg.monitoring.health import Health, Rule
@@ -171,7 +172,9 @@ class Daemon:
         listen = self.settings.admin_listen
         if not listen:
             return []
-        site = admin_site(self.health, self.metrics, self._reactor, more)
+        access = OperatorAccess(self.settings)
+        self.on_reload(access.apply_settings)
+        site = admin_site(self.health, self.metrics, self._reactor, more, access=access)
         self.admin = Listener(self._reactor, listen, site)
         return [part("admin", self.admin)]
 

@@ -6,12 +6,15 @@ A listener is a site with routes; each request takes this way::
     connection -> QuietSite, its limits -> Api -> Access -> Route -> Call -> Reply
                                             `-> error document
 
-access    access control: keys, users' tokens, rates, requests in flight
-errors    error documents, and how they are written
-forms     values in requests and answers
-openapi   the description of an API, generated from its routes
-resource  the resource that answers the requests of a listener by its routes
-routes    routes, and requests and answers as they see them
-site      the HTTP server, and its limits
-targets   request targets, and the interface of a part that takes connections over
+access     access control: keys, users' tokens, rates, requests in flight
+errors     error documents, and how they are written
+forms      values in requests and answers
+openapi    the description of an API, generated from its routes
+operators  access control of the admin listener
+origins    origins of web pages
+pages      refusal of requests that a browser sends for a page of another site
+resource   the resource that answers the requests of a listener by its routes
+routes     routes, and requests and answers as they see them
+site       the HTTP server, and its limits
+targets    request targets, and the interface of a part that takes connections over
 """

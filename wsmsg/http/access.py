@@ -1,7 +1,8 @@
 """
 Access control for an HTTP API: keys and users' tokens, rates, requests in flight.
 
-Without keys every caller is trusted, and the settings keep the listener on loopback.
+Without keys every caller is trusted but web pages (L{wsmsg.http.pages}), and the
+settings keep the listener on loopback.
 With keys each call needs one (C{Authorization: Bearer <key>}) or, if it is about
 one user and its route allows that, a token of that user.
 """
@@ -9,7 +10,7 @@ one user and its route allows that, a token of that user.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -26,6 +27,8 @@ from wsmsg.errors import (
     WsmsgError,
 )
 from wsmsg.flow.token_bucket import TokenBucket
+from wsmsg.http.errors import Conventions
+from wsmsg.http.pages import Pages, readable_by_all
 from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.tokens import TokenSettings
 
@@ -33,6 +36,7 @@ from wsmsg.settings.tokens import TokenSettings
 MOST_RATES = 10_000
 
 _WAIT_MS = 1000
+_REMEDY = "; or set http.keys, and send one of them"
 _HEADER_CHARACTERS = 8192
 
 
@@ -58,10 +62,13 @@ class Caller:
 
     @ivar token: the token that proves who the user is; empty: a service, which may
         act for every user.
+    @ivar is_foreign: whether the request may come from a page of another site, which
+        only routes without any access control are told.
     """
 
     token: str = attrs.field(default="", repr=False)
     authenticate: Authenticate | None = None
+    is_foreign: bool = attrs.field(default=False, kw_only=True)
 
     def check_user(self, user: int) -> None:
         """
@@ -78,6 +85,7 @@ class Caller:
 
 #: A caller that may act for every user.
 OPEN = Caller()
+FOREIGN = Caller(is_foreign=True)
 
 
 class Access:
@@ -88,6 +96,7 @@ class Access:
     @ivar in_flight: requests that are being answered.
     @ivar rejected: requests over a rate or a limit, or without a key.
     @ivar draining: whether no more requests are admitted.
+    @param hosts: names of the listener; see L{wsmsg.http.pages.Pages}.
     @param make_authenticate: makes what checks users' tokens, when the first one
         comes; raises L{WsmsgError} if there is nothing to check them with.
     """
@@ -97,6 +106,7 @@ class Access:
         settings: HttpSettings,
         clock: IReactorTime,
         make_authenticate: Callable[[TokenSettings], Authenticate],
+        hosts: Sequence[str] = (),
     ) -> None:
         self.in_flight = 0
         self.rejected = 0
@@ -104,13 +114,14 @@ class Access:
         self._clock = clock
         self._make_authenticate = make_authenticate
         self._buckets: dict[str, TokenBucket] = {}
-        self.apply_settings(settings)
+        self.apply_settings(settings, hosts)
 
-    def apply_settings(self, settings: HttpSettings) -> None:
+    def apply_settings(self, settings: HttpSettings, hosts: Sequence[str] = ()) -> None:
         """
         Apply other settings to the requests that follow.
         """
         self.settings = settings
+        self._pages = Pages(settings.origins, hosts, remedy=_REMEDY)
         self._keys = [key.get_secret_value().encode() for key in settings.keys]
         self._authenticate: Authenticate | None = None
 
@@ -134,10 +145,12 @@ class Access:
         @raise WsmsgError: it is not admitted.
         """
         if level is AccessLevel.UNLIMITED:
-            yield OPEN
+            yield FOREIGN if self._pages.is_foreign(request) else OPEN
             return
         if self.draining:
             raise Unavailable("this daemon is stopping", _WAIT_MS)
+        if not self._keys:
+            self._check_page(request)
         key, token = self._credentials(request)
         self._check_rate(key, request)
         if self.in_flight >= self.settings.requests_in_flight:
@@ -149,6 +162,20 @@ class Access:
             yield caller
         finally:
             self.in_flight -= 1
+
+    def readable(self, request: Any, conventions: Conventions) -> Mapping[str, str]:
+        """
+        Return the headers by which pages may read an answer.
+        """
+        by_all = readable_by_all(conventions, asks_key=bool(self._keys))
+        return self._pages.readable(request, by_all=by_all)
+
+    def _check_page(self, request: Any) -> None:
+        try:
+            self._pages.check(request)
+        except WsmsgError:
+            self.rejected += 1
+            raise
 
     def _credentials(self, request: Any) -> tuple[int, str]:
         # The number of the key, from 1, and no token; or 0 and what may be a token.

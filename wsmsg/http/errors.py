@@ -4,7 +4,8 @@ Error documents: how an HTTP request learns that it failed.
 A failure is a problem document (RFC 9457): C{type} is C{about:blank}, C{title} the name
 of the status, C{detail} one sentence for a person; C{code} is the name that the same
 failure has in the client protocol (L{wsmsg.errors}).  Paths that existed before these
-documents answer with L{PlainError}, and allow pages of any origin to read the answer.
+documents answer with L{PlainError}, and let pages of any origin read the answer where
+callers have to present a key or a token.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ class Conventions:
 
     @ivar tag: the name of the group in the description of the API.
     @ivar error: the form of error documents.
-    @ivar headers: headers of every answer.
+    @ivar any_page: whether pages of every site may read answers for which the caller
+        presented a key or a token; see L{wsmsg.http.pages}.
     @ivar lenient: whether unknown arguments of the query are ignored; else they are
         errors.
     @ivar end: the bytes after a document.
@@ -90,33 +92,20 @@ class Conventions:
 
     tag: str = "wsmsg"
     error: type[Problem] | type[PlainError] = Problem
-    headers: Mapping[str, str] = {}
+    any_page: bool = False
     lenient: bool = False
     end: bytes = b"\n"
 
-    def headers_for(self, asked: str | None) -> Mapping[str, str]:
-        """
-        Return the headers of an answer.
 
-        @param asked: the request's C{Access-Control-Request-Headers}.
-        """
-        if asked and "authorization" in asked.lower() and self.headers:
-            return {**self.headers, **_WITH_AUTHORIZATION}
-        return self.headers
-
-
-#: What a page of any origin needs to read an answer (CORS).
-CORS = {
+#: The headers by which pages of any site may read an answer (CORS).
+ANY_PAGE = {
     "access-control-allow-origin": "*",
     "access-control-allow-headers": "*",
     "access-control-allow-methods": "*",
 }
 
-# "*" stands for every header but this one, says the Fetch standard.
-_WITH_AUTHORIZATION = {"access-control-allow-headers": "*, authorization"}
-
 NATIVE = Conventions()
-PLAIN = Conventions("plain", PlainError, CORS, lenient=True, end=b"")
+PLAIN = Conventions("plain", PlainError, any_page=True, lenient=True, end=b"")
 
 
 class MethodNotAllowed(WsmsgError):
@@ -158,7 +147,7 @@ def raw_error(
     document = conventions.error.of(error, status)
     body = msgspec.json.encode(document) + conventions.end
     fields = {
-        **conventions.headers,
+        **(ANY_PAGE if conventions.any_page else {}),
         **error_headers(error),
         **(headers or {}),
         "content-type": document.content_type,
@@ -172,8 +161,8 @@ def raw_error(
 
 def handshake_conventions(head: bytes) -> Conventions:
     """
-    The conventions for refusing a request for a WebSocket: L{PLAIN} if it offers no
-    subprotocol, since only the oldest clients offer none.
+    The conventions for refusing a request for a WebSocket, which needs a token:
+    L{PLAIN} if it offers no subprotocol, since only the oldest clients offer none.
 
     @param head: the request's head, as far as it is known.
     """

@@ -5,7 +5,7 @@ The resource that answers the requests of a listener by its routes.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
@@ -33,6 +33,18 @@ class Gate(Protocol):
     ) -> AbstractContextManager[Caller]: ...
 
 
+#: Returns the headers by which pages may read an answer:
+#: L{wsmsg.http.access.Access.readable}.
+Readable = Callable[[Request, Conventions], Mapping[str, str]]
+
+
+def readable_by_none(request: Request, conventions: Conventions) -> Mapping[str, str]:
+    """
+    Let no page of another site read an answer.
+    """
+    return {}
+
+
 def admit_all(request: Request, level: AccessLevel) -> AbstractContextManager[Caller]:
     """
     Admit every request.
@@ -47,6 +59,8 @@ class Api(Resource):
     @param more: returns routes that are asked for when a path is in none of C{routes},
         the same each time.
     @param unmatched: the conventions for a path that no route has.
+    @param readable: returns the headers by which pages of other sites may read an
+        answer.
     @ivar calls: requests so far, without those that no limit applies to.
     @ivar failed: those of them that were answered with a status from 400 on.
     """
@@ -61,6 +75,7 @@ class Api(Resource):
         *,
         more: MoreRoutes = tuple,
         unmatched: Conventions = NATIVE,
+        readable: Readable = readable_by_none,
     ) -> None:
         Resource.__init__(self)
         self.calls = 0
@@ -69,6 +84,7 @@ class Api(Resource):
         self._more = more
         self._admit = admit
         self._unmatched = unmatched
+        self._readable = readable
 
     def render(self, request: Request) -> int:
         """
@@ -85,6 +101,8 @@ class Api(Resource):
         self, request: Request, found: Sequence[tuple[Route, Mapping[str, str]]]
     ) -> None:
         conventions = found[0][0].conventions if found else self._unmatched
+        for name, value in self._readable(request, conventions).items():
+            request.setHeader(name, value)
         counted = not found or found[0][0].access is not AccessLevel.UNLIMITED
         self.calls += counted
         try:
@@ -107,7 +125,7 @@ class Api(Resource):
     ) -> Reply:
         method = request.method.decode("latin-1")
         if not found:
-            if method == "OPTIONS" and self._unmatched.headers:
+            if method == "OPTIONS" and self._unmatched.any_page:
                 return Reply(204)  # so that a page can read that nothing is there
             raise NotFound("there is nothing at this path")
         wanted = "GET" if method == "HEAD" else method
@@ -161,9 +179,6 @@ def write(request: Request, reply: Reply, conventions: Conventions) -> None:
     document = reply.document
     request.setResponseCode(reply.status)
     request.setHeader("cache-control", "no-store")
-    asked = request.getHeader("access-control-request-headers")
-    for name, value in conventions.headers_for(asked).items():
-        request.setHeader(name, value)
     if document is not None:
         kind = getattr(document, "content_type", _JSON)
         body = _encode(document, conventions)

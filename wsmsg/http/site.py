@@ -7,7 +7,7 @@ until both have arrived, even if they arrive a byte at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from twisted.web.resource import IResource
 
 from wsmsg.errors import Stale, TooLarge, Unavailable, WsmsgError
 from wsmsg.http.errors import raw_error
-from wsmsg.http.targets import Upgrade, origin_form
+from wsmsg.http.targets import Upgrade, authority, origin_form
 
 # How long data that follows a refusal is read and dropped.
 _LINGER_S = 2.0
@@ -65,6 +65,7 @@ class BoundedRequest(_server.Request):  # type: ignore[misc]
     """
 
     _received = 0
+    _types: Sequence[bytes] = ()
 
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()
@@ -83,9 +84,16 @@ class BoundedRequest(_server.Request):  # type: ignore[misc]
         if self.channel.ended:
             return
         self.channel.request_arrived()
-        # Each body is JSON, even if curl declares it to be a form.
+        # twisted.web parses no form: it would add fields to the arguments.
+        self._types = self.requestHeaders.getRawHeaders(b"content-type", [])
         self.requestHeaders.removeHeader(b"content-type")
+        if host := authority(path):
+            self.requestHeaders.setRawHeaders(b"host", [host])
         super().requestReceived(command, origin_form(path), version)
+
+    def process(self) -> None:
+        self.requestHeaders.setRawHeaders(b"content-type", self._types)
+        super().process()
 
     def render(self, resrc: Any) -> None:
         self.responseHeaders.removeHeader(b"server")

@@ -41,3 +41,14 @@ def origin_form(target: bytes) -> bytes:
     if b"?" in host:
         return b"/?" + rest.partition(b"?")[2]
     return slash + path if slash else b"/"
+
+
+def authority(target: bytes) -> bytes:
+    """
+    Return the host that a request target names in place of the C{Host} header; empty,
+    if it names none.
+    """
+    scheme, separator, rest = target.partition(b"://")
+    if target.startswith(b"/") or not separator or not scheme.isalpha():
+        return b""
+    return rest.partition(b"/")[0].partition(b"?")[0]

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.http.access import AccessLevel
 from wsmsg.http.errors import Conventions
+from wsmsg.http.operators import OperatorAccess
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import Answering, Call, Reply, Route, Text
 from wsmsg.http.site import FixedLimits, QuietSite
@@ -21,9 +22,15 @@ _LENIENT = Conventions("admin", lenient=True)
 _LIMITS = FixedLimits(body_bytes=2**20, receive_s=60.0, connections=1000)
 
 
-def page(name: str, answer: Answering, *statuses: int, form: type = dict) -> Route:
+def page(
+    name: str,
+    answer: Answering,
+    *statuses: int,
+    form: type = dict,
+    access: AccessLevel = AccessLevel.SERVICES,
+) -> Route:
     """
-    Make a route for C{GET} below the root that every caller may use at any rate.
+    Make a route for C{GET} below the root.
 
     @param statuses: those of the answers; without any, 200.
     @param form: of the answers.
@@ -32,7 +39,7 @@ def page(name: str, answer: Answering, *statuses: int, form: type = dict) -> Rou
         f"GET {name}",
         answer,
         dict.fromkeys(statuses or (200,), form),
-        access=AccessLevel.UNLIMITED,
+        access=access,
         conventions=_LENIENT,
         root="/",
     )
@@ -46,23 +53,34 @@ def liveness_route() -> Route:
     async def healthz(call: Call) -> Reply:
         return Reply(200, {"alive": True})
 
-    return page("healthz", healthz)
+    return page("healthz", healthz, access=AccessLevel.UNLIMITED)
 
 
 def health_routes(health: Health) -> Sequence[Route]:
     """
     The routes C{/healthz} and C{/readyz}, for any listener but the public port of
-    Connect, whose callers are not told the names of the dependencies.
+    Connect, whose callers are not told the names of the dependencies.  Neither are
+    pages of other sites.
     """
 
-    async def readyz(call: Call) -> Reply:
-        return Reply(200 if health.ready else 503, health.readiness())
+    unlimited = AccessLevel.UNLIMITED
 
-    return [liveness_route(), page("readyz", readyz, 200, 503)]
+    async def readyz(call: Call) -> Reply:
+        status = 200 if health.ready else 503
+        if call.caller.is_foreign:
+            return Reply(status, {"ready": health.ready})
+        return Reply(status, health.readiness())
+
+    return [liveness_route(), page("readyz", readyz, 200, 503, access=unlimited)]
 
 
 def admin_site(
-    health: Health, metrics: Metrics, clock: IReactorTime, more: Sequence[Route] = ()
+    health: Health,
+    metrics: Metrics,
+    clock: IReactorTime,
+    more: Sequence[Route] = (),
+    *,
+    access: OperatorAccess,
 ) -> QuietSite:
     """
     Make the site of the admin listener.
@@ -82,4 +100,6 @@ def admin_site(
         page("status", status),
         *more,
     ]
-    return QuietSite(Api(routes), clock, lambda: _LIMITS, name="admin listener")
+    return QuietSite(
+        Api(routes, access.admit), clock, lambda: _LIMITS, name="admin listener"
+    )

@@ -11,21 +11,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from wsmsg.settings.http import key_problems
 from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.tokens import PUBLIC_ALGORITHMS, TokenSettings
 from wsmsg.settings.upstream import LEAST_CHARACTERS, MOST_SECRETS
 from wsmsg.settings.urls.address import Address, is_loopback, parse_address
 from wsmsg.settings.urls.backends import kafka_url, read_store_url
-from wsmsg.settings.urls.origins import origin_problem
+from wsmsg.settings.urls.origins import host_problems, origin_problems
 from wsmsg.settings.urls.redis import RedisUrl, is_redis, read_redis_url
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
-from wsmsg.text.passwords import without_login
 
 #: The keys that conflict, and the reason.
 Conflict = tuple[tuple[str, ...], str]
 
-_LEAST_KEY_CHARACTERS = 16
 _LEAST_SECRET_BYTES = 32
 
 
@@ -110,11 +109,19 @@ def _connect_limits(settings: ConnectSettings) -> Iterator[Conflict]:
 
 
 def _connect_origins(settings: ConnectSettings) -> Iterator[Conflict]:
-    for pattern in settings.origins:
-        problem = origin_problem(pattern)
-        if problem:
-            shown = without_login(pattern) if "@" in pattern else pattern
-            yield ("origins",), f"{shown!r} matches no page: {problem}"
+    return _of("origins", origin_problems(settings.origins))
+
+
+def _http_origins(settings: MessageSettings) -> Iterator[Conflict]:
+    return _of("http.origins", origin_problems(settings.http.origins))
+
+
+def _hosts(settings: Common) -> Iterator[Conflict]:
+    return _of("hosts", host_problems(settings.hosts))
+
+
+def _of(key: str, problems: Iterator[str]) -> Iterator[Conflict]:
+    return (((key,), problem) for problem in problems)
 
 
 def _connect_tokens(settings: ConnectSettings) -> Iterator[Conflict]:
@@ -272,16 +279,7 @@ def _http_open(settings: MessageSettings) -> Iterator[Conflict]:
 
 
 def _http_keys(settings: MessageSettings) -> Iterator[Conflict]:
-    keys = [key.get_secret_value() for key in settings.http.keys]
-    for number, key in enumerate(keys, 1):
-        if len(key) < _LEAST_KEY_CHARACTERS:
-            reason = f"has {len(key)} characters; at least {_LEAST_KEY_CHARACTERS}"
-            yield ("http.keys",), f"key {number} {reason} are needed"
-        elif not all("!" <= c <= "~" for c in key):
-            reason = "has spaces, or characters that a header cannot have"
-            yield ("http.keys",), f"key {number} {reason}"
-    if len(set(keys)) < len(keys):
-        yield ("http.keys",), "two keys are equal"
+    return _of("http.keys", key_problems(settings.http.keys))
 
 
 def _http_tokens(settings: MessageSettings) -> Iterator[Conflict]:
@@ -366,6 +364,7 @@ _COMMON: tuple[_Rule, ...] = (
     _peer_secrets,
     _different_addresses,
     _retry,
+    _hosts,
 )
 
 _RULES: dict[type[Common], tuple[_Rule, ...]] = {
@@ -385,6 +384,7 @@ _RULES: dict[type[Common], tuple[_Rule, ...]] = {
         _message_store,
         _message_redis,
         _http_open,
+        _http_origins,
         _http_keys,
         _http_tokens,
     ),

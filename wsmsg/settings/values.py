@@ -94,6 +94,8 @@ class Common(Section):
         C{~/.local/state/wsmsg}.
     @ivar node: the name of this daemon in the logs of its peers; empty: made of the
         time.
+    @ivar hosts: names in C{Host} headers by which callers reach listeners that ask them
+        for no key, besides loopback and the address of the listener; C{*}: any.
     @ivar trust_network: listeners without authentication (gRPC, admin, Message's HTTP
         without keys) may listen beyond loopback.
     @ivar stop_s: time limit for stopping, after the lead time; the daemon then exits
@@ -107,6 +109,7 @@ class Common(Section):
 
     data_dir: str = ""
     node: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    hosts: tuple[str, ...] = ()
     trust_network: bool = False
     stop_s: Seconds = 20.0
     drain: DrainSettings = DrainSettings()

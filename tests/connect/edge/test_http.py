@@ -24,7 +24,8 @@ def request(
     """
     Return an HTTP request.
     """
-    lines = {"Host": "example.com", "Content-Length": str(len(body))}
+    lines = {"Host": "127.0.0.1", "Content-Length": str(len(body))}
+    lines |= {"Content-Type": "application/json"} if body else {}
     lines |= {k.replace("_", "-"): v for k, v in headers.items()}
     head = "".join(f"{k}: {v}\r\n" for k, v in lines.items())
     return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body
@@ -69,9 +70,11 @@ class WebTests(SynchronousTestCase):
 
     def test_legacy_bytes(self) -> None:
         """
-        An answer is byte for byte that of a legacy Connect, with its headers.
+        An answer is byte for byte that of a legacy Connect, with its headers; those for
+        pages of any site only where callers need a token.
         """
-        self.wire.send(request(users(1001, 1003)))
+        self.wire = Edge(must_prove=True).connect()
+        self.wire.send(request(users(1001, 1003), Authorization="good:1"))
         head, _, body = self.wire.transport.written().partition(b"\r\n\r\n")
         self.assertEqual(body, b'{"status":{"1001":true,"1003":false}}')
         lines = head.lower().split(b"\r\n")
@@ -93,8 +96,9 @@ class WebTests(SynchronousTestCase):
     def test_browser_asks_first(self) -> None:
         """
         A browser's preflight request is answered on every path; other answers have its
-        headers too.
+        headers too, where callers need a token.
         """
+        self.wire = Edge(must_prove=True).connect()
         for path in (PATH, "/health", "/api/v1/connect/ws", "/nowhere"):
             self.wire.send(request(method="OPTIONS", path=path))
             head, _, body = self.wire.transport.written().partition(b"\r\n\r\n")
@@ -110,6 +114,7 @@ class WebTests(SynchronousTestCase):
         A preflight that asks for C{Authorization} is answered by that name, for which
         C{*} does not stand.
         """
+        self.wire = Edge(must_prove=True).connect()
         asked = "authorization,content-type"
         self.wire.send(request(method="OPTIONS", Access_Control_Request_Headers=asked))
         answer = self.wire.transport.written().lower()
@@ -201,7 +206,8 @@ class WebTests(SynchronousTestCase):
         self.edge.clock.advance(2)
         self.assertTrue(self.wire.transport.aborted)
         wire = self.edge.connect()
-        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\n"
+        head += "Transfer-Encoding: chunked\r\n\r\n"
         wire.send(head.encode())
         chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
         wire.send(chunk * 8)

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.websocket.port_in_memory import Edge, Wire, upgrade
 from wsmsg.connect.websocket.connection import WebSocketConnection
-from wsmsg.connect.websocket.origins import Origins
+from wsmsg.http.origins import Origins
 from wsmsg.http.site import QuietSite
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -141,7 +141,8 @@ class PortTests(SynchronousTestCase):
         self.patch(self.edge.upstream, "presence", presence)
         wire = self.edge.connect()
         body = b'{"user_ids": [5]}'
-        head = "POST /api/v1/connect/online_status HTTP/1.1\r\nHost: x\r\n"
+        head = "POST /api/v1/connect/online_status HTTP/1.1\r\n"
+        head += "Host: localhost:1\r\nContent-Type: application/json\r\n"
         wire.send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         wire.send(upgrade())
         self.assertEqual(wire.transport.written(), b"")

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from wsmsg.auth.identity import Identity
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import HeartbeatSweep
-from wsmsg.connect.edge.http import edge_site
+from wsmsg.connect.edge.http import EdgeAccess, edge_site
 from wsmsg.connect.edge.online_status import OnlineStatus
 from wsmsg.connect.edge.port import Port
 from wsmsg.connect.session.interface import ISession, Subprotocol
@@ -177,7 +177,7 @@ class Edge:
             self.health,
             self.admission,
             self.clock,
-            authenticate=authenticate if must_prove else None,
+            access=EdgeAccess(self.settings, authenticate, asks_token=must_prove),
             unix_s=self.clock.seconds,
         )
         self.port = Port(

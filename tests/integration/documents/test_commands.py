@@ -31,7 +31,7 @@ _OPERATIONS = TYPED["docs/operations.md"]
 _MS = re.M | re.S
 _READ = (
     "curl -sf http://127.0.0.1:21004/api/v1/users/{}/read "
-    """-d '{{"conversation": "u:1001:1002", "seq": 40}}'"""
+    """--json '{{"conversation": "u:1001:1002", "seq": 40}}'"""
 )
 
 

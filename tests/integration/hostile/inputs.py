@@ -237,7 +237,8 @@ NOT_GRPC: tuple[bytes, ...] = (
     bytes(70_000),
 )
 
-_STATUS = b"POST /api/v1/connect/online_status HTTP/1.1\r\nHost: x\r\n"
+_STATUS = b"POST /api/v1/connect/online_status HTTP/1.1\r\nHost: localhost\r\n"
+_JSON = _STATUS + b"Content-Type: application/json\r\n"
 BODIES: tuple[bytes, ...] = (
     b"",
     b"{",
@@ -255,12 +256,12 @@ BODIES: tuple[bytes, ...] = (
     b'{"user_ids":' * 5_000,
     b"[" * 50_000,
 )
-_CHUNKED = _STATUS + b"Transfer-Encoding: chunked\r\n"
+_CHUNKED = _JSON + b"Transfer-Encoding: chunked\r\n"
 _CHUNK = b"f000\r\n" + b"x" * 0xF000 + b"\r\n"
 _MULTIPART = _STATUS + b"Content-Type: multipart/form-data"
 _FORM = _STATUS + b"Content-Type: application/x-www-form-urlencoded\r\n"
 HTTP: tuple[bytes, ...] = (
-    *(_STATUS + b"Content-Length: %d\r\n\r\n" % len(b) + b for b in BODIES),
+    *(_JSON + b"Content-Length: %d\r\n\r\n" % len(b) + b for b in BODIES),
     _STATUS + b"Content-Length: -5\r\n\r\n",
     _STATUS + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n{}   ",
     _STATUS + b"Content-Length: 99999999999999999999\r\n\r\n",

@@ -104,7 +104,12 @@ class ApiCase(HttpCase):
         self.legacy_routes = legacy.routes
         routes = routes_of(self.behind, self.legacy_routes)
         self.routes = [*routes, *self.legacy_routes()]
-        self.api = Api(routes, self.access.admit, more=self.legacy_routes)
+        self.api = Api(
+            routes,
+            self.access.admit,
+            more=self.legacy_routes,
+            readable=self.access.readable,
+        )
 
     async def may_be_unstored(self, conversation: str, user: int) -> bool:
         return conversation in self.not_stored

@@ -5,7 +5,7 @@ HTTP on the public port: C{online_status}, health and readiness.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import attrs
@@ -16,19 +16,23 @@ from twisted.web.server import Request
 from wsmsg.auth.identity import Authenticate, parse_user
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.online_status import OnlineStatus
-from wsmsg.errors import BadRequest, Unauthenticated
+from wsmsg.errors import BadRequest, Forbidden, Unauthenticated
 from wsmsg.http.access import OPEN, AccessLevel, Caller
-from wsmsg.http.errors import CORS, NATIVE, PLAIN
+from wsmsg.http.errors import NATIVE, PLAIN, Conventions
 from wsmsg.http.forms import Answer
-from wsmsg.http.resource import Api, admit_all
+from wsmsg.http.pages import Pages, readable_by_all
+from wsmsg.http.resource import Api
 from wsmsg.http.routes import Call, Reply, Route
 from wsmsg.http.site import FixedLimits, QuietSite
 from wsmsg.monitoring.admin import liveness_route
 from wsmsg.monitoring.health import Health
+from wsmsg.settings.values import ConnectSettings
 
 #: As long as the numbers of 10,000 users may be.
 BODY_BYTES = 256 * 1024
 IDLE_S = 10.0
+
+_REMEDY = "; or send a user's token as Authorization"
 
 # Admission limits the connections.
 _LIMITS = FixedLimits(body_bytes=BODY_BYTES, receive_s=IDLE_S, connections=2**31)
@@ -143,24 +147,62 @@ class EdgeCalls:
         return Reply(200, OnlineStatusView(status=shown))
 
 
-@attrs.frozen
-class TokenGate:
+class EdgeAccess:
     """
-    Admits requests with a user's token to routes for users
-    (L{wsmsg.http.resource.Gate}).
+    Admits requests with a user's token to routes for users.  On loopback, only requests
+    that may come from a page of another site need one.
+
+    @param asks_token: whether each request needs a token.
     """
 
-    authenticate: Authenticate
+    def __init__(
+        self,
+        settings: ConnectSettings,
+        authenticate: Authenticate,
+        *,
+        asks_token: bool,
+    ) -> None:
+        self._authenticate = authenticate
+        self._asks_token = asks_token
+        self.apply_settings(settings)
+
+    def apply_settings(self, settings: ConnectSettings) -> None:
+        """
+        Apply other settings to the requests that follow.
+        """
+        self._pages = Pages(settings.origins, settings.hosts, remedy=_REMEDY)
 
     @contextmanager
-    def __call__(self, request: Request, level: AccessLevel) -> Iterator[Caller]:
+    def admit(self, request: Request, level: AccessLevel) -> Iterator[Caller]:
+        """
+        Admit a request (L{wsmsg.http.resource.Gate}).
+        """
         if level is AccessLevel.USERS:
-            token = _header(request, b"authorization")
-            if token is None:
-                raise Unauthenticated("the Authorization header must have a token")
-            claimed = _header(request, b"user-id")
-            self.authenticate(token, None if claimed is None else parse_user(claimed))
+            self._check(request)
         yield OPEN
+
+    def readable(self, request: Request, conventions: Conventions) -> Mapping[str, str]:
+        """
+        Return the headers by which pages may read an answer.
+        """
+        by_all = readable_by_all(conventions, asks_key=self._asks_token)
+        return self._pages.readable(request, by_all=by_all)
+
+    def _check(self, request: Request) -> None:
+        token = _header(request, b"authorization")
+        if token is None and self._asks_token:
+            raise Unauthenticated("the Authorization header must have a token")
+        if not self._asks_token:
+            try:
+                self._pages.check(request)
+                return
+            except Forbidden:
+                if token is None:
+                    raise
+        claimed = _header(request, b"user-id")
+        self._authenticate(
+            token or "", None if claimed is None else parse_user(claimed)
+        )
 
 
 def edge_site(
@@ -169,20 +211,22 @@ def edge_site(
     admission: Admission,
     clock: IReactorTime,
     *,
-    authenticate: Authenticate | None,
+    access: EdgeAccess,
     unix_s: Callable[[], float] = time.time,
 ) -> QuietSite:
     """
     Make the HTTP side of the public port.
 
-    @param authenticate: checks the tokens of requests for C{online_status}; L{None}:
-        they need no token, since the port is on loopback.
     @param unix_s: returns the unix time.
     """
     routes = EdgeCalls(online, health, unix_s).routes()
-    gate = admit_all if authenticate is None else TokenGate(authenticate)
     return QuietSite(
-        Api(routes, gate, unmatched=attrs.evolve(NATIVE, headers=CORS)),
+        Api(
+            routes,
+            access.admit,
+            unmatched=attrs.evolve(NATIVE, any_page=True),
+            readable=access.readable,
+        ),
         clock,
         lambda: _LIMITS,
         name="HTTP on the public port",

@@ -11,7 +11,6 @@ connection  one WebSocket: its handshake, and the half that reads
 output      the half that writes, all of a reactor turn at once, and ends the connection
 factory     the parts that all WebSockets share
 handshake   the check of a handshake, and the answer to a bad one
-origins     the web pages that may open a WebSocket
 autobahn    the handshake, by Autobahn
 reader      frames from bytes, and what RFC 6455 forbids
 frames      the first bytes of frames, and control frames to bytes

@@ -13,8 +13,9 @@ from wsmsg.connect.edge.interface import TICKS, Admission, HeartbeatSweep
 from wsmsg.connect.session.interface import Subprotocol
 from wsmsg.connect.websocket.autobahn import Handshakes, deny
 from wsmsg.connect.websocket.connection import WebSocketConnection
-from wsmsg.connect.websocket.origins import Origins
 from wsmsg.connect.websocket.output import Soon, TurnWrites
+from wsmsg.http.origins import Origins
+from wsmsg.http.pages import Pages
 from wsmsg.settings.values import ConnectSettings
 
 #: Pings and pongs of one connection, per second and at once.
@@ -64,6 +65,8 @@ class WebSocketConnections:
         """
         self.frame_bytes = settings.limits.frame_bytes
         self.origins = Origins(settings.origins)
+        # A proxy may pass on any name, so only listed names limit them.
+        self.hosts = Pages(hosts=settings.hosts or ["*"])
         self.closing_ticks = self.sweep.ticks(settings.close_timeout_s)
         self.most_closing_ticks = _LONGER * self.closing_ticks
         at_once = int(_CONTROLS_PER_S * settings.heartbeat_s / TICKS)

@@ -14,6 +14,7 @@ from wsmsg.connect.session.interface import Subprotocol
 from wsmsg.connect.websocket.autobahn import ConnectionDeny, deny
 from wsmsg.errors import ERRORS, WsmsgError, from_code
 from wsmsg.http.errors import handshake_conventions, raw_error
+from wsmsg.http.pages import check_form
 
 if TYPE_CHECKING:
     from wsmsg.connect.websocket.factory import WebSocketConnections
@@ -103,6 +104,7 @@ def refusal(head: bytes, status: int, reason: str, headers: Mapping[str, str]) -
 def _agree(factory: WebSocketConnections, request: Any) -> Agreed:
     if request.origin and not factory.origins.allow(request.origin):
         raise deny(403, f"origin {request.origin!r} is not allowed")
+    _check_host(factory, request.headers.get("host"))
     subprotocol = factory.choose(request.protocols)
     headers = _without_login(request.headers)
     subprotocol.check_headers(headers)
@@ -112,6 +114,18 @@ def _agree(factory: WebSocketConnections, request: Any) -> Agreed:
     authenticate = subprotocol.authenticate or factory.authenticate
     identity = None if token is None else authenticate(token, claimed_user)
     return Agreed(subprotocol, identity, claimed_user)
+
+
+def _check_host(factory: WebSocketConnections, host: str | None) -> None:
+    """
+    Check the name by which a client reached this node.  A proxy may pass on any, so
+    only the setting C{hosts} limits the names.
+    """
+    if host is None:
+        return
+    check_form(host)
+    if not factory.hosts.knows(host):
+        raise deny(403, f"host {host[:80]!r} is not in the setting hosts")
 
 
 def _without_login(headers: Mapping[str, str]) -> Mapping[str, str]:

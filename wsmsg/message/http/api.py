@@ -66,10 +66,12 @@ class PublicHttp:
         make_authenticate: Callable[[TokenSettings], Authenticate],
         more: MoreRoutes = tuple,
     ) -> None:
-        self._access = Access(settings.http, clock, make_authenticate)
+        self._access = Access(settings.http, clock, make_authenticate, settings.hosts)
         self.routes = routes_of(services, more)
         routes = [*health_routes(health), *self.routes]
-        self._api = Api(routes, self._access.admit, more=more)
+        self._api = Api(
+            routes, self._access.admit, more=more, readable=self._access.readable
+        )
         self._limits = limits_of(settings)
         self.site = QuietSite(self._api, clock, lambda: self._limits, name="HTTP API")
 
@@ -77,7 +79,7 @@ class PublicHttp:
         """
         Apply other settings.
         """
-        self._access.apply_settings(settings.http)
+        self._access.apply_settings(settings.http, settings.hosts)
         self._limits = limits_of(settings)
 
     def read_keys(self) -> None:

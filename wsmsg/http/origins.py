@@ -1,5 +1,5 @@
 """
-The web pages that may open a WebSocket (RFC 6455 section 10.2).
+Origins of web pages (RFC 6454) that a listener accepts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Origins:
 
     def allow(self, origin: str) -> bool:
         """
-        Return whether pages from this origin may open a WebSocket.
+        Return whether pages from this origin are accepted.
         """
         return self._all or self._pattern.fullmatch(origin) is not None
 

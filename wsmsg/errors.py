@@ -11,7 +11,7 @@ ranges to applications).
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class Close(IntEnum):
@@ -50,6 +50,7 @@ class WsmsgError(Exception):
     @cvar retry: whether the same request may be repeated later.
     @ivar reason: one sentence for a person.
     @ivar retry_after_ms: the time until a repeat, in milliseconds; 0: no hint.
+    @ivar uncertain: the request may have been carried out all the same.
     """
 
     code: ClassVar[str] = "internal"
@@ -62,6 +63,16 @@ class WsmsgError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.retry_after_ms = retry_after_ms
+        self.uncertain = False
+
+    def may_be_done(self) -> Self:
+        """
+        Note that the request may have been carried out all the same.
+
+        @return: this error.
+        """
+        self.uncertain = True
+        return self
 
     def retry_after(self, least_ms: int) -> None:
         """

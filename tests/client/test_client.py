@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec.structs import replace
+
 from tests.client.client_case import URL, ClientCase, U, message
 from tests.client.doubles import welcome
 from wsmsg.client import (
@@ -62,7 +64,7 @@ class ClientTests(ClientCase):
     async def test_send_again(self) -> None:
         """
         Sends without an answer are repeated on the next connection, with the same ids
-        and before newer ones.
+        and before newer ones, and say that they are repeats.
         """
         client = self.client()
         client.start()
@@ -75,8 +77,11 @@ class ClientTests(ClientCase):
         await asyncio.sleep(0)
         link.give(welcome())
         again = [await link.next(frames.Send) for _ in range(3)]
-        self.assertEqual(again[:2], first)
-        self.assertEqual([f.content for f in again], ["a", "b", "c"])
+        self.assertEqual([replace(f, repeat=False) for f in again[:2]], first)
+        self.assertEqual(
+            [(f.content, f.repeat) for f in again],
+            [("a", True), ("b", True), ("c", False)],
+        )
         link.give(*(frames.Accepted(f.client_id, 1) for f in again))
         self.assertEqual(
             [a.client_id for a in await asyncio.gather(*sends)],

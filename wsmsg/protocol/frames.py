@@ -57,9 +57,7 @@ Int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=str.lower):
-    """
-    One unit of the client protocol.
-    """
+    """One unit of the client protocol."""
 
 
 class Hello(Frame, frozen=True):
@@ -72,23 +70,21 @@ class Hello(Frame, frozen=True):
 
 class Submission(Frame, frozen=True):
     """
-    A message or an event that a client wants accepted.  The server answers with
-    C{accepted} or C{rejected}, and a repeat with the same C{client_id} is the same
-    submission.
+    A message or an event to be C{accepted} or C{rejected}.  Another one with this
+    C{client_id} is the same.  C{repeat}: an earlier one may have been accepted.
     """
 
     client_id: str
 
 
 class Send(Submission, frozen=True):
-    """
-    A message to a user or to a group.
-    """
+    """A message to a user or to a group."""
 
     to: Int64 = 0
     group: Int64 = 0
     content: str = ""
     kind: Int64 = 1
+    repeat: bool = False
 
 
 class Delivered(Frame, frozen=True):
@@ -145,6 +141,7 @@ class Recall(Submission, frozen=True):
 
     conversation: str
     seq: Int64
+    repeat: bool = False
 
 
 class Ping(Frame, frozen=True):
@@ -159,6 +156,7 @@ class CreateGroup(Submission, frozen=True, gc=True, tag="create_group"):
     name: str = ""
     members: tuple[Int64, ...] = ()
     history: bool = False
+    repeat: bool = False
 
 
 class ChangeGroup(Submission, frozen=True, gc=True, tag="change_group"):
@@ -169,6 +167,7 @@ class ChangeGroup(Submission, frozen=True, gc=True, tag="change_group"):
     group: Int64
     add: tuple[Int64, ...] = ()
     remove: tuple[Int64, ...] = ()
+    repeat: bool = False
 
 
 class Members(Frame, frozen=True):
@@ -258,6 +257,7 @@ class Rejected(Frame, frozen=True):
     code: str
     reason: str
     retry_after_ms: Int64 = 0
+    uncertain: bool = False
 
 
 class Deliver(Frame, frozen=True, rename={"sender": "from"}):
@@ -293,9 +293,7 @@ class Heads(Frame, frozen=True, gc=True):
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):
-    """
-    A member in C{group}.
-    """
+    """A member in C{group}."""
 
     user: Int64
     joined: Int64 = 0

@@ -38,7 +38,7 @@ def _plain(kind: type[Any]) -> Callable[[Any], Any]:
 
 
 def _send(m: Any) -> f.Send:
-    return f.Send(m.client_id, m.to, m.group, m.content, m.kind)
+    return f.Send(m.client_id, m.to, m.group, m.content, m.kind, m.repeat)
 
 
 def _watch(m: Any) -> f.Watch:
@@ -47,13 +47,13 @@ def _watch(m: Any) -> f.Watch:
 
 def _create_group(m: Any) -> f.CreateGroup:
     members = tuple(check_count(m.members, "create_group.members", CHANGE_MAX))
-    return f.CreateGroup(m.client_id, m.name, members, m.history)
+    return f.CreateGroup(m.client_id, m.name, members, m.history, m.repeat)
 
 
 def _change_group(m: Any) -> f.ChangeGroup:
     add = tuple(check_count(m.add, "change_group.add", CHANGE_MAX))
     remove = tuple(check_count(m.remove, "change_group.remove", CHANGE_MAX))
-    return f.ChangeGroup(m.client_id, m.group, add, remove)
+    return f.ChangeGroup(m.client_id, m.group, add, remove, m.repeat)
 
 
 def _deliver(m: Any) -> f.Deliver:

@@ -53,18 +53,20 @@ class Hello(_message.Message):
     def __init__(self, token: _Optional[str] = ..., device: _Optional[str] = ..., client: _Optional[str] = ..., position: _Optional[str] = ..., witness: _Optional[str] = ...) -> None: ...
 
 class Send(_message.Message):
-    __slots__ = ("client_id", "to", "group", "content", "kind")
+    __slots__ = ("client_id", "to", "group", "content", "kind", "repeat")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     TO_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     to: int
     group: int
     content: str
     kind: int
-    def __init__(self, client_id: _Optional[str] = ..., to: _Optional[int] = ..., group: _Optional[int] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ...) -> None: ...
+    repeat: bool
+    def __init__(self, client_id: _Optional[str] = ..., to: _Optional[int] = ..., group: _Optional[int] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., repeat: _Optional[bool] = ...) -> None: ...
 
 class Delivered(_message.Message):
     __slots__ = ("conversation", "seq")
@@ -121,14 +123,16 @@ class Watch(_message.Message):
     def __init__(self, users: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Recall(_message.Message):
-    __slots__ = ("client_id", "conversation", "seq")
+    __slots__ = ("client_id", "conversation", "seq", "repeat")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     conversation: str
     seq: int
-    def __init__(self, client_id: _Optional[str] = ..., conversation: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
+    repeat: bool
+    def __init__(self, client_id: _Optional[str] = ..., conversation: _Optional[str] = ..., seq: _Optional[int] = ..., repeat: _Optional[bool] = ...) -> None: ...
 
 class Ping(_message.Message):
     __slots__ = ("nonce",)
@@ -137,28 +141,32 @@ class Ping(_message.Message):
     def __init__(self, nonce: _Optional[str] = ...) -> None: ...
 
 class CreateGroup(_message.Message):
-    __slots__ = ("client_id", "name", "members", "history")
+    __slots__ = ("client_id", "name", "members", "history", "repeat")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     name: str
     members: _containers.RepeatedScalarFieldContainer[int]
     history: bool
-    def __init__(self, client_id: _Optional[str] = ..., name: _Optional[str] = ..., members: _Optional[_Iterable[int]] = ..., history: _Optional[bool] = ...) -> None: ...
+    repeat: bool
+    def __init__(self, client_id: _Optional[str] = ..., name: _Optional[str] = ..., members: _Optional[_Iterable[int]] = ..., history: _Optional[bool] = ..., repeat: _Optional[bool] = ...) -> None: ...
 
 class ChangeGroup(_message.Message):
-    __slots__ = ("client_id", "group", "add", "remove")
+    __slots__ = ("client_id", "group", "add", "remove", "repeat")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
     ADD_FIELD_NUMBER: _ClassVar[int]
     REMOVE_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     group: int
     add: _containers.RepeatedScalarFieldContainer[int]
     remove: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, client_id: _Optional[str] = ..., group: _Optional[int] = ..., add: _Optional[_Iterable[int]] = ..., remove: _Optional[_Iterable[int]] = ...) -> None: ...
+    repeat: bool
+    def __init__(self, client_id: _Optional[str] = ..., group: _Optional[int] = ..., add: _Optional[_Iterable[int]] = ..., remove: _Optional[_Iterable[int]] = ..., repeat: _Optional[bool] = ...) -> None: ...
 
 class Members(_message.Message):
     __slots__ = ("id", "group", "after", "limit")
@@ -289,16 +297,18 @@ class Accepted(_message.Message):
     def __init__(self, client_id: _Optional[str] = ..., time: _Optional[int] = ..., conversation: _Optional[str] = ...) -> None: ...
 
 class Rejected(_message.Message):
-    __slots__ = ("client_id", "code", "reason", "retry_after_ms")
+    __slots__ = ("client_id", "code", "reason", "retry_after_ms", "uncertain")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     RETRY_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
+    UNCERTAIN_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     code: str
     reason: str
     retry_after_ms: int
-    def __init__(self, client_id: _Optional[str] = ..., code: _Optional[str] = ..., reason: _Optional[str] = ..., retry_after_ms: _Optional[int] = ...) -> None: ...
+    uncertain: bool
+    def __init__(self, client_id: _Optional[str] = ..., code: _Optional[str] = ..., reason: _Optional[str] = ..., retry_after_ms: _Optional[int] = ..., uncertain: _Optional[bool] = ...) -> None: ...
 
 class Deliver(_message.Message):
     __slots__ = ("conversation", "seq", "message_id", "client_id", "content", "kind", "time")

@@ -206,7 +206,7 @@ class ConnectBatch(_message.Message):
     def __init__(self, sends: _Optional[_Iterable[_Union[SendRequest, _Mapping]]] = ..., presence: _Optional[_Union[PresenceDelta, _Mapping]] = ..., pushed: _Optional[int] = ..., typing: _Optional[_Iterable[_Union[Typing, _Mapping]]] = ..., cursors: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ..., watch: _Optional[_Union[WatchDelta, _Mapping]] = ..., primary: _Optional[bool] = ..., unreached: _Optional[_Union[MessageList, _Mapping]] = ...) -> None: ...
 
 class SendRequest(_message.Message):
-    __slots__ = ("id", "sender", "client_id", "conversation", "content", "kind", "extra")
+    __slots__ = ("id", "sender", "client_id", "conversation", "content", "kind", "extra", "repeat")
     ID_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -214,6 +214,7 @@ class SendRequest(_message.Message):
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_FIELD_NUMBER: _ClassVar[int]
     id: int
     sender: int
     client_id: str
@@ -221,7 +222,8 @@ class SendRequest(_message.Message):
     content: str
     kind: int
     extra: str
-    def __init__(self, id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., conversation: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., extra: _Optional[str] = ...) -> None: ...
+    repeat: bool
+    def __init__(self, id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., conversation: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., extra: _Optional[str] = ..., repeat: _Optional[bool] = ...) -> None: ...
 
 class PresenceDelta(_message.Message):
     __slots__ = ("number", "online", "offline", "snapshot", "logins", "last_login")
@@ -386,18 +388,20 @@ class Push(_message.Message):
     def __init__(self, message: _Optional[_Union[ChatMessage, _Mapping]] = ..., targets: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class SendResult(_message.Message):
-    __slots__ = ("id", "time_ms", "code", "reason", "retry_after_ms")
+    __slots__ = ("id", "time_ms", "code", "reason", "retry_after_ms", "uncertain")
     ID_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     RETRY_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
+    UNCERTAIN_FIELD_NUMBER: _ClassVar[int]
     id: int
     time_ms: int
     code: str
     reason: str
     retry_after_ms: int
-    def __init__(self, id: _Optional[int] = ..., time_ms: _Optional[int] = ..., code: _Optional[str] = ..., reason: _Optional[str] = ..., retry_after_ms: _Optional[int] = ...) -> None: ...
+    uncertain: bool
+    def __init__(self, id: _Optional[int] = ..., time_ms: _Optional[int] = ..., code: _Optional[str] = ..., reason: _Optional[str] = ..., retry_after_ms: _Optional[int] = ..., uncertain: _Optional[bool] = ...) -> None: ...
 
 class TypingPush(_message.Message):
     __slots__ = ("typing", "targets")

@@ -31,6 +31,9 @@ class OutboundTests(SynchronousTestCase):
         self.settled: list[tuple[str, SendAccepted | WsmsgError]] = []
         self.outbound = Outbound(10, lambda *what: self.settled.append(what))
 
+    def repeats(self, now: float) -> list[bool]:
+        return [f.repeat for f in self.outbound.due(now) if isinstance(f, Send)]
+
     def ids(self, now: float = 0.0) -> list[str]:
         return [frame.client_id for frame in self.outbound.due(now)]
 
@@ -49,6 +52,29 @@ class OutboundTests(SynchronousTestCase):
         self.outbound.accepted("b", 7)
         self.assertEqual(self.ids(), ["d"])
         self.assertEqual(self.settled, [("b", SendAccepted("b", 7))])
+
+    def test_repeats_say_so(self) -> None:
+        """
+        A message that may have been accepted is sent again as a repeat: it was in
+        flight when the connection was lost, or an earlier run may have sent it, or the
+        server says so.  One that was rejected for sure is sent again as it was.
+        """
+        self.outbound.welcomed(LIMITS, 0.0)
+        self.add("a")
+        self.outbound.add(send("saved"), uncertain=True)
+        self.assertEqual(self.repeats(0.0), [False, True])
+        self.outbound.rejected(Rejected("a", "unavailable", "", 100), 0.0)
+        self.outbound.accepted("saved", 1)
+        self.assertEqual(self.repeats(1.0), [False])
+        self.outbound.rejected(Rejected("a", "unavailable", "", 100, True), 1.0)
+        self.assertEqual(self.repeats(2.0), [True])
+        self.outbound.accepted("a", 1)
+        self.add("b")
+        self.assertEqual(self.ids(3.0), ["b"])
+        self.outbound.lost()
+        self.outbound.welcomed(LIMITS, 3.0)
+        self.assertEqual(self.repeats(3.0), [True])
+        self.assertEqual([f == send("b") for f in self.outbound], [True])
 
     def test_again_after_loss(self) -> None:
         """

@@ -32,10 +32,24 @@ class SendTests(SessionTestCase):
         client = node.log_in(1001)
         client.say(Send("c1", to=7, content="hi", kind=0))
         (new, on_answer) = node.upstream.sends[0]
-        self.assertEqual(tuple(new), (1001, "c1", "u:7:1001", "hi", 1, 1, ""))
+        self.assertEqual(tuple(new), (1001, "c1", "u:7:1001", "hi", 1, 1, "", False))
         self.assertEqual(client.heard(), [])
         on_answer(SendAnswer(time_ms=5))
         self.assertEqual(client.heard(), [frames.Accepted("c1", 5)])
+
+    def test_repeat(self) -> None:
+        """
+        A send that says that it is a repeat is passed on as one, and the client learns
+        that a rejection of it is uncertain.
+        """
+        node = FakeNode()
+        client = node.log_in(1001)
+        client.say(Send("c1", to=7, content="hi", repeat=True))
+        (new, on_answer) = node.upstream.sends[0]
+        self.assertTrue(new.repeat)
+        on_answer(SendAnswer(0, "unavailable", "away", 250, uncertain=True))
+        expected = frames.Rejected("c1", "unavailable", "away", 250, uncertain=True)
+        self.assertEqual(client.heard(), [expected])
 
     def test_rejected(self) -> None:
         """

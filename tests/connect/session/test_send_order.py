@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.connect.session.doubles import FakeNode
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.connect.upstream.pending_sends import PendingSends
+from wsmsg.connect.upstream.send_route import PendingSend
 from wsmsg.flow.send_fence import PATIENCE_S
 from wsmsg.protocol.frames import Accepted, Rejected, Send
 
@@ -92,6 +93,9 @@ class Stream:
     def enqueue(self, send: object) -> None:
         self.unanswered += 1
         self.queue.append((send.number, send.new.client_id))  # type: ignore[attr-defined]
+
+    def unwritten(self) -> list[PendingSend]:
+        return []
 
     def send_finished(self) -> None:
         self.unanswered -= 1

@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.connect.upstream import pending_sends as pending
 from wsmsg.connect.upstream.interface import NewSend, SendAnswer
-from wsmsg.connect.upstream.pending_sends import PendingSend, PendingSends
+from wsmsg.connect.upstream.pending_sends import PendingSends
+from wsmsg.connect.upstream.send_route import PendingSend
 
 
 class RecordingStream:
@@ -22,6 +23,7 @@ class RecordingStream:
     def __init__(self) -> None:
         self.unanswered = 0
         self.given: list[PendingSend] = []
+        self.written = 0
 
     def enqueue(self, send: PendingSend) -> None:
         self.unanswered += 1
@@ -29,6 +31,15 @@ class RecordingStream:
 
     def send_finished(self) -> None:
         self.unanswered -= 1
+
+    def unwritten(self) -> list[PendingSend]:
+        return self.given[self.written :]
+
+    def write(self) -> None:
+        """
+        Write all sends that wait.
+        """
+        self.written = len(self.given)
 
     def texts(self) -> list[str]:
         return [send.new.client_id for send in self.given]
@@ -191,6 +202,35 @@ class PendingSendsTests(SynchronousTestCase):
         for client_id in "abcd":
             self.assertEqual(send(self.sends, client_id, now_s=1), [])
         self.assertEqual(stream.texts(), ["a", "b", "c", "d"])
+
+    def test_written_sends_are_repeats(self) -> None:
+        """
+        A send that was written to a stream that is lost may have been accepted: it is a
+        repeat on the next stream, and a rejection of it is uncertain.  One that was not
+        written is neither.
+        """
+        stream = self.up()
+        first, second = send(self.sends, "a"), send(self.sends, "b", "u:1:3")
+        stream.written = 1
+        next_one = self.up()
+        self.sends.stream_lost(stream, 0)
+        self.assertEqual([s.tried for s in next_one.given], [True, False])
+        refused = SendAnswer(code="unavailable", reason="later", retry_after_ms=500)
+        for one in list(next_one.given):
+            self.sends.answer(next_one, one.number, refused, 0)
+        self.assertEqual([a.uncertain for a in first + second], [True, False])
+
+    def test_late_answers_are_uncertain(self) -> None:
+        """
+        A send without an answer in time may have been accepted if it was written.
+        """
+        stream = self.up()
+        answers = [*send(self.sends, "a"), *send(self.sends, "b")]
+        first, second = send(self.sends, "c"), send(self.sends, "d")
+        stream.written = 3
+        self.sends.expire(1, 2)
+        self.assertEqual(answers, [])
+        self.assertEqual([a.uncertain for a in first + second], [True, False])
 
     def test_routes_are_bounded(self) -> None:
         """

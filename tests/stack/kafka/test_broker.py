@@ -27,6 +27,8 @@ _LOOKS_S = 1.5
 #: Seconds from the time that the broker serves again.
 _BACK_S = 2.0
 _AT_ONCE = 3
+#: Several checks of the topics fail in that time.
+_LONG_S = 12.0
 
 
 def state_of(journal: KafkaJournal, *, up: bool) -> Deferred[None]:
@@ -56,6 +58,14 @@ class Talk:
     accepted: list[str] = attrs.field(factory=list)
     turns: list[tuple[float, float]] = attrs.field(factory=list)
     over: bool = False
+    _refusal: Deferred[None] | None = None
+
+    def refusal(self) -> Deferred[None]:
+        """
+        Return a Deferred that fires when a message is refused from now on.
+        """
+        self._refusal = Deferred()
+        return self._refusal
 
     async def go_on(self) -> None:
         """
@@ -69,10 +79,16 @@ class Talk:
                 try:
                     await appended
                 except Unavailable:
+                    self._refused()
                     continue
                 self.accepted.append(client_id)
             self.turns.append((began, time.monotonic()))
             await deferLater(REACTOR, 0.01)
+
+    def _refused(self) -> None:
+        refusal, self._refusal = self._refusal, None
+        if refusal is not None:
+            refusal.callback(None)
 
     def _next(self) -> Message:
         self.said += 1
@@ -162,12 +178,19 @@ class BrokerUnderLoadTests(KafkaCase):
         await self.made.stop()
         await self.reading
 
-    def assert_refused(self) -> None:
+    async def all_refused(self) -> None:
         """
-        Check that a message is refused at once.
+        Check that every conversation is refused while the broker is away: what is on
+        its way within the delivery timeout, and all else at once.
         """
-        message = Message("u:1:99", 1, "no", 1, "x", 1, 5)
-        self.failureResultOf(self.made.append([message]), Unavailable)
+        refusals = [talk.refusal() for talk in self.talks]
+        for talk in self.talks:
+            message = Message(f"u:{talk.sender}:99", talk.sender, "no", 1, "x", 1, 5)
+            self.failureResultOf(self.made.append([message]), Unavailable)
+        span = Span()
+        for refusal in refusals:
+            await refusal
+        span.check(_DELIVERY_S + _LOOKS_S)
 
     def all_read(self) -> bool:
         """
@@ -188,7 +211,7 @@ class BrokerUnderLoadTests(KafkaCase):
         for _ in range(2):
             self.broker.kill()
             await state_of(self.made, up=False)
-            self.assert_refused()
+            await self.all_refused()
             await self.broker.start()
             back = Span()
             await state_of(self.made, up=True)
@@ -207,10 +230,27 @@ class BrokerUnderLoadTests(KafkaCase):
         await state_of(self.made, up=False)
         told = self.made.dependency.snapshot()
         self.assertIn("broker", told.last_error)
-        self.assert_refused()
+        await self.all_refused()
         self.broker.resume()
         await self.broker.start()  # runs already: until a client can write again
         back = Span()
+        await state_of(self.made, up=True)
+        back.check(_BACK_S)
+        await self.more()
+        await self.ended()
+
+    async def test_suspended_for_long(self) -> None:
+        """
+        The journal is up soon after a broker resumes that hung for many attempts to
+        reach it.
+        """
+        await self.loaded()
+        self.broker.suspend()
+        self.addCleanup(self.broker.resume)
+        await state_of(self.made, up=False)
+        await deferLater(REACTOR, _LONG_S)
+        back = Span()
+        self.broker.resume()
         await state_of(self.made, up=True)
         back.check(_BACK_S)
         await self.more()

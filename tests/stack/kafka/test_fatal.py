@@ -28,7 +28,7 @@ class FatalTests(KafkaCase):
         """
         journal = await self.opened(kafka_place(partitions=1))
         await journal.append([sent(1)])
-        dead = journal._producer
+        dead = journal._producers.current
         assert dead is not None
         on_its_way = journal.append([sent(2)])
         fatal = KafkaError(KafkaError._FATAL, "an identity was lost", True)
@@ -39,7 +39,7 @@ class FatalTests(KafkaCase):
         self.assertIn("an identity was lost", journal.dependency.snapshot().last_error)
         self.failureResultOf(journal.append([sent(3)]), Unavailable)
         await up(journal)
-        self.assertIsNot(journal._producer, dead)
+        self.assertIsNot(journal._producers.current, dead)
         await journal.append([sent(4)])
         await journal.append([sent(5)])
         read = [m for m in messages(await read_all(journal, 3)) if m != sent(2)]

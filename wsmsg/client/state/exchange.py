@@ -102,7 +102,7 @@ class Exchange:
         for name, position in saved.positions.items():
             self._cursors.resume(name, position.seq)
         for frame in saved.unsent:
-            self.outbound.add(frame)
+            self.outbound.add(frame, uncertain=True)
         for client_id, reason in saved.invalid.items():
             self.events.put(SendSettled(client_id, None, BadRequest(reason)))
         self.outbound.saved()

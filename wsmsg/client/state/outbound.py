@@ -22,6 +22,7 @@ import heapq
 from collections.abc import Callable, Iterator
 
 import attrs
+from msgspec.structs import replace
 
 from wsmsg.client.state.events import SendAccepted
 from wsmsg.errors import Conflict, Overloaded, TooLarge, WsmsgError, from_code
@@ -39,12 +40,26 @@ _NO_HINT_S = 1.0
 
 @attrs.define(slots=True)
 class _Outgoing:
+    """
+    @ivar tried: it was in flight once.
+    @ivar uncertain: it may have been accepted: it was in flight when a connection was
+        lost, or the server said so.
+    """
+
     number: int
     frame: Submission
     tried: bool = False
+    uncertain: bool = False
 
-    def mark_tried(self) -> None:
+    def take_off(self) -> Submission:
+        """
+        Return the frame to write, which is in flight from then on.
+        """
         self.tried = True
+        return replace(self.frame, repeat=True) if self.uncertain else self.frame
+
+    def mark_uncertain(self) -> None:
+        self.uncertain = True
 
 
 class Outbound:
@@ -87,11 +102,12 @@ class Outbound:
         for outgoing in sorted(self._by_id.values(), key=lambda o: o.number):
             yield outgoing.frame
 
-    def add(self, frame: Submission) -> None:
+    def add(self, frame: Submission, *, uncertain: bool = False) -> None:
         """
         Add a message to send in its turn; a repeat with the same id and body adds
         nothing.
 
+        @param uncertain: an earlier run may have sent it.
         @raise Conflict: another message with this id is not settled yet.
         @raise TooLarge: the message exceeds the server's limit.
         @raise Overloaded: too many messages are not settled.
@@ -107,7 +123,7 @@ class Outbound:
             raise too_large
         if len(self._by_id) >= self._limit:
             raise Overloaded(f"{self._limit} messages are waiting to be sent")
-        outgoing = _Outgoing(self._made, frame)
+        outgoing = _Outgoing(self._made, frame, uncertain, uncertain)
         self._made += 1
         self._by_id[frame.client_id] = outgoing
         self._wait(outgoing)
@@ -121,7 +137,7 @@ class Outbound:
         frames = [f for f in self._recent if f.client_id not in self._by_id]
         first = min((o.number for o in self._by_id.values()), default=self._made)
         for number, frame in enumerate(frames, first - len(frames)):
-            outgoing = _Outgoing(number, frame)
+            outgoing = _Outgoing(number, frame, uncertain=True)
             self._by_id[frame.client_id] = outgoing
             self._again.add(frame.client_id)
             self._wait(outgoing)
@@ -161,6 +177,7 @@ class Outbound:
         """
         in_flight, self._in_flight = self._in_flight, {}
         for outgoing in in_flight.values():
+            outgoing.mark_uncertain()
             self._wait(outgoing)
 
     def due(self, now: float) -> list[Submission]:
@@ -170,10 +187,9 @@ class Outbound:
         frames: list[Submission] = []
         while self._may_send(now):
             outgoing = self._by_id[heapq.heappop(self._waiting)[1]]
-            outgoing.mark_tried()
             self._in_flight[outgoing.frame.client_id] = outgoing
             self._pace.spend()
-            frames.append(outgoing.frame)
+            frames.append(outgoing.take_off())
         return frames
 
     def next_due(self, now: float) -> float | None:
@@ -202,6 +218,9 @@ class Outbound:
         """
         error = from_code(frame.code, frame.reason, frame.retry_after_ms)
         if error.retry or frame.retry_after_ms:
+            known = self._in_flight.get(frame.client_id)
+            if frame.uncertain and known is not None:
+                known.mark_uncertain()
             self._send_again(frame.client_id, frame.retry_after_ms / 1000, now)
         else:
             self.refused(frame.client_id, error)

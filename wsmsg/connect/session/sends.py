@@ -35,6 +35,8 @@ from wsmsg.protocol import frames
 if TYPE_CHECKING:
     from wsmsg.connect.session.session import Session
 
+_Event = frames.Recall | frames.CreateGroup | frames.ChangeGroup
+
 
 def send(session: Session, frame: frames.Send) -> None:
     """
@@ -54,7 +56,7 @@ def send(session: Session, frame: frames.Send) -> None:
         return
     _submit(
         session,
-        frame.client_id,
+        frame,
         conversation,
         frame.content,
         frame.kind or model.TEXT,
@@ -62,7 +64,7 @@ def send(session: Session, frame: frames.Send) -> None:
     )
 
 
-def submit_event(session: Session, frame: frames.Submission) -> None:
+def submit_event(session: Session, frame: _Event) -> None:
     """
     Submit the event that a frame asks for (L{wsmsg.events}).  Message judges whether
     the user may make it.
@@ -80,7 +82,7 @@ def submit_event(session: Session, frame: frames.Submission) -> None:
     on_answer = partial(session.finish_send, frame.client_id, created=event.created)
     _submit(
         session,
-        frame.client_id,
+        frame,
         event.conversation,
         event.content,
         kind.kind,
@@ -89,7 +91,7 @@ def submit_event(session: Session, frame: frames.Submission) -> None:
 
 
 def _event_of(
-    session: Session, kind: EventKind, frame: frames.Submission
+    session: Session, kind: EventKind, frame: _Event
 ) -> NewEvent | WsmsgError:
     try:
         event = kind.frames[type(frame)](frame, session.user)
@@ -160,11 +162,19 @@ def _rejected(session: Session, client_id: str, what: str) -> bool:
 
 def _submit(
     session: Session,
-    client_id: str,
+    frame: frames.Send | _Event,
     conversation: str,
     content: str,
     kind: int,
     on_answer: Callable[[SendAnswer], object],
 ) -> None:
-    new = NewSend(session.user, client_id, conversation, content, kind, session.number)
+    new = NewSend(
+        session.user,
+        frame.client_id,
+        conversation,
+        content,
+        kind,
+        session.number,
+        repeat=frame.repeat,
+    )
     session.context.upstream.send(new, on_answer)

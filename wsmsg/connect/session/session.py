@@ -203,9 +203,8 @@ class Session(Input):
             self.reply(Accepted(client_id, answer.time_ms, created))
         else:
             counters.rejected[answer.code] += 1
-            self.reply(
-                Rejected(client_id, answer.code, answer.reason, answer.retry_after_ms)
-            )
+            code, reason, hint_ms = answer.code, answer.reason, answer.retry_after_ms
+            self.reply(Rejected(client_id, code, reason, hint_ms, answer.uncertain))
         if self.inbox.blocks:
             self._resume()
 

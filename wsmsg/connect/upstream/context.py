@@ -24,8 +24,9 @@ from wsmsg.connect.upstream.interface import (
 )
 from wsmsg.connect.upstream.joins import JoinBarrier
 from wsmsg.connect.upstream.outgoing import CursorPool, TypingPool
-from wsmsg.connect.upstream.pending_sends import PendingSends, SendStream
+from wsmsg.connect.upstream.pending_sends import PendingSends
 from wsmsg.connect.upstream.presence import WatchedPresence
+from wsmsg.connect.upstream.send_route import SendStream
 from wsmsg.monitoring.counters import Counters
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings

@@ -29,7 +29,7 @@ def rejection_of(result: rest_pb2.SendResult) -> SendAnswer:
     """
     error = from_code(result.code, result.reason[:_REASON_CHARACTERS])
     retry_after_ms = min(result.retry_after_ms, _LONGEST_HINT_MS)
-    return SendAnswer(0, error.code, error.reason, retry_after_ms)
+    return SendAnswer(0, error.code, error.reason, retry_after_ms, result.uncertain)
 
 
 def apply_ephemeral(

@@ -33,6 +33,7 @@ class NewSend(NamedTuple):
 
     @ivar session: the number of the session; 0 for all sessions of a legacy client.
     @ivar extra: as in L{wsmsg.model.Message}.
+    @ivar repeat: it may have been accepted before.
     """
 
     sender: int
@@ -42,22 +43,19 @@ class NewSend(NamedTuple):
     kind: int
     session: int = 0
     extra: str = ""
+    repeat: bool = False
 
     @property
     def key(self) -> SendKey:
-        """
-        The sends that this one keeps its order with.
-        """
+        """The sends that this one keeps its order with."""
         return self.conversation, self.sender, self.session
 
 
 @attrs.frozen
 class SendAnswer:
     """
-    The answer to a send.
-
-    @ivar time_ms: the unix time at which the message was accepted; 0 for a rejection.
-    @ivar code: the reason of a rejection, one of L{wsmsg.errors.ERRORS}.
+    @ivar time_ms: the unix time of acceptance; 0: rejected, with a C{code} of
+        L{wsmsg.errors.ERRORS}, and perhaps (C{uncertain}) accepted all the same.
     @ivar retry_after_ms: when the client may send it again; 0: it must not.
     """
 
@@ -65,6 +63,7 @@ class SendAnswer:
     code: str = ""
     reason: str = ""
     retry_after_ms: int = 0
+    uncertain: bool = False
 
 
 @attrs.frozen

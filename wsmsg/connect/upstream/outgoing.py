@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from wsmsg.connect.upstream.pending_sends import PendingSend
+from wsmsg.connect.upstream.send_route import PendingSend
 from wsmsg.rpc import rest_pb2
 
 _FRAME_SENDS = 512
@@ -207,7 +207,7 @@ def move_sends(unsent: deque[PendingSend], batch: rest_pb2.ConnectBatch) -> None
         send = unsent.popleft()
         if send.answered:
             continue
-        sender, client_id, conversation, content, kind, _, extra = send.new
+        sender, client_id, conversation, content, kind, _, extra, repeat = send.new
         add(
             id=send.number,
             sender=sender,
@@ -216,6 +216,7 @@ def move_sends(unsent: deque[PendingSend], batch: rest_pb2.ConnectBatch) -> None
             content=content,
             kind=kind,
             extra=extra,
+            repeat=repeat or send.tried,
         )
         n_bytes += len(content)
         if n_bytes > _FRAME_BYTES:

@@ -12,125 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
-from typing import Protocol
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.connect.upstream.interface import NewSend, OnAnswer, SendAnswer, SendKey
+from wsmsg.connect.upstream.send_route import (
+    PendingSend,
+    SendStream,
+    StickyRoute,
+    mark_written,
+)
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.send_fence import BEHIND, SendFences
 
 #: The most routes without unanswered sends that are kept, so that a conversation stays
 #: on its stream.
 _IDLE_ROUTES = 50_000
-
-
-class SendStream(Protocol):
-    """
-    The part of a stream that its sends use.
-
-    @ivar unanswered: the number of its unanswered sends.
-    """
-
-    unanswered: int
-
-    def enqueue(self, send: PendingSend) -> None:
-        """
-        Write a send, behind those that were enqueued before, and count it as
-        unanswered.
-        """
-
-    def send_finished(self) -> None:
-        """
-        Count one send less: it has its answer.
-        """
-
-
-class StickyRoute:
-    """
-    The route of one conversation.
-
-    @ivar stream: L{None} while no stream is up.
-    @ivar unanswered: the unanswered sends of the conversation, oldest first, by number.
-    """
-
-    __slots__ = ("stream", "unanswered")
-
-    def __init__(self, stream: SendStream | None) -> None:
-        self.stream = stream
-        self.unanswered: dict[int, PendingSend] = {}
-
-    def use(self, stream: SendStream | None) -> None:
-        """
-        Give the sends from now on to another stream; to none while none is up.
-        """
-        self.stream = stream
-
-    def add(self, send: PendingSend) -> None:
-        """
-        Count a new send, and enqueue it if a stream is up.
-        """
-        self.unanswered[send.number] = send
-        if self.stream is not None:
-            self.stream.enqueue(send)
-
-    def remove(self, number: int) -> None:
-        """
-        Count one send less, which no stream has.
-        """
-        del self.unanswered[number]
-
-    def finish(self, number: int) -> None:
-        """
-        Count one send less here and on its stream.
-        """
-        del self.unanswered[number]
-        if self.stream is not None:
-            self.stream.send_finished()
-
-
-class PendingSend:
-    """
-    A send that has no answer yet.
-
-    @ivar number: unique in this life of Connect, so that an answer on an earlier
-        stream cannot be taken for the answer to another send.
-    @ivar since_s: the clock time at which the session made it.
-    @ivar answered: whether C{on_answer} was called.
-    """
-
-    __slots__ = ("answered", "new", "number", "on_answer", "route", "since_s")
-
-    def __init__(
-        self,
-        number: int,
-        new: NewSend,
-        on_answer: OnAnswer,
-        route: StickyRoute,
-        since_s: float,
-    ) -> None:
-        self.number = number
-        self.new = new
-        self.on_answer = on_answer
-        self.route = route
-        self.since_s = since_s
-        self.answered = False
-
-    def finish(self) -> None:
-        """
-        Note that the send has its answer.
-        """
-        self.answered = True
-        self.route.finish(self.number)
-
-    def finish_unsent(self) -> None:
-        """
-        Note that the send was answered while no stream had it.
-        """
-        self.answered = True
-        self.route.remove(self.number)
 
 
 class PendingSends:
@@ -225,6 +125,8 @@ class PendingSends:
         if answer.retry_after_ms:
             # This Message rejects later sends as well; another one would not.
             self._raise_fence(send.new, now_s, answer.retry_after_ms)
+            if send.is_uncertain:
+                answer = attrs.evolve(answer, uncertain=True)
         elif self.fences.standing:
             self.fences.forget(send.new.key, send.new.client_id)
         del self._pending[number]
@@ -276,6 +178,7 @@ class PendingSends:
         """
         self.stop_using(stream)
         moving = [s for s in self._pending.values() if s.route.stream is stream]
+        mark_written(moving)
         for send in moving:
             send.route.use(None)
         self.moved += len(moving)
@@ -334,7 +237,7 @@ class PendingSends:
             send.finish_unsent()
         self.rejected += len(behind)
         for send, hint_ms in behind:
-            self._call(send.on_answer, _behind(hint_ms))
+            self._call(send.on_answer, _behind(hint_ms, uncertain=send.is_uncertain))
         if not self._pending:
             self._idle.fire()
 
@@ -347,15 +250,19 @@ class PendingSends:
         }
 
     def _give_up(self, sends: list[PendingSend], now_s: float, reason: str) -> None:
+        mark_written(sends)
         for send in sends:
             self._raise_fence(send.new, now_s, self._retry_after_ms)
         for send in sends:
             del self._pending[send.number]
         self.expired += len(sends)
-        answer = SendAnswer(
-            code="unavailable", reason=reason, retry_after_ms=self._retry_after_ms
-        )
         for send in sends:
+            answer = SendAnswer(
+                code="unavailable",
+                reason=reason,
+                retry_after_ms=self._retry_after_ms,
+                uncertain=send.is_uncertain,
+            )
             self._finish(send, answer)
         if not self._pending:
             self._idle.fire()
@@ -369,7 +276,10 @@ class PendingSends:
     ) -> None:
         self._raise_fence(new, now_s, self._retry_after_ms)
         answer = SendAnswer(
-            code=code, reason=reason, retry_after_ms=self._retry_after_ms
+            code=code,
+            reason=reason,
+            retry_after_ms=self._retry_after_ms,
+            uncertain=new.repeat,
         )
         self._call(on_answer, answer)
 
@@ -379,7 +289,7 @@ class PendingSends:
     def _is_fenced(self, new: NewSend, on_answer: OnAnswer, now_s: float) -> bool:
         hint_ms = self.fences.hint_ms(new.key, new.client_id, now_s)
         if hint_ms:
-            self._call(on_answer, _behind(hint_ms))
+            self._call(on_answer, _behind(hint_ms, uncertain=new.repeat))
         return bool(hint_ms)
 
     def _call(self, on_answer: OnAnswer, answer: SendAnswer) -> None:
@@ -389,5 +299,7 @@ class PendingSends:
             self._log.failure("passing on the answer to a send failed")
 
 
-def _behind(hint_ms: int) -> SendAnswer:
-    return SendAnswer(code="unavailable", reason=BEHIND, retry_after_ms=hint_ms)
+def _behind(hint_ms: int, *, uncertain: bool) -> SendAnswer:
+    return SendAnswer(
+        code="unavailable", reason=BEHIND, retry_after_ms=hint_ms, uncertain=uncertain
+    )

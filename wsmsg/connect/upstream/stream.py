@@ -15,7 +15,7 @@ acknowledges a batch when all of it is in the outboxes of the sessions.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -32,7 +32,7 @@ from wsmsg.connect.upstream.context import (
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.connect.upstream.joins import JoinBarrier, PresenceAcks
 from wsmsg.connect.upstream.outgoing import NetChange, UserListing, move_sends
-from wsmsg.connect.upstream.pending_sends import PendingSend
+from wsmsg.connect.upstream.send_route import PendingSend
 from wsmsg.errors import Unavailable
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.contract import NAME_CHARACTERS, QUERY, REACHES
@@ -110,6 +110,9 @@ class UpstreamStream:
 
     def send_finished(self) -> None:
         self.unanswered -= 1
+
+    def unwritten(self) -> Collection[PendingSend]:
+        return self._unsent
 
     def user_joined(self, user: int) -> None:
         self._users.add(user)

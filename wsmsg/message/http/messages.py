@@ -35,6 +35,8 @@ class NewMessage(Form):
     @ivar to: the user to whom it is sent.
     @ivar group: the group to which it is sent, instead of a user.
     @ivar kind: the kind of the content, 1 to 999; 1: text.
+    @ivar repeat: an earlier request with this C{client_id} may have succeeded: it got
+        no answer, or an answer 5xx.
     """
 
     client_id: str
@@ -43,6 +45,7 @@ class NewMessage(Form):
     to: Id = 0
     group: Id = 0
     kind: int = TEXT
+    repeat: bool = False
 
 
 class AcceptedMessage(Answer):
@@ -146,7 +149,13 @@ class MessageCalls:
         check_text("client_id", form.client_id)
         check_text("content", form.content)
         request = SendRequest(
-            0, sender, form.client_id, conversation, form.content, form.kind
+            0,
+            sender,
+            form.client_id,
+            conversation,
+            form.content,
+            form.kind,
+            repeat=form.repeat,
         )
         message, again = await self._submit.submit(request)
         accepted = AcceptedMessage(

@@ -11,6 +11,8 @@ Ingress: from a send request to a durable record in the journal.
     ingress      accepts requests: repeats, limits, order
     validation   what is wrong with a request in itself
     gate         closed while no message must be accepted, though the journal would
+    refusals     refuses requests for now, and keeps the order of their senders
+    doubts       repeats that may have been accepted elsewhere wait for the store
     judging      holds requests while the group rules judge them
     appends      appends records and looks up their identities, in batches; remembers
                  accepted messages without their contents

@@ -59,6 +59,7 @@ class Appends:
     Appends to the journal, in the order in which L{add} was called.
 
     @ivar journal: takes the records; not changed.
+    @ivar clock: for durations.
     @ivar backlog: the records that the journal had when this Message began.
     """
 
@@ -70,7 +71,7 @@ class Appends:
         self.backlog = StartupBacklog(journal, clock)
         self.journal = journal
         self._store = store
-        self._clock = clock
+        self.clock = clock
         self._spacing_s: float = journal.spacing_s
         self._next_s = 0.0
         self._apart_until_s: float | None = None
@@ -84,7 +85,7 @@ class Appends:
         """
         if self._apart_until_s is None:
             return False
-        if self._clock.seconds() >= self._apart_until_s:
+        if self.clock.seconds() >= self._apart_until_s:
             self._apart_until_s = None
         return self._apart_until_s is not None
 
@@ -96,17 +97,17 @@ class Appends:
         done: Deferred[Appended] = Deferred()
         self._gathered.append((messages, done))
         if self._due is None:
-            wait_s = self._next_s - self._clock.seconds() if self._spacing_s else 0.0
+            wait_s = self._next_s - self.clock.seconds() if self._spacing_s else 0.0
             if wait_s > 0:
                 delay_s = min(wait_s, self._spacing_s)
-                self._due = self._clock.callLater(delay_s, self._go)
+                self._due = self.clock.callLater(delay_s, self._go)
             else:
                 self._go()
         return done
 
     def _go(self) -> None:
         self._due = None
-        self._next_s = self._clock.seconds() + self._spacing_s
+        self._next_s = self.clock.seconds() + self._spacing_s
         gathered, self._gathered = self._gathered, []
         if self.apart:
             for each in gathered:
@@ -145,7 +146,7 @@ class Appends:
             problem = self._shared(e) if n > 1 else e
         except Exception:  # noqa: BLE001 - a guard
             self._log.failure("appending records")
-            problem = Unavailable("the journal failed", _RETRY_AFTER_MS)
+            problem = Unavailable("the journal failed", _RETRY_AFTER_MS).may_be_done()
         stored: Mapping[MessageIdentity, Message] = {}
         if found is not None and problem is not None:
             # Refused at once: what is admitted until then would overtake.
@@ -175,9 +176,9 @@ class Appends:
             seconds=_APART_S,
             reason=problem.reason,
         )
-        self._apart_until_s = self._clock.seconds() + _APART_S
+        self._apart_until_s = self.clock.seconds() + _APART_S
         why = "the journal refused a message that was appended with this one"
-        return Unavailable(why, _RETRY_AFTER_MS)
+        return Unavailable(why, _RETRY_AFTER_MS).may_be_done()
 
 
 class RememberedMessage(msgspec.Struct, frozen=True, gc=False):

@@ -8,7 +8,8 @@ message, without another round trip.  It remembers, without their contents, the 
 messages that may not be stored yet, and those that it found in the store: a further
 repeat or conflict costs no record.  A repeat that another Message accepted a moment ago
 passes both checks; the unique identity in the store catches it
-(L{wsmsg.message.delivery.numbering}).
+(L{wsmsg.message.delivery.numbering}), and if the request says that it is a repeat, the
+answer waits for that (L{wsmsg.message.ingress.doubts}).
 
 Sends to groups and events are judged first, and I{held} meanwhile
 (L{wsmsg.message.ingress.judging}).
@@ -17,18 +18,16 @@ Sends to groups and events are judged first, and I{held} meanwhile
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from wsmsg.errors import Conflict, Overloaded, Unavailable, WsmsgError
+from wsmsg.errors import Conflict, Overloaded, WsmsgError
 from wsmsg.events import EVENT_KINDS
 from wsmsg.flow.idle import IdleWaiters
-from wsmsg.flow.send_fence import BEHIND, SendFences
 from wsmsg.message.cluster.interface import IMessageIds
 from wsmsg.message.ingress.appends import (
     Appended,
@@ -37,10 +36,12 @@ from wsmsg.message.ingress.appends import (
     RememberedMessages,
     summary_of,
 )
+from wsmsg.message.ingress.doubts import Doubts
 from wsmsg.message.ingress.gate import IntakeGate
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.interface import Answer, IIngress, Reply, SendRequest
 from wsmsg.message.ingress.judging import Judged, Judging
+from wsmsg.message.ingress.refusals import RETRY_AFTER_MS, TemporaryRefusals
 from wsmsg.message.ingress.validation import validate
 from wsmsg.message.store.interface import IMessages
 from wsmsg.model import (
@@ -51,8 +52,6 @@ from wsmsg.model import (
     is_group,
 )
 from wsmsg.settings.values import MessageSettings
-
-_RETRY_AFTER_MS = 500
 
 
 @implementer(IIngress)
@@ -96,16 +95,17 @@ class Ingress:
         self._store = store
         self._ids = ids
         self._now_ms = now_ms
-        self._seconds = seconds
         self.limit = limit
         self.content_bytes = content_bytes
         self._recent = RememberedMessages(remembered)
         self._appending: dict[MessageIdentity, list[tuple[SendRequest, Reply]]] = {}
         self._idle = IdleWaiters()
-        self._judging = Judging(rules, store, appends.backlog, self)
+        self._refusals = TemporaryRefusals(self._unanswered, seconds)
+        self._judging = Judging(rules, store, appends.backlog, self._refusals, self)
         self.may_be_unstored = self._judging.may_be_unstored
-        self._fences: SendFences[tuple[str, int]] = SendFences()
-        self._unanswered: defaultdict[tuple[str, int], list[str]] | None = None
+        self._doubts = Doubts(
+            store, appends.clock, resolved=self._resolved, refused=self._refused
+        )
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
@@ -122,7 +122,9 @@ class Ingress:
     def _admit(
         self, requests: Iterable[SendRequest], reply: Reply, *, judged: bool
     ) -> None:
-        self._unanswered = None
+        refusals = self._refusals
+        if refusals.noted is not None:
+            refusals.forget_noted()
         at_once: list[Answer] = []
         fresh: dict[MessageIdentity, tuple[SendRequest, Message]] = {}
         longest = self._appends.journal.content_bytes
@@ -140,14 +142,12 @@ class Ingress:
                 at_once.append((request, self.repeat(request, known)))
             elif identity in self._appending:
                 self._appending[identity].append((request, reply))
-            elif self._fences.standing and (error := self._fence(request)):
+            elif identity in self._doubts.open:
+                self._doubts.join(identity, request, reply)
+            elif refusals.fences.standing and (error := refusals.fence(request)):
                 at_once.append((request, error))
-            elif self.in_flight + len(fresh) >= self.limit:
-                error = self.refuse_for_now(request, self._overloaded())
-                at_once.append((request, error))
-            elif self.gate.closed:
-                error = self.refuse_for_now(request, self.gate.refusal())
-                at_once.append((request, error))
+            elif problem := self._problem_of_now(request, len(fresh)):
+                at_once.append((request, refusals.refuse(request, problem)))
             elif not judged and self._must_be_judged(request):
                 self.in_flight += 1
                 self._judging.hold(request, reply)
@@ -172,7 +172,10 @@ class Ingress:
         return self._recent.get(identity)
 
     def idle(self) -> Deferred[None]:
-        return self._idle.wait(not self.in_flight)
+        return self._idle.wait(self._is_idle())
+
+    def _is_idle(self) -> bool:
+        return not self.in_flight and not self._doubts.waiting
 
     # -- judging, as L{JudgingOwner}
 
@@ -186,7 +189,7 @@ class Ingress:
         self._admit(allowed, reply, judged=True)
 
     def judged_all(self) -> None:
-        if not self.in_flight:
+        if self._is_idle():
             self._idle.fire()
 
     # -- checks
@@ -200,33 +203,21 @@ class Ingress:
         holding = self._judging.holding
         return bool(holding) and (request.conversation, request.sender) in holding
 
-    def _fence(self, request: SendRequest) -> WsmsgError | None:
-        key = (request.conversation, request.sender)
-        hint_ms = self._fences.hint_ms(key, request.client_id, self._seconds())
-        return Unavailable(BEHIND, hint_ms) if hint_ms else None
+    def _problem_of_now(self, request: SendRequest, more: int) -> WsmsgError | None:
+        """
+        Return why no request like this one is accepted now, if so.
 
-    def refuse_for_now(self, request: SendRequest, error: WsmsgError) -> WsmsgError:
-        if error.retry:
-            error.retry_after(_RETRY_AFTER_MS)
-            client_id, key = request.client_id, (request.conversation, request.sender)
-            now_s, hint_ms = self._seconds(), error.retry_after_ms
-            self._fences.refuse(key, client_id, now_s, hint_ms, self._unanswered_of)
-        return error
+        @param more: requests that are about to go into the journal.
+        """
+        if self.in_flight + more >= self.limit:
+            reason = f"{self.in_flight} sends are in flight"
+            return Overloaded(reason, RETRY_AFTER_MS)
+        if self.gate.closed:
+            return self.gate.refusal()
+        return self._doubts.problem() if request.repeat else None
 
-    def note_unanswered(self) -> Mapping[tuple[str, int], Sequence[str]]:
-        noted = self._unanswered = defaultdict[tuple[str, int], list[str]](list)
-        for identity in chain(self._appending, self._judging.unanswered()):
-            noted[identity[:2]].append(identity.client_id)
-        return noted
-
-    def _unanswered_of(self, key: tuple[str, int]) -> Sequence[str]:
-        # All keys at once: in an overload, many fences are raised.
-        unanswered = self._unanswered or self.note_unanswered()
-        return unanswered.get(key, ())
-
-    def _overloaded(self) -> WsmsgError:
-        reason = f"{self.in_flight} sends are in flight"
-        return Overloaded(reason, _RETRY_AFTER_MS)
+    def _unanswered(self) -> Iterator[MessageIdentity]:
+        return chain(self._appending, self._judging.unanswered())
 
     def _message(self, request: SendRequest) -> Message:
         return Message(
@@ -274,7 +265,7 @@ class Ingress:
     ) -> None:
         self.in_flight -= len(fresh)
         if appended.problem is not None:
-            self.note_unanswered()
+            self._refusals.note_unanswered()
         answers: list[Answer] = []
         repeated: list[tuple[SendRequest, Reply]] = []
         refused: list[tuple[SendRequest, WsmsgError, Reply]] = []
@@ -286,14 +277,14 @@ class Ingress:
                 self._recent.add(identity, known, found=True)
                 answers.append((request, self.repeat(request, summary_of(known))))
             elif known is None and appended.problem is not None:
-                error = self.refuse_for_now(request, appended.problem)
+                error = self._refusals.refuse(request, appended.problem)
                 answers.append((request, error))
                 refused += [(r, error, to) for r, to in same]
                 continue
+            elif known is None and request.repeat:
+                self._doubts.add(message, request, reply)
             else:
-                self._recent.add(identity, message)
-                if message.kind in EVENT_KINDS:
-                    self.rules.accepted(message)
+                self._accepted(message)
                 answers.append((request, message.time_ms))
             repeated += same
         self._recent.trim()
@@ -302,16 +293,44 @@ class Ingress:
             self._answer([(request, error)], to)
         for request, to in repeated:  # answered by the result of the first
             self.accept([request], to)
-        if self._idle.waiters and not self.in_flight:
+        if self._idle.waiters and self._is_idle():
+            self._idle.fire()
+
+    def _accepted(self, message: Message) -> None:
+        self._recent.add(message.identity, message)
+        if message.kind in EVENT_KINDS:
+            self.rules.accepted(message)
+
+    def _resolved(
+        self,
+        message: Message,
+        ours: bool,
+        waiting: Sequence[tuple[SendRequest, Reply]],
+    ) -> None:
+        if ours:
+            self._accepted(message)
+        else:
+            self._recent.add(message.identity, message, found=True)
+        self._recent.trim()
+        for request, reply in waiting:
+            answer = self.repeat(request, summary_of(message))
+            self._answer([(request, answer)], reply)
+        if self._idle.waiters and self._is_idle():
+            self._idle.fire()
+
+    def _refused(self, request: SendRequest, error: WsmsgError, reply: Reply) -> None:
+        # Its record is before those of later requests: no fence is needed.
+        self._answer([(request, error)], reply)
+        if self._idle.waiters and self._is_idle():
             self._idle.fire()
 
     def _answer(self, answers: Sequence[Answer], reply: Reply) -> None:
         if not answers:
             return
-        for request, answer in answers if self._fences.standing else ():
+        refusals = self._refusals
+        for request, answer in answers if refusals.fences.standing else ():
             if isinstance(answer, int) or not answer.retry:
-                key = (request.conversation, request.sender)
-                self._fences.forget(key, request.client_id)
+                refusals.answered(request)
         accepted = sum(isinstance(a, int) for _, a in answers)
         self.accepted += accepted
         self.rejected += len(answers) - accepted

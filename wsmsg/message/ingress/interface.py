@@ -28,6 +28,7 @@ class SendRequest(NamedTuple):
     @ivar ref: the caller's own reference, for its reply.
     @ivar connect: the node of the Connect that it came through; empty: none.
     @ivar extra: as in L{Message}; at most L{EXTRA_BYTES}.
+    @ivar repeat: the message may have been accepted before, here or elsewhere.
     """
 
     ref: int
@@ -38,6 +39,7 @@ class SendRequest(NamedTuple):
     kind: int
     connect: str = ""
     extra: str = ""
+    repeat: bool = False
 
 
 #: A request with the time of its acceptance in unix ms, or the error that refuses it.

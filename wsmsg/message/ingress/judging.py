@@ -21,6 +21,7 @@ from wsmsg.message.ingress.appends import RememberedMessage, summary_of
 from wsmsg.message.ingress.backlog import StartupBacklog
 from wsmsg.message.ingress.group_rules import GroupRules, NotAMember
 from wsmsg.message.ingress.interface import Reply, SendRequest
+from wsmsg.message.ingress.refusals import TemporaryRefusals
 from wsmsg.message.store.interface import IMessages
 from wsmsg.model import MessageIdentity
 
@@ -56,16 +57,6 @@ class JudgingOwner(Protocol):
         Return the answer to a request whose message is known.
         """
 
-    def note_unanswered(self) -> object:
-        """
-        Note which sends have no answer, before some of them are refused.
-        """
-
-    def refuse_for_now(self, request: SendRequest, error: WsmsgError) -> WsmsgError:
-        """
-        Return an error for a request that the client may repeat, and raise its fence.
-        """
-
 
 class Judging:
     """
@@ -82,6 +73,7 @@ class Judging:
         rules: GroupRules,
         store: IMessages,
         backlog: StartupBacklog,
+        refusals: TemporaryRefusals,
         owner: JudgingOwner,
     ) -> None:
         self.held: list[tuple[SendRequest, Reply]] = []
@@ -89,6 +81,7 @@ class Judging:
         self._rules = rules
         self._store = store
         self._backlog = backlog
+        self._refusals = refusals
         self._owner = owner
         self._running = False
         self._judged: list[tuple[SendRequest, Reply]] = []
@@ -148,7 +141,7 @@ class Judging:
     async def _verdicts(
         self, requests: Sequence[SendRequest]
     ) -> list[int | WsmsgError | None]:
-        refuse_for_now = self._owner.refuse_for_now
+        refuse = self._refusals.refuse
         try:
             # Checked before the rules, which may miss what is stored after this.
             backlog = self._backlog.may_be_unstored()
@@ -166,15 +159,15 @@ class Judging:
                 if isinstance(problem, NotAMember)
             )
         except WsmsgError as e:
-            self._owner.note_unanswered()
-            return [refuse_for_now(r, type(e)(e.reason)) for r in requests]
+            self._refusals.note_unanswered()
+            return [refuse(r, type(e)(e.reason)) for r in requests]
         except Exception:  # noqa: BLE001 - a guard
             self._log.failure("judging {n} sends", n=len(requests))
-            self._owner.note_unanswered()
+            self._refusals.note_unanswered()
             why = "the store failed to look up groups"
-            return [refuse_for_now(r, Unavailable(why)) for r in requests]
+            return [refuse(r, Unavailable(why)) for r in requests]
         if refused:
-            self._owner.note_unanswered()
+            self._refusals.note_unanswered()
         verdicts: list[int | WsmsgError | None] = []
         for request, problem in zip(requests, problems, strict=True):
             message = known.get(_identity(request))
@@ -182,10 +175,10 @@ class Judging:
                 verdicts.append(self._owner.repeat(request, summary_of(message)))
             elif backlog and isinstance(problem, Forbidden):
                 later = Unavailable("messages accepted earlier are still being stored")
-                verdicts.append(refuse_for_now(request, later))
+                verdicts.append(refuse(request, later))
             elif isinstance(problem, NotAMember) and _key(request) in unknown:
                 later = Unavailable("the group is not known here, or not stored yet")
-                verdicts.append(refuse_for_now(request, later))
+                verdicts.append(refuse(request, later))
             else:
                 verdicts.append(problem)
         return verdicts

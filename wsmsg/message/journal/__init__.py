@@ -8,6 +8,7 @@ The journal: the durable log of accepted messages.
 interface  IJournal, and the values that it returns
 letters    the kinds of dead letters, and how many of each are kept
 record     the bytes of a record
+witness    the texts that are written with commits
 kafka/     the journal in Kafka, for many Messages
 sqlite/    the embedded journal, for one Message
 """

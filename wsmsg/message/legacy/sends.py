@@ -66,6 +66,12 @@ class _Send:
         first, self.was_held = not self.was_held, True
         return first
 
+    def mark_uncertain(self) -> None:
+        """
+        Note that the message may have been accepted.
+        """
+        self.request = self.request._replace(repeat=True)
+
 
 class LegacyConnectSends:
     """
@@ -163,6 +169,8 @@ class LegacyConnectSends:
                 self.accepted += 1
                 self._bytes -= send.n_bytes
             elif answer.retry and not self._given_up:
+                if answer.uncertain:
+                    send.mark_uncertain()
                 self._hold(send)
                 hint_ms = max(hint_ms, answer.retry_after_ms)
             else:

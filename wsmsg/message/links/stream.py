@@ -258,6 +258,7 @@ def _send_request(send: rest_pb2.SendRequest, node: str) -> SendRequest:
         send.kind,
         node,
         send.extra,
+        send.repeat,
     )
 
 
@@ -269,4 +270,5 @@ def _result(request: SendRequest, answer: int | WsmsgError) -> rest_pb2.SendResu
         code=answer.code,
         reason=answer.reason,
         retry_after_ms=answer.retry_after_ms,
+        uncertain=answer.uncertain,
     )

@@ -35,6 +35,12 @@ class HeldSend:
         """
         self.is_settled = True
 
+    def mark_uncertain(self) -> None:
+        """
+        Note that Message may have accepted it, though it was refused.
+        """
+        self.new = self.new._replace(repeat=True)
+
 
 class SendQueue:
     """

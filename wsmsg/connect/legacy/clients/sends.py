@@ -154,6 +154,8 @@ class HeldSends:
             counters.accepted += 1
             self._settle(queue, send)
         elif is_refused:
+            if answer.uncertain:
+                send.mark_uncertain()
             self._refused(queue, answer)
         else:
             counters.rejected[answer.code] += 1

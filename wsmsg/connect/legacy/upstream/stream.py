@@ -15,7 +15,7 @@ Reading does not depend on writing: pushes never wait for sends.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -35,7 +35,7 @@ from wsmsg.connect.legacy.upstream.convert import (
 from wsmsg.connect.upstream.context import StreamOwner, Transport, UpstreamContext
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.connect.upstream.joins import JoinBarrier
-from wsmsg.connect.upstream.pending_sends import PendingSend
+from wsmsg.connect.upstream.send_route import PendingSend
 from wsmsg.errors import Unsupported
 from wsmsg.model import is_group
 from wsmsg.monitoring.counters import Counters
@@ -124,6 +124,9 @@ class LegacyUpstreamStream:
         self.unanswered += 1
         self._unsent.append(send)
         self._flush_soon()
+
+    def unwritten(self) -> Collection[PendingSend]:
+        return self._unsent
 
     def send_finished(self) -> None:
         self.unanswered -= 1

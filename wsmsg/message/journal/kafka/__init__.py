@@ -11,11 +11,12 @@ backend         makes the journal for the settings
 config          the configuration of each client of the library
 consumer        one consumer, in its thread
 dead_letters    the topic of dead letters: list, and replay by a transaction
-durability      what of a topic's settings may lose messages; no I/O
+durability      what of a topic's settings may lose messages, looked at each minute
 errors          the library's errors: what each means, and how it is worded
 journal         IJournal: joins the other modules
 letter_records  the records of the topic of dead letters; no I/O
-letter_writer   writes dead letters, cut short if need be; removes the oldest
+letter_writer   writes dead letters, cut short if need be, with a producer of their own;
+                removes the oldest
 log             forwards the library's log
 owner           the callbacks of the consumer
 partitions      the positions of the assigned partitions; no I/O

@@ -49,7 +49,14 @@ class KafkaPlace:
         """
         The longest content whose record is not longer than C{record_bytes}.
         """
-        return max(self.record_bytes - _IDENTITY, 0)
+        return self.content_bytes_of(self.record_bytes)
+
+    @staticmethod
+    def content_bytes_of(record_bytes: int) -> int:
+        """
+        Return the longest content whose record has at most so many bytes.
+        """
+        return max(record_bytes - _IDENTITY, 0)
 
     @property
     def dead_letters(self) -> str:
@@ -126,10 +133,12 @@ def longest_record(place: KafkaPlace) -> int:
     return max(place.record_bytes + _BESIDE_CONTENT, _TOPIC_BYTES)
 
 
-def producer(place: KafkaPlace) -> Config:
+def producer(place: KafkaPlace, batch_bytes: int = 0) -> Config:
     """
     Configure a producer: each record once and in order, durable on all replicas in
     sync.
+
+    @param batch_bytes: the most that the topic takes; 0: what it must take.
     """
     return {
         **connection(place),
@@ -143,10 +152,22 @@ def producer(place: KafkaPlace) -> Config:
         "partitioner": "murmur2_random",
         "message.max.bytes": longest_record(place),
         # The topic takes a record of this length: so it takes a batch of several.
-        "batch.size": min(place.record_bytes, _BATCH_BYTES),
+        "batch.size": min(batch_bytes or place.record_bytes, _BATCH_BYTES),
         # KafkaProducer counts the records in flight, and refuses before the library.
         "queue.buffering.max.messages": 1_000_000,
         "queue.buffering.max.kbytes": 256 * 1024,
+    }
+
+
+def ordered_producer(place: KafkaPlace, batch_bytes: int) -> Config:
+    """
+    Configure a producer that delivers nothing behind a record that a broker refused:
+    without this, the library would write the next records under a new number of the
+    producer at once.
+    """
+    return {
+        **producer(place, batch_bytes),
+        "enable.gapless.guarantee": True,
     }
 
 

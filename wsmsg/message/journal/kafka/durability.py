@@ -1,5 +1,5 @@
 """
-The conditions under which a topic keeps what was accepted; no I/O.
+The conditions under which a topic keeps what was accepted.
 
 A record counts as accepted when all replicas in sync have it (C{acks=all}).  The
 topic's settings decide what that is worth: how many replicas there are, how many must
@@ -9,10 +9,21 @@ nobody has read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from wsmsg.dependency.alarms import Alarms
+from wsmsg.errors import Unavailable
+
+#: The interval of checks of the topics' settings.
+CHECK_S = 60.0
 _DAY_MS = 86_400_000
 #: The retention of the topic of messages that Message creates.
 RETENTION_MS = 7 * _DAY_MS
@@ -137,3 +148,69 @@ def _number(config: Mapping[str, str], key: str) -> int:
         return int(config.get(key, "-1"))
     except ValueError:
         return -1
+
+
+class CheckedTopics(Protocol):
+    """
+    The topics, as L{wsmsg.message.journal.kafka.topics.KafkaTopics} checks them.
+    """
+
+    @property
+    def problems(self) -> Sequence[str]: ...
+
+    def check_durability(self) -> None:
+        """
+        Read the settings of the topics again.
+        """
+
+
+class DurabilityWatch:
+    """
+    Reads the settings of the topics each minute, and raises the alarm C{durability}.
+
+    @param call: makes a blocking call while the journal is up; its failure
+        L{Unavailable} means that the journal is lost.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        topics: CheckedTopics,
+        call: Callable[[Callable[[], None]], Deferred[None]],
+        alarms: Alarms,
+        clock: IReactorTime,
+    ) -> None:
+        self._topics = topics
+        self._call = call
+        self._alarms = alarms
+        self._checks = LoopingCall(self._check)
+        self._checks.clock = clock
+
+    def start(self) -> None:
+        """
+        Check each minute from now on; the journal makes the first check itself.
+        """
+        if not self._checks.running:
+            self._checks.start(CHECK_S, now=False)
+
+    def stop(self) -> None:
+        """
+        Check no more.
+        """
+        if self._checks.running:
+            self._checks.stop()
+
+    def report(self) -> None:
+        """
+        Raise the alarm for what the last check found, or clear it.
+        """
+        self._alarms.set("durability", "; ".join(self._topics.problems))
+
+    def _check(self) -> Deferred[None]:
+        checked = self._call(self._topics.check_durability)
+        return checked.addErrback(self._failed).addCallback(lambda _: self.report())
+
+    def _failed(self, failure: Failure) -> None:
+        if failure.check(Unavailable) is None:
+            self._log.failure("checking the topics", failure)

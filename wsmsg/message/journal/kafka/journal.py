@@ -28,18 +28,23 @@ from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.stop import StopOnce
 from wsmsg.dependency.worker import TimeAndThreads, Worker
-from wsmsg.errors import BadRequest, TooLarge, Unavailable
+from wsmsg.errors import Unavailable
 from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
-from wsmsg.message.journal.kafka.config import KafkaPlace, consumer, producer
+from wsmsg.message.journal.kafka.config import KafkaPlace, consumer
 from wsmsg.message.journal.kafka.consumer import KafkaConsumer
 from wsmsg.message.journal.kafka.dead_letters import KafkaDeadLetters
-from wsmsg.message.journal.kafka.letter_writer import LetterWriter
+from wsmsg.message.journal.kafka.durability import DurabilityWatch
+from wsmsg.message.journal.kafka.letter_writer import LetterProducer, LetterWriter
 from wsmsg.message.journal.kafka.owner import Settled
 from wsmsg.message.journal.kafka.partitions import Partitions
-from wsmsg.message.journal.kafka.producer import KafkaProducer, Outgoing
+from wsmsg.message.journal.kafka.producer import (
+    KafkaProducer,
+    MessageProducers,
+    Outgoing,
+)
 from wsmsg.message.journal.kafka.pulse import BrokerPulse
-from wsmsg.message.journal.kafka.topics import DurabilityWatch, KafkaTopics
-from wsmsg.message.journal.record import RecordSizes, encode
+from wsmsg.message.journal.kafka.topics import KafkaTopics
+from wsmsg.message.journal.witness import Witness
 from wsmsg.model import Message
 
 _COMMIT_S = 0.2
@@ -75,14 +80,13 @@ class KafkaJournal:
         self.dependency = dependency
         self._alarms = alarms = alarms or Alarms()
         self.spacing_s = place.settings.linger_ms / 1000
-        self.content_bytes = place.content_bytes
         self.records_lost = 0
-        self._sizes = RecordSizes()
         self._place = place
         self._reactor = reactor
         self._worker = Worker("wsmsg-kafka", reactor)
         self._topics = KafkaTopics(place)
         self._letters = KafkaDeadLetters(place)
+        self._letter_producer = LetterProducer(place, reactor, self._worker)
         self._writer = LetterWriter(
             place,
             self._send,
@@ -94,25 +98,28 @@ class KafkaJournal:
         self._watch = DurabilityWatch(self._topics, self._kept_call, alarms, reactor)
         self._pulse = BrokerPulse(
             self._kept,
-            lambda: self._producer,
+            lambda: self._producers.current,
             place,
             Worker("wsmsg-kafka-pulse", reactor),
             reactor,
         )
-        self._producer: KafkaProducer | None = None
+        self._producers = MessageProducers(place, self._topics, reactor, self._lost)
         self._consumer: KafkaConsumer | None = None
         self._ending: list[Deferred[None]] = []
         self._partitions = Partitions()
         self._on_hand: deque[JournalEntry] = deque()
         self._epoch = 0
-        self._witness: Callable[[], Mapping[int, str]] = dict
-        self._found_witness: Callable[[Mapping[int, str]], object] = dict
-        self._given: Mapping[int, str] = {}
+        self._witness = Witness()
+        self.keep_witness = self._witness.keep
         self._reader: tuple[int, Deferred[list[JournalEntry]]] | None = None
         self._revoking: list[tuple[frozenset[int], Settled, IDelayedCall]] = []
         self._committing: IDelayedCall | None = None
         self._forget: list[Callable[[], object]] = []
         self._stopping = StopOnce(self._stop)
+
+    @property
+    def content_bytes(self) -> int:
+        return self._place.content_bytes_of(self._topics.record_bytes)
 
     @property
     def retention_s(self) -> float:
@@ -127,25 +134,9 @@ class KafkaJournal:
         return self._stopping()
 
     def append(self, messages: Sequence[Message]) -> Deferred[None]:
-        if not self._kept.up or self._producer is None:
+        if not self._kept.up:
             return fail(self._kept.refusal())
-        try:
-            values = [encode(m) for m in messages]
-        except BadRequest as e:
-            return fail(e)
-        if not values:
-            return succeed(None)
-        most = self._place.record_bytes
-        if max(map(len, values)) > most:
-            return fail(TooLarge(f"a record would have more than {most} bytes"))
-        self._sizes.add(len(values), sum(map(len, values)))
-        return self._producer.send(
-            self._place.topic,
-            [
-                Outgoing(m.conversation.encode(), value)
-                for m, value in zip(messages, values, strict=True)
-            ],
-        )
+        return self._producers.append(messages)
 
     def read(self, limit: int) -> Deferred[list[JournalEntry]]:
         if self._reader is not None:
@@ -176,14 +167,6 @@ class KafkaJournal:
     def on_revoked(self, forget: Callable[[], object]) -> None:
         self._forget.append(forget)
 
-    def keep_witness(
-        self,
-        witness: Callable[[], Mapping[int, str]],
-        found: Callable[[Mapping[int, str]], object],
-    ) -> None:
-        self._witness, self._found_witness = witness, found
-        found(self._given)
-
     def counts(self) -> Mapping[str, int]:
         ends = dict(self._consumer.ends) if self._consumer is not None else {}
         settled = self._partitions.positions()
@@ -191,8 +174,8 @@ class KafkaJournal:
         return {
             "lag": lag,
             "unread": self._partitions.unread(ends),
-            "lag_bytes": self._sizes.bytes_of(lag),
-            "in_flight": self._producer.in_flight if self._producer is not None else 0,
+            "lag_bytes": self._producers.sizes.bytes_of(lag),
+            "in_flight": self._producers.in_flight,
             "partitions": len(self._partitions),
             "dead_letters_dropped": self._writer.dropped.total,
             "records_lost": self.records_lost,
@@ -201,8 +184,6 @@ class KafkaJournal:
     def dead_letter(
         self, letters: Sequence[tuple[JournalEntry, str]]
     ) -> Deferred[None]:
-        if not self._kept.up or self._producer is None:
-            return fail(self._kept.refusal())
         if not letters:
             return succeed(None)
         return Deferred.fromCoroutine(self._writer.write(letters))
@@ -214,9 +195,9 @@ class KafkaJournal:
         return self._call(self._letters.replay, list(numbers))
 
     def _send(self, topic: str, records: Sequence[Outgoing]) -> Deferred[None]:
-        if not self._kept.up or self._producer is None:
+        if not self._kept.up:
             return fail(self._kept.refusal())
-        return self._producer.send(topic, records)
+        return Deferred.fromCoroutine(self._letter_producer.send(topic, records))
 
     def _kept_call(self, f: Callable[[], None]) -> Deferred[None]:
         return self._kept.run(self._worker, f)
@@ -239,14 +220,10 @@ class KafkaJournal:
             self._watch.report()
         if self._stopping.begun:
             return
-        if self._producer is None or self._producer.ruined:
-            self._end(self._producer)
-            made = self._producer = KafkaProducer(
-                producer(self._place), self._reactor, self._lost
-            )
-            await self._worker.do(
-                made.prepare, (self._place.topic, self._place.dead_letters)
-            )
+        before = self._producers.current
+        if made := self._producers.replace():
+            self._end(before)
+            await self._worker.do(made.prepare, (self._place.topic,))
         if self._consumer is None or self._consumer.ruined:
             self._end(self._consumer)
             self._consumer = KafkaConsumer(
@@ -279,11 +256,12 @@ class KafkaJournal:
         for partitions, settled, timeout in list(self._revoking):
             timeout.cancel()
             self._end_revoking(partitions, settled)
-        if self._producer is not None:
+        if self._producers.current is not None:
             seconds = self._place.settings.delivery_timeout_s
-            self._ending.append(self._producer.close(seconds))
+            self._ending.append(self._producers.current.close(seconds))
         if self._consumer is not None:
             self._ending.append(self._consumer.close(self._partitions.take_due()))
+        await self._letter_producer.close()
         for ended in self._ending:
             await ended
         await self._worker.quit()
@@ -332,14 +310,13 @@ class KafkaJournal:
             self.rewind()
 
     def witness(self) -> Mapping[int, str]:
-        return self._witness()
+        return self._witness.texts()
 
     def assigned(
         self, positions: Mapping[int, int | None], witness: Mapping[int, str]
     ) -> None:
         self._partitions.assign(positions)
-        self._given = {**self._given, **witness}
-        self._found_witness(witness)
+        self._witness.found(witness)
         self._log.info("assigned partitions {partitions}", partitions=sorted(positions))
         self._call_forget()
 

@@ -13,14 +13,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 
+from wsmsg.dependency.worker import IWorker
 from wsmsg.errors import TooLarge, WsmsgError
 from wsmsg.message.journal.interface import JournalEntry
-from wsmsg.message.journal.kafka.config import KafkaPlace
+from wsmsg.message.journal.kafka.config import KafkaPlace, producer
 from wsmsg.message.journal.kafka.dead_letters import KafkaDeadLetters
 from wsmsg.message.journal.kafka.letter_records import dead_letter_record, value_limits
-from wsmsg.message.journal.kafka.producer import Outgoing
+from wsmsg.message.journal.kafka.producer import KafkaProducer, Outgoing
 from wsmsg.message.journal.letters import BOUNDS, DroppedLetters, LetterKind, kind_of
 
 _CHUNK_BYTES = 4 * 2**20
@@ -29,15 +31,63 @@ _PART = 10
 #: Removals that are written at once.
 _REMOVALS = 1000
 
+#: The time for letters on their way when the journal stops.
+_CLOSE_S = 5.0
+
 #: Writes records to a topic.
 Send = Callable[[str, Sequence[Outgoing]], Deferred[None]]
+
+
+class LetterProducer:
+    """
+    The producer of dead letters, made for the first of them.  It is not that of the
+    messages, which a letter that the topic does not take would ruin.
+
+    @param worker: for the call that blocks.
+    """
+
+    def __init__(
+        self, place: KafkaPlace, reactor: IReactorFromThreads, worker: IWorker
+    ) -> None:
+        self._place = place
+        self._reactor = reactor
+        self._worker = worker
+        self._producer: KafkaProducer | None = None
+
+    async def send(self, topic: str, records: Sequence[Outgoing]) -> None:
+        """
+        Write records.
+
+        @raise WsmsgError: some may be durable, some not.
+        """
+        made = self._producer
+        if made is None or made.ruined:
+            made = self._producer = KafkaProducer(
+                producer(self._place), self._reactor, _lost, ordered=False
+            )
+            await self._worker.do(made.prepare, (topic,))
+        await made.send(topic, records)
+
+    async def close(self) -> None:
+        """
+        Finish the records in flight.
+        """
+        if self._producer is not None:
+            await self._producer.close(_CLOSE_S)
+
+
+def _lost(reason: str, ruined: bool) -> None:
+    """
+    Do nothing: the producer of the messages notices the same, and the next letter finds
+    a ruined one.
+    """
 
 
 class LetterWriter:
     """
     Writes the dead letters of one journal.
 
-    @param send: writes records with the present producer.
+    @param send: writes records.
     @param letter_bytes: returns the longest record of the topic; 0: unknown.
     @param ask: calls a function in the thread that may use C{letters}.
     @ivar dropped: the letters that were removed for newer ones.

@@ -1,5 +1,5 @@
 """
-One producer of the Kafka library, and the thread that receives its acknowledgements.
+Producers of the Kafka library, each with a thread that receives its acknowledgements.
 
 The reactor's thread gives records to the library, which takes microseconds and never
 waits.  The library reports each delivery in the thread that polls it; the reports of
@@ -13,15 +13,18 @@ from threading import Thread
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from wsmsg.errors import Overloaded, TooLarge, Unavailable, WsmsgError
-from wsmsg.message.journal.kafka.config import Config
+from wsmsg.errors import BadRequest, Overloaded, TooLarge, Unavailable, WsmsgError
+from wsmsg.message.journal.kafka.config import Config, KafkaPlace, ordered_producer
 from wsmsg.message.journal.kafka.errors import Meaning, describe, meaning, too_large
 from wsmsg.message.journal.kafka.log import QUIET
+from wsmsg.message.journal.kafka.topics import KafkaTopics
+from wsmsg.message.journal.record import RecordSizes, encode
+from wsmsg.model import Message as Journaled
 
 _POLL_S = 0.1
 _METADATA_S = 5.0
@@ -67,11 +70,17 @@ class _Append:
         return not self.left
 
 
+def _is_consequence(append: _Append) -> bool:
+    return append.error is None or not too_large(append.error.name())
+
+
 class KafkaProducer:
     """
     Writes records until it is closed or ruined.  A ruined producer delivers none of the
     records that were not acknowledged, as far as can be known; a new one is needed.
 
+    @param ordered: a record that is too long ruins it like any other failure, so that
+        no later one overtakes it.
     @param lost: called in the reactor with the reason, and whether this one is ruined.
     @param most_records: the limit of records in flight; more are refused.
     @param most_bytes: the same in bytes.
@@ -86,12 +95,15 @@ class KafkaProducer:
         reactor: IReactorFromThreads,
         lost: Callable[[str, bool], object],
         *,
+        ordered: bool = True,
         most_records: int = 100_000,
         most_bytes: int = 64 * 2**20,
     ) -> None:
         self.in_flight = self.acknowledged = 0
         self.ruined = False
         self._bytes = 0
+        self._ordered = ordered
+        self._gives_up = False
         self._most = (most_records, most_bytes)
         self._reactor = reactor
         self._lost = lost
@@ -110,10 +122,15 @@ class KafkaProducer:
         """
         Start the thread and fetch the metadata of the topics, without which the first
         record would wait for half a second.  Blocks.
+
+        @raise Unavailable: no broker answers.
         """
         self._thread.start()
-        for topic in topics:
-            self._client.list_topics(topic, _METADATA_S)
+        try:
+            for topic in topics:
+                self._client.list_topics(topic, _METADATA_S)
+        except KafkaException as e:
+            raise Unavailable(describe(e.args[0].name(), e.args[0].str())) from e
 
     def asks(self, topic: str, timeout_s: float) -> bool:
         """
@@ -166,7 +183,7 @@ class KafkaProducer:
         self._close_s = 0.0
         self.ruined = self._closing = True
         for append in list(self._open):
-            self._answer(append, Unavailable(why))
+            self._answer(append, Unavailable(why).may_be_done())
 
     def _produce(
         self, topic: str, records: Sequence[Outgoing], append: _Append
@@ -178,6 +195,8 @@ class KafkaProducer:
             # In the thread.
             if append.delivered(error):
                 self._finished.append(append)
+            if error is not None and self._ordered:
+                self._gives_up = True
 
         try:
             for key, value, headers, partition in records:
@@ -192,6 +211,10 @@ class KafkaProducer:
             error = e.args[0]
             if too_large(error.name()) and not given:
                 self._answer(append, TooLarge(describe(error.name(), error.str())))
+            elif error.name() == "_FATAL":
+                # What it was is reported in a moment, and ruins this producer.
+                why = describe(error.name(), error.str())
+                self._answer(append, Unavailable(why).may_be_done())
             else:
                 self._failed(error)
 
@@ -200,7 +223,7 @@ class KafkaProducer:
     def _run(self) -> None:
         try:
             while not self._closing:
-                self._client.poll(_POLL_S)
+                self._poll()
                 self._cross()
             if self.ruined:
                 self._client.purge()
@@ -210,6 +233,17 @@ class KafkaProducer:
             self._log.failure("the producer's thread")
             self._reactor.callFromThread(self._broken, repr(e))
         self._reactor.callFromThread(self._over)
+
+    def _poll(self) -> None:
+        try:
+            self._client.poll(_POLL_S)
+        except KafkaException as e:  # it is fatal
+            self._errors.append(e.args[0])
+            self._gives_up = self._ordered
+        if self._gives_up:
+            # At once: later records must not get through meanwhile.
+            self._gives_up = False
+            self._client.purge()
 
     def _noted(self, error: KafkaError) -> None:
         self._errors.append(error)
@@ -223,16 +257,19 @@ class KafkaProducer:
     # In the reactor
 
     def _arrived(self, finished: list[_Append], errors: list[KafkaError]) -> None:
-        for append in finished:
+        # The record that is too long first: the others failed with it.
+        for append in sorted(finished, key=_is_consequence):
             error = append.error
             if append not in self._open:
                 continue
             if error is None:
                 self._answer(append, None)
-            elif too_large(error.name()):
-                self._answer(append, TooLarge(describe(error.name(), error.str())))
             else:
-                self._failed(error)
+                if too_large(error.name()):
+                    why = describe(error.name(), error.str())
+                    self._answer(append, TooLarge(why))
+                if self._ordered or not too_large(error.name()):
+                    self._failed(error)
         for told_error in errors:
             self._judge(told_error)
 
@@ -265,6 +302,89 @@ class KafkaProducer:
 
     def _over(self) -> None:
         for append in list(self._open):
-            self._answer(append, Unavailable("the journal was closed first"))
+            why = "the journal was closed first"
+            self._answer(append, Unavailable(why).may_be_done())
         if not self._ended.called:
             self._ended.callback(None)
+
+
+class MessageProducers:
+    """
+    The producers of messages, one after another: one that is ruined is replaced.
+
+    A broker refuses a whole batch if it is too long for the topic.  So such a refusal
+    is for now at first: then the limit is known, or each record is written alone.
+
+    @param lost: as for L{KafkaProducer}.
+    @ivar current: the producer; L{None}: there was none yet.
+    @ivar sizes: of all records that were appended.
+    """
+
+    def __init__(
+        self,
+        place: KafkaPlace,
+        topics: KafkaTopics,
+        reactor: IReactorFromThreads,
+        lost: Callable[[str, bool], object],
+    ) -> None:
+        self.current: KafkaProducer | None = None
+        self.sizes = RecordSizes()
+        self._place = place
+        self._topics = topics
+        self._reactor = reactor
+        self._lost = lost
+        self._alone = False
+
+    @property
+    def in_flight(self) -> int:
+        """
+        The number of records without an answer.
+        """
+        return self.current.in_flight if self.current is not None else 0
+
+    def replace(self) -> KafkaProducer | None:
+        """
+        Make a producer if there is none that can be used.
+
+        @return: the new producer, to be prepared.
+        """
+        if self.current is not None and not self.current.ruined:
+            return None
+        config = ordered_producer(self._place, self._topics.batch_bytes)
+        self._alone = self._topics.alone
+        self.current = KafkaProducer(config, self._reactor, self._lost)
+        return self.current
+
+    def append(self, messages: Sequence[Journaled]) -> Deferred[None]:
+        """
+        As L{wsmsg.message.journal.interface.IJournal.append}.
+        """
+        if self.current is None:
+            return fail(Unavailable("the journal is being opened"))
+        try:
+            values = [encode(m) for m in messages]
+        except BadRequest as e:
+            return fail(e)
+        if not values:
+            return succeed(None)
+        most, longest = self._topics.record_bytes, max(map(len, values))
+        if longest > most:
+            return fail(TooLarge(f"a record would have more than {most} bytes"))
+        self.sizes.add(len(values), sum(map(len, values)))
+        written = self.current.send(
+            self._place.topic,
+            [
+                Outgoing(m.conversation.encode(), value)
+                for m, value in zip(messages, values, strict=True)
+            ],
+        )
+        n_bytes = longest if len(values) == 1 else 0
+        return written.addErrback(self._refused, n_bytes, self._alone)
+
+    def _refused(self, failure: Failure, n_bytes: int, alone: bool) -> Failure:
+        if not failure.check(TooLarge):
+            return failure
+        self._topics.note_refused(n_bytes if alone else 0)
+        if alone:
+            return failure
+        return Failure(Unavailable(str(failure.value)).may_be_done())

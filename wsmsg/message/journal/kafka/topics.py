@@ -7,7 +7,7 @@ problem with the name of the topic, and nothing is read or written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -21,13 +21,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.cause import Cause, KnownCause
 from wsmsg.errors import Unavailable
 from wsmsg.message.journal.kafka.config import KafkaPlace, connection, group_asker
@@ -40,15 +34,14 @@ from wsmsg.message.journal.kafka.durability import (
 from wsmsg.message.journal.kafka.errors import ReportedErrors, describe
 from wsmsg.message.journal.kafka.log import QUIET
 
-#: The interval of checks of the topics' settings.
-CHECK_S = 60.0
-
 _ANSWER_S = 3.0
-#: The first request of a check is made so often in that time.
-_ASKED = 3
+#: The limits of the first request of a check, which is made again: 3 s in all.
+_ASKED_S = (0.3, 0.4, 0.5, 0.8, 1.0)
 #: A refusal comes at once; a longer wait would be for a coordinator.
 _GROUP_S = 0.5
 _NO_RIGHT = "GROUP_AUTHORIZATION_FAILED"
+#: The most bytes of a batch of one record besides its value: headers, and the key.
+_BATCH_BYTES = 512
 _NO_RIGHTS = ("TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED")
 
 
@@ -150,6 +143,10 @@ class KafkaTopics:
     Checks with a new client each time: one that lost its broker is slow to turn to
     another.  Only one thread may use it.
 
+    @ivar record_bytes: the longest value of a record that the topic of messages takes,
+        as far as it is needed.
+    @ivar alone: a broker refused a record as too long, and did not say what the topic
+        takes: each record is to be written alone, to find out which.
     @ivar letter_bytes: the longest record that the topic of dead letters takes; 0: not
         known.
     @ivar retention_s: the retention of the topic of messages; 0: none, or not known.
@@ -160,12 +157,35 @@ class KafkaTopics:
     def __init__(self, place: KafkaPlace) -> None:
         self._place = place
         self._reported = ReportedErrors()
+        self.record_bytes = place.record_bytes
+        self.alone = False
         self.letter_bytes = 0
+        self._in_use = False
         self.retention_s = 0.0
         self.problems: list[str] = []
 
+    @property
+    def batch_bytes(self) -> int:
+        """
+        The most bytes of records that are to be written together.
+        """
+        return 1 if self.alone else self.record_bytes
+
+    def note_refused(self, n_bytes: int = 0) -> None:
+        """
+        Note that a broker refused records as too long.
+
+        @param n_bytes: the length of one that was written alone; 0: there were several.
+        """
+        self.alone = True
+        if n_bytes:
+            self.record_bytes = min(self.record_bytes, n_bytes - 1)
+
     def check(self) -> None:
         """
+        Check everything.  A topic that takes shorter records than it must is refused
+        at first; one whose limit was lowered while it is in use goes on being used.
+
         @raise Unavailable: no broker answers, or a topic cannot be used.
         """
         self._reported.clear()
@@ -199,10 +219,12 @@ class KafkaTopics:
                 raise KnownCause(
                     f"topic {each.name} does not exist", Cause.TOPIC_MISSING
                 )
-            problem = topic_problem(each, found[each.name], self._place.record_bytes)
+            needed = 0 if self._in_use else self._place.record_bytes
+            problem = topic_problem(each, found[each.name], needed)
             if problem:
                 raise problem
         self.letter_bytes = found[self._place.dead_letters].most_bytes
+        self._in_use = True
         self._check_durability(found)
         self._check_group()
 
@@ -228,31 +250,47 @@ class KafkaTopics:
             for name, t in found.items()
         ]
         self.problems = [p for topic in topics for p in durability_problems(topic)]
+        self.problems += self._size_problems(found.get(self._place.topic))
         self.retention_s = max((t.retention_s for t in topics), default=0.0)
         if self.problems and self._place.settings.strict:
             why = "; ".join(self.problems)
             raise KnownCause(f"kafka.strict refuses: {why}", Cause.TOPIC_DURABILITY)
 
+    def _size_problems(self, found: FoundTopics | None) -> list[str]:
+        needed, known = self._place.record_bytes, found.most_bytes if found else 0
+        if known:
+            longest = known if known >= needed else known - _BATCH_BYTES
+            self.record_bytes = max(min(needed, longest), 1)
+            self.alone = self.alone and known >= needed
+        if self.record_bytes >= needed:
+            return []
+        return [
+            f"topic {self._place.topic} takes records of {self.record_bytes} bytes "
+            f"(max.message.bytes), and a message may have {needed}: longer ones are "
+            "refused"
+        ]
+
     def _describe(
         self, admin: AdminClient, names: Sequence[str]
     ) -> dict[str, FoundTopics]:
         # A request to a broker that hung may wait for its controller to the end, though
-        # the broker serves again; the next request does not.
-        for _ in range(_ASKED - 1):
+        # the broker serves again, and has registered with the controller once more;
+        # the next request does not.
+        for limit_s in _ASKED_S[:-1]:
             try:
-                return self._described(admin, names)
+                return self._described(admin, names, limit_s)
             except KafkaException as e:
                 if e.args[0].name() != "_TIMED_OUT":
                     raise
-        return self._described(admin, names)
+        return self._described(admin, names, _ASKED_S[-1])
 
     def _described(
-        self, admin: AdminClient, names: Sequence[str]
+        self, admin: AdminClient, names: Sequence[str], limit_s: float
     ) -> dict[str, FoundTopics]:
         answers = admin.describe_topics(
             TopicCollection(list(names)),
             include_authorized_operations=True,
-            request_timeout=_ANSWER_S / _ASKED,
+            request_timeout=limit_s,
         )
         found: dict[str, FoundTopics] = {}
         for name, answer in answers.items():
@@ -340,58 +378,6 @@ class KafkaTopics:
         message = client.poll(0)
         error = message.error() if message is not None else None
         return error is not None and error.name() == _NO_RIGHT
-
-
-class DurabilityWatch:
-    """
-    Reads the settings of the topics each minute, and raises the alarm C{durability}.
-
-    @param call: makes a blocking call while the journal is up; its failure
-        L{Unavailable} means that the journal is lost.
-    """
-
-    _log = Logger()
-
-    def __init__(
-        self,
-        topics: KafkaTopics,
-        call: Callable[[Callable[[], None]], Deferred[None]],
-        alarms: Alarms,
-        clock: IReactorTime,
-    ) -> None:
-        self._topics = topics
-        self._call = call
-        self._alarms = alarms
-        self._checks = LoopingCall(self._check)
-        self._checks.clock = clock
-
-    def start(self) -> None:
-        """
-        Check each minute from now on; the journal makes the first check itself.
-        """
-        if not self._checks.running:
-            self._checks.start(CHECK_S, now=False)
-
-    def stop(self) -> None:
-        """
-        Check no more.
-        """
-        if self._checks.running:
-            self._checks.stop()
-
-    def report(self) -> None:
-        """
-        Raise the alarm for what the last check found, or clear it.
-        """
-        self._alarms.set("durability", "; ".join(self._topics.problems))
-
-    def _check(self) -> Deferred[None]:
-        checked = self._call(self._topics.check_durability)
-        return checked.addErrback(self._failed).addCallback(lambda _: self.report())
-
-    def _failed(self, failure: Failure) -> None:
-        if failure.check(Unavailable) is None:
-            self._log.failure("checking the topics", failure)
 
 
 def _rights(operations: Collection[Any] | None) -> frozenset[str] | None:

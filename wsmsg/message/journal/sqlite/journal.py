@@ -28,6 +28,7 @@ from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
 from wsmsg.message.journal.letters import DroppedLetters
 from wsmsg.message.journal.record import RecordSizes, encode
 from wsmsg.message.journal.sqlite.file import PARTITION, JournalExtent, JournalFile
+from wsmsg.message.journal.witness import Witness
 from wsmsg.model import Message
 
 _SETTLE_S = 0.2
@@ -81,9 +82,8 @@ class SqliteJournal:
         self._settled = 0
         self._written = 0
         self._settling: IDelayedCall | None = None
-        self._witness: Callable[[], Mapping[int, str]] = dict
-        self._found_witness: Callable[[Mapping[int, str]], object] = dict
-        self._given: Mapping[int, str] = {}
+        self._witness = Witness()
+        self.keep_witness = self._witness.keep
         self._dropped = DroppedLetters()
         dependency.on_change(self._changed)
 
@@ -131,14 +131,6 @@ class SqliteJournal:
         Do nothing: the one partition is never revoked.
         """
 
-    def keep_witness(
-        self,
-        witness: Callable[[], Mapping[int, str]],
-        found: Callable[[Mapping[int, str]], object],
-    ) -> None:
-        self._witness, self._found_witness = witness, found
-        found(self._given)
-
     def counts(self) -> Mapping[str, int]:
         lag = max(self._end - self._settled, 0)
         return {
@@ -177,8 +169,7 @@ class SqliteJournal:
         self._written = extent.settled
         self._next = max(self._next, extent.settled)
         self._end = extent.end
-        self._given = {PARTITION: extent.witness}
-        self._found_witness(self._given)
+        self._witness.found({PARTITION: extent.witness})
 
     def _changed(self, _: Dependency) -> None:
         if self._kept.up:
@@ -240,8 +231,14 @@ class SqliteJournal:
 
     def _not_appended(self, failure: Failure, appends: list[_Append]) -> None:
         self._appending = False
-        appends, self._queue = appends + self._queue, []
+        behind, self._queue = self._queue, []
+        problem = failure.value
+        if isinstance(problem, Unavailable):
+            # The file may have the records, if writing them failed at the very end.
+            problem = Unavailable(problem.reason).may_be_done()
         for _, _, done in appends:
+            done.errback(Failure(problem))
+        for _, _, done in behind:
             done.errback(Failure(failure.value))
 
     def _replayed(self, found: tuple[list[int], int]) -> list[int]:
@@ -309,7 +306,7 @@ class SqliteJournal:
         ).addCallbacks(self._settled_to, lambda _: None, (settled,))
 
     def _now_witness(self) -> str:
-        return self._witness().get(PARTITION, "")
+        return self._witness.texts().get(PARTITION, "")
 
     def _settled_to(self, _: None, settled: int) -> None:
         self._written = max(self._written, settled)

@@ -98,6 +98,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "prompt_toolkit": ("wsmsg.cli.*",),
     "grpc": (
         *("wsmsg.stream.*", "wsmsg.peers.guard", "wsmsg.peers.channel"),
+        "wsmsg.peers.tls",
         *("wsmsg.connect.edge.rpc", "wsmsg.connect.upstream.*"),
         *("wsmsg.message.rpc", "wsmsg.message.links.stream"),
         *("wsmsg.connect.legacy.upstream.*", "wsmsg.message.legacy.stream"),
@@ -107,7 +108,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "txmongo": ("wsmsg.message.store.mongo.*",),
     "pymongo": ("wsmsg.message.store.mongo.*", "wsmsg.settings.urls.mongo"),
     "bson": ("wsmsg.message.store.mongo.*",),
-    "OpenSSL": ("wsmsg.message.store.mongo.*",),
+    "OpenSSL": ("wsmsg.message.store.mongo.*", "wsmsg.daemon.tls"),
     "txredisapi": ("wsmsg.redis.*",),
     "confluent_kafka": ("wsmsg.message.journal.kafka.*",),
 }

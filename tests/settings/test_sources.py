@@ -9,8 +9,7 @@ from pathlib import Path
 from twisted.trial.unittest import TestCase
 
 from tests.settings.files import Folder
-from wsmsg.settings.changes import describe_changes, with_live_changes
-from wsmsg.settings.keys import keys_of
+from wsmsg.settings.keys import describe_changes, keys_of, with_live_changes
 from wsmsg.settings.sources import Sources, load_settings, resolve_data_dir
 from wsmsg.settings.urls.address import is_loopback, parse_address
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings

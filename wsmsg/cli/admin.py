@@ -5,6 +5,7 @@ Client of a daemon's admin listener.
 from __future__ import annotations
 
 import json
+import ssl
 import urllib.error
 import urllib.request
 from typing import Any
@@ -12,9 +13,6 @@ from typing import Any
 _TIMEOUT_S = 3.0
 #: A POST may make the daemon write to its backends.
 _POST_TIMEOUT_S = 15.0
-
-#: Connects to the daemons directly and ignores proxies in the environment.
-_open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
 class NoAnswer(Exception):
@@ -24,11 +22,29 @@ class NoAnswer(Exception):
     """
 
 
-def ask(url: str, body: object | None = None) -> dict[str, Any]:
+class OneCertificate(ssl.SSLContext):
+    """
+    Trust in the certificate in a PEM file, whatever names it has, and in no other.
+    """
+
+    def __new__(cls, path: str) -> OneCertificate:
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def __init__(self, path: str) -> None:
+        self.check_hostname = False
+        self.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        self.load_verify_locations(path)
+
+
+def ask(
+    url: str, body: object | None = None, *, certificate: str = ""
+) -> dict[str, Any]:
     """
     Send a GET, or a POST of C{body}, and return the JSON object of the answer.  A
     status of 503 is an answer too: C{/readyz} uses it.
 
+    @param certificate: the PEM file of the listener's own certificate: nothing else is
+        trusted; empty: a C{https} URL needs a certificate that this machine trusts.
     @raise NoAnswer: there is no valid answer.
     """
     data = None if body is None else json.dumps(body).encode()
@@ -38,7 +54,7 @@ def ask(url: str, body: object | None = None) -> dict[str, Any]:
         request.add_header("Content-Type", "application/json")
         timeout_s = _POST_TIMEOUT_S
     try:
-        with _open(request, timeout=timeout_s) as answer:
+        with _opener(certificate).open(request, timeout=timeout_s) as answer:
             return _object(url, answer.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -52,6 +68,17 @@ def ask(url: str, body: object | None = None) -> dict[str, Any]:
         raise NoAnswer(f"{url}: {reason}") from None
     except (OSError, ValueError) as error:
         raise NoAnswer(f"{url}: {error}") from None
+
+
+def _opener(certificate: str) -> urllib.request.OpenerDirector:
+    """
+    Return what connects to a daemon directly: it ignores proxies in the environment.
+    """
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    if certificate:
+        trust = OneCertificate(certificate)
+        handlers.append(urllib.request.HTTPSHandler(context=trust))
+    return urllib.request.build_opener(*handlers)
 
 
 def _object(url: str, data: bytes) -> dict[str, Any]:

@@ -80,7 +80,8 @@ def admin_url(settings: ConnectSettings | MessageSettings) -> str:
     address = parse_address(settings.admin_listen)
     # A listener on all addresses is asked on this machine.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)
-    return f"http://{address._replace(host=host)}"
+    scheme = "https" if settings.tls.admin_listen.cert else "http"
+    return f"{scheme}://{address._replace(host=host)}"
 
 
 def data_dir_of(given: Path | None) -> Path:

@@ -74,7 +74,9 @@ def _told(
     admin: str | None, settings: ConnectSettings | MessageSettings
 ) -> dict[str, Any]:
     try:
-        return ask(f"{(admin or admin_url(settings)).rstrip('/')}/status")
+        certificate = "" if admin else settings.tls.admin_listen.cert
+        url = f"{(admin or admin_url(settings)).rstrip('/')}/status"
+        return ask(url, certificate=certificate)
     except NoAnswer as error:
         return {"ready": False, "phase": "unreachable", "reason": str(error)}
 

@@ -41,7 +41,7 @@ from wsmsg.client.state.inbound import Start
 from wsmsg.client.state.queries import Answer, Request
 from wsmsg.client.state.reconnect import Reconnect
 from wsmsg.client.token_source import TokenSource, check_token_source
-from wsmsg.client.transport import CodecName, Dial, websocket_dial
+from wsmsg.client.transport import CodecName, Dial, authorities, websocket_dial
 from wsmsg.client.upkeep import Upkeep
 from wsmsg.client.waiters import Waiting
 from wsmsg.errors import Unavailable, WsmsgError
@@ -72,6 +72,8 @@ class Client(GroupRequests):
         L{None}: a little more than the server's own heartbeat.
     @param reconnect: the policy of reconnecting; L{None}: the default policy.
     @param dial: opens connections; for tests.
+    @param ca: a PEM file with the certificate authorities of the server, for a URL that
+        begins with C{wss}; L{None}: those of the machine.
     @raise BadPositions: the position file is not valid.
 
     All methods check their arguments before they do anything: they raise L{TypeError}
@@ -92,6 +94,7 @@ class Client(GroupRequests):
         heartbeat_s: float | None = None,
         reconnect: Reconnect | None = None,
         dial: Dial | None = None,
+        ca: str | Path | None = None,
     ) -> None:
         check_token_source(token_source)
         device = checked(frames.Hello(device=device)).device
@@ -110,7 +113,7 @@ class Client(GroupRequests):
             self._exchange,
             self._saving,
             reconnect or Reconnect(url),
-            dial=dial or websocket_dial(codec),
+            dial=dial or websocket_dial(codec, tls=authorities(ca)),
             token_source=token_source,
             heartbeat_s=heartbeat_s,
             on_end=self._ended,

@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -161,6 +162,22 @@ class _Connect(connect):
             return super().process_redirect(exc)
         except InvalidURI:
             return exc
+
+
+def authorities(ca: str | Path | None) -> ssl.SSLContext | None:
+    """
+    Return what trusts the authorities in a PEM file alone; L{None} for no file: those
+    of the machine are trusted.
+
+    @raise BadRequest: the file cannot be read, or has no certificate.
+    """
+    if ca is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=str(ca))
+    except (OSError, ssl.SSLError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BadRequest(f"the authorities in {ca} cannot be used: {reason}") from None
 
 
 def websocket_dial(

@@ -123,7 +123,8 @@ class ConnectNode:
         Serve gRPC, if C{rpc_listen} is set.
         """
         if self.settings.rpc_listen:
-            await on_loop(self.rpc.start(self.settings.rpc_listen))
+            credentials = self.peers.credentials()
+            await on_loop(self.rpc.start(self.settings.rpc_listen, credentials))
 
     async def stop_rpc(self) -> None:
         """

@@ -71,7 +71,6 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     from wsmsg.connect.edge.port import Port
     from wsmsg.daemon.app import Daemon
     from wsmsg.daemon.lifecycle import Part, part
-    from wsmsg.daemon.listener import Listener
     from wsmsg.monitoring.grpc_health import follow_readiness
     from wsmsg.monitoring.health import any_up
     from wsmsg.peers.identity import peer_probe
@@ -106,7 +105,7 @@ def build(options: Options, reactor: IReactorTime) -> IService:
         part("plugins", node.plugins),
         Part("rpc", node.start_rpc, node.stop_rpc),
         Part("clients", stop=node.drain),
-        part("port", Listener(reactor, node.settings.listen, port)),
+        part("port", daemon.listener(port)),
     ]
     stop_order = ["port", "clients", "plugins", "rpc", "upstream", "sweeps", "keys"]
     return daemon.service(parts, stop_order)

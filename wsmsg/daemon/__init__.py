@@ -21,6 +21,7 @@ The process around the parts of a daemon: options, start, signals, reload, stop.
     reload       reload of the settings while the daemon runs
     signals      SIGTERM, SIGINT, SIGHUP, SIGUSR1
     systemd      readiness, status and watchdog, reported to systemd
+    tls          TLS on the listeners that Twisted serves
 
 A tap names its settings in a subclass of L{wsmsg.daemon.options.DaemonOptions} and
 hands its parts to a L{wsmsg.daemon.app.Daemon}.

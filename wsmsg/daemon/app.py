@@ -28,6 +28,7 @@ from wsmsg.daemon.preflight import Probe, preflight
 from wsmsg.daemon.reload import Reload
 from wsmsg.daemon.signals import Signals
 from wsmsg.daemon.systemd import Notify
+from wsmsg.daemon.tls import ServerTls
 from wsmsg.dependency.retry import backoff, retry_policy
 from wsmsg.http.operators import OperatorAccess
 from wsmsg.http.routes import Route
@@ -36,6 +37,7 @@ from wsmsg.monitoring.health import Health, Rule
 from wsmsg.monitoring.logs import twistd_logs
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.stdlib_logs import forward_stdlib
+from wsmsg.settings.listeners import ListenerTls
 
 
 class Daemon:
@@ -101,6 +103,20 @@ class Daemon:
         Register a part that reads files of its own: every reload calls C{read}.
         """
         self._reload.add_files(read)
+
+    def listener(self, factory: Any, key: str = "listen") -> Listener:
+        """
+        Make the listener that the settings name by this key, with its TLS.
+        """
+        tls = self._tls(getattr(self.settings.tls, key))
+        return Listener(self._reactor, getattr(self.settings, key), factory, tls)
+
+    def _tls(self, settings: ListenerTls) -> ServerTls | None:
+        if not settings.cert:
+            return None
+        tls = ServerTls(settings)
+        self.on_files(tls.read)
+        return tls
 
     def retry(self, failures: int) -> float | None:
         """
@@ -175,7 +191,7 @@ class Daemon:
         access = OperatorAccess(self.settings)
         self.on_reload(access.apply_settings)
         site = admin_site(self.health, self.metrics, self._reactor, more, access=access)
-        self.admin = Listener(self._reactor, listen, site)
+        self.admin = self.listener(site, "admin_listen")
         return [part("admin", self.admin)]
 
     def _reload_settings(self) -> None:

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from twisted.logger import Logger
 
-from wsmsg.settings.changes import describe_changes, with_live_changes
+from wsmsg.settings.keys import describe_changes, with_live_changes
 from wsmsg.settings.mistakes import SettingsMistakes
 from wsmsg.settings.values import Common
 

@@ -198,7 +198,8 @@ class MessageNode:
         Listen for gRPC calls if the settings name an address.
         """
         if self.settings.rpc_listen:
-            await on_loop(self.rpc.start(self.settings.rpc_listen))
+            credentials = self.peers.credentials()
+            await on_loop(self.rpc.start(self.settings.rpc_listen, credentials))
 
     # -- settings
 

@@ -131,7 +131,6 @@ class Assembly:
         the order of stopping.
         """
         from wsmsg.daemon.lifecycle import Part, part
-        from wsmsg.daemon.listener import Listener
 
         node = self.node
         parts = [
@@ -149,7 +148,7 @@ class Assembly:
         stop_order += ["revoked tokens", "files", "leases", "presence"]
         if self._settings.listen:
             http = self._http()
-            listener = Listener(self._reactor, self._settings.listen, http.site)
+            listener = self._daemon.listener(http.site)
             parts += [part("http", listener), Part("calls", stop=http.drain)]
             parts.append(part("user tokens", self._user_tokens))
             stop_order[:0] = ["http", "calls", "user tokens"]

@@ -14,5 +14,6 @@ The proof that two daemons give each other before they say anything else.
     guard      the check of every call to a listener
     refusals   the count and the log of calls that were refused
     channel    a channel to a peer that has proven itself
+    tls        TLS of gRPC: the certificate of a listener, the trust of a dialler
     parts      all of this for one daemon
 """

@@ -24,7 +24,9 @@ import grpc.aio
 
 from wsmsg.peers.identity import PeerIdentity
 from wsmsg.peers.secrets import PROOF, PeerSecret, PeerSecrets, Token, new_nonce
+from wsmsg.peers.tls import channel_credentials
 from wsmsg.rpc import peer_pb2, peer_pb2_grpc
+from wsmsg.settings.upstream import PeerSettings
 
 Metadata = Sequence[tuple[str, Any]]
 Options = Sequence[tuple[str, int]]
@@ -121,6 +123,8 @@ class PeerChannel:
         )
 
 
+HEALTH = "/grpc.health.v1.Health/Check"
+
 #: (address, options of the channel, time limit).
 OpenChannel = Callable[[str, Options, float], Awaitable[PeerChannel]]
 
@@ -139,12 +143,32 @@ class ProvenDialling:
 
     @ivar failures: the number of peers that did not, by reason: C{unproven}: the peer
         offers no proof; C{secret}: it knows none of our secrets; C{proof}: its proof is
-        wrong.
+        wrong; C{certificate}: it refuses ours.
     """
 
-    def __init__(self, identity: PeerIdentity) -> None:
+    def __init__(
+        self, identity: PeerIdentity, settings: PeerSettings | None = None
+    ) -> None:
         self._identity = identity
         self.failures: Counter[str] = Counter()
+        self.apply_settings(settings or PeerSettings())
+
+    def apply_settings(self, settings: PeerSettings) -> None:
+        """
+        Read the files of TLS again, for channels that are opened from now on.
+
+        @raise OSError: a file cannot be read.
+        """
+        self._credentials = channel_credentials(settings)
+        self._name = settings.name
+
+    def _channel(self, target: str, options: Options) -> grpc.aio.Channel:
+        if self._credentials is None:
+            return grpc.aio.insecure_channel(target, options=options)
+        named: list[tuple[str, Any]] = list(options)
+        if self._name:
+            named.append(("grpc.ssl_target_name_override", self._name))
+        return grpc.aio.secure_channel(target, self._credentials, options=named)
 
     async def open(
         self, target: str, options: Options, timeout_s: float
@@ -155,10 +179,13 @@ class ProvenDialling:
         @raise NotProven: the peer has not proven itself.
         @raise grpc.aio.AioRpcError: it cannot be reached.
         """
-        channel = grpc.aio.insecure_channel(target, options=options)
+        channel = self._channel(target, options)
         if not self._identity.required:
             return PeerChannel(channel)
         try:
+            if self._identity.by_certificate:
+                await self._certified(channel, timeout_s)
+                return PeerChannel(channel)
             return await self._proven(channel, timeout_s)
         except BaseException:
             await channel.close()
@@ -185,6 +212,21 @@ class ProvenDialling:
             ((PROOF, token.encode()),),
             secret.answer_proof(nonce, answer.nonce),
         )
+
+    async def _certified(self, channel: grpc.aio.Channel, timeout_s: float) -> None:
+        """
+        Wait until the listener has accepted our certificate.
+        """
+        try:
+            await channel.unary_unary(HEALTH)(b"", timeout=timeout_s)
+        except grpc.aio.AioRpcError as e:
+            if "Socket closed" not in (e.details() or ""):
+                raise
+            self.failures["certificate"] += 1
+            raise NotProven(
+                "the peer refuses our certificate (peer.cert), or is no daemon of this "
+                "system: it closes the connection in the TLS handshake"
+            ) from None
 
     def _refused(self, error: grpc.aio.AioRpcError) -> Exception:
         match error.code():

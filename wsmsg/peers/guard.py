@@ -24,6 +24,7 @@ from wsmsg.peers.callers import ProvenCaller, ProvenCallers
 from wsmsg.peers.identity import PeerIdentity
 from wsmsg.peers.refusals import Refusals
 from wsmsg.peers.secrets import MOST_KEYS, NONCE_BYTES, PROOF
+from wsmsg.peers.tls import is_certified
 from wsmsg.rpc import peer_pb2, peer_pb2_grpc
 
 #: C{grpc.aio.ServicerContext}; gRPC has no types.
@@ -132,7 +133,9 @@ class PeerGuard(
         @return: the caller, if it has proven itself; L{None} for a legacy peer.
         """
         caller = self.caller(context)
-        if caller is None and not self._is_legacy(method, context):
+        if caller is None and not (
+            self._is_certified(context) or self._is_legacy(method, context)
+        ):
             await self.refuse(method, context)
         return caller
 
@@ -147,7 +150,9 @@ class PeerGuard(
         """
         End a call that only daemons may make which have proven themselves.
         """
-        if self._identity.required and self.caller(context) is None:
+        if not self._identity.required or self._is_certified(context):
+            return
+        if self.caller(context) is None:
             await self.refuse(method, context)
 
     async def refuse(self, method: str, context: Context) -> None:
@@ -165,6 +170,9 @@ class PeerGuard(
         Note the end of a stream.
         """
         self._proven.end_stream(caller)
+
+    def _is_certified(self, context: Context) -> bool:
+        return self._identity.by_certificate and is_certified(context)
 
     def _is_legacy(self, method: str, context: Context) -> bool:
         networks = self._callers()

@@ -36,6 +36,7 @@ class PeerIdentity:
     The secrets with which this daemon proves itself, and which it accepts.
 
     @ivar required: whether the daemons prove themselves at all.
+    @ivar by_certificate: whether they do so by certificates alone.
     @raise TokenKeyUnusable: the file cannot be read or created.
     """
 
@@ -43,7 +44,8 @@ class PeerIdentity:
 
     def __init__(self, settings: PeerSettings, data_dir: Path) -> None:
         self._data_dir = data_dir
-        self.required = settings.proof == "secret"
+        self.required = settings.proof != "none"
+        self.by_certificate = settings.proof == "certificate"
         self._secrets = self._read(settings)
 
     def secrets(self) -> PeerSecrets:
@@ -66,14 +68,15 @@ class PeerIdentity:
             alarms.set("peer_secret", reason)
             return
         alarms.clear("peer_secret")
-        self.required = settings.proof == "secret"
+        self.required = settings.proof != "none"
+        self.by_certificate = settings.proof == "certificate"
         if found.ids != self._secrets.ids:
             self._log.info("peers prove themselves with other secrets from now on")
         self._secrets = found
 
     def _read(self, settings: PeerSettings) -> PeerSecrets:
         given = tuple(s.get_secret_value() for s in settings.secrets)
-        if settings.proof == "none" or given:
+        if settings.proof != "secret" or given:
             return PeerSecrets(given)
         lines = local_key(self._data_dir, name=FILE_NAME).split()
         if any(len(line) < LEAST_CHARACTERS for line in lines):

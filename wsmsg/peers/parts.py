@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -15,6 +16,7 @@ from wsmsg.peers.channel import ProvenDialling
 from wsmsg.peers.guard import PeerGuard
 from wsmsg.peers.identity import PeerIdentity
 from wsmsg.peers.refusals import Refusals
+from wsmsg.peers.tls import RpcTls
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 
@@ -36,8 +38,10 @@ class PeerParts:
         self._callers: Sequence[str] = settings.legacy.callers
         self._alarms = alarms
         self._identity = PeerIdentity(settings.peer, data_dir)
+        tls = settings.tls.rpc_listen
+        self._tls = RpcTls(tls) if tls.cert else None
         self._refusals = Refusals(alarms, clock.seconds)
-        self.dialling = ProvenDialling(self._identity)
+        self.dialling = ProvenDialling(self._identity, settings.peer)
         self.guard = PeerGuard(
             self._identity,
             self._refusals,
@@ -51,6 +55,15 @@ class PeerParts:
         """
         self._callers = settings.legacy.callers
         self._identity.reload(settings.peer, self._alarms)
+        self.dialling.apply_settings(settings.peer)
+        if self._tls is not None:
+            self._tls.read()
+
+    def credentials(self) -> Any:
+        """
+        Return the credentials of the gRPC listener; L{None}: it speaks no TLS.
+        """
+        return None if self._tls is None else self._tls.credentials()
 
     def look(self) -> None:
         """

@@ -8,15 +8,15 @@ Settings of both daemons: names, types, defaults, sources and validation.
                                                       `-- mistakes, all reported at once
 
     base        types that the sections share: Section, Seconds, Count, Networks
-    changes     keys that a reload changes, and keys that need a restart
     checks      validation of given settings: each value, then the rules
     http        section http of Message: its HTTP API
     kafka       sections kafka and mongo of Message: its servers
-    keys        settings as flat, dotted keys; keys that were renamed
+    keys        settings as flat, dotted keys; those renamed, and those that changed
     legacy      section legacy of each daemon: clients and peers of the legacy system
+    listeners   section tls: TLS on the listeners, and the rules of TLS
     mistakes    mistakes in settings, in words for an operator
     notes       settings that are allowed and break a promise
-    public_key  the public key that tokens are verified with
+    public_key  public keys that tokens are verified with, and certificates
     rules       combinations that are wrong although each value is valid
     sources     files, credentials, environment and options, merged key by key
     tokens      sections token and http.token: verification of users' tokens

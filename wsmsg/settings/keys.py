@@ -1,17 +1,22 @@
 """
-The settings as flat, dotted keys: C{limits.window}.
+The settings as flat, dotted keys, C{limits.window}: those that were renamed, those that
+a reload changes, and those that need a restart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from wsmsg.settings.base import URL
+from wsmsg.settings.values import Common
+
+S = TypeVar("S", bound=Common)
+M = TypeVar("M", bound=BaseModel)
 
 #: By table of a file: keys, and tables of keys, that were renamed, with the new names.
 RENAMED: Mapping[str, Mapping[str, str]] = {
@@ -104,3 +109,46 @@ def new_name(table: str, key: str) -> str | None:
         if new is not None:
             return ".".join([new, *steps[count:]])
     return None
+
+
+class Changes(NamedTuple):
+    """
+    The dotted keys that differ, sorted.
+    """
+
+    live: tuple[str, ...]
+    needs_restart: tuple[str, ...]
+
+
+def describe_changes(old: Common, new: Common) -> Changes:
+    """
+    Return the keys whose values differ, by whether a reload can change them.
+    """
+    changed = sorted(
+        key for key in keys_of(type(old)) if value_at(old, key) != value_at(new, key)
+    )
+    return Changes(
+        tuple(key for key in changed if key not in old.RESTART),
+        tuple(key for key in changed if key in old.RESTART),
+    )
+
+
+def with_live_changes(old: S, new: S) -> S:
+    """
+    Return the new settings, with the old values of the keys that need a restart.
+    """
+    keep = describe_changes(old, new).needs_restart
+    return _updated(new, nested({key: value_at(old, key) for key in keep}))
+
+
+def _updated(section: M, values: Mapping[str, Any]) -> M:
+    """
+    Return the section with other values; those of its tables change one by one.
+    """
+    update = {
+        name: _updated(getattr(section, name), value)
+        if isinstance(value, dict)
+        else value
+        for name, value in values.items()
+    }
+    return section.model_copy(update=update)

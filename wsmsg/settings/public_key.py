@@ -1,14 +1,20 @@
 """
-Reading and validation of the public key that tokens are verified with.
+Reading and validation of what is in PEM files: the public key that tokens are verified
+with, certificates and their keys.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 #: The shortest RSA key.
 LEAST_BITS = 2048
@@ -61,3 +67,57 @@ def _file(path: str) -> str:
         raise ValueError(
             f"neither a PEM public key nor a readable file: {path[:80]!r}: {reason}"
         ) from None
+
+
+def read_pem(path: str) -> bytes:
+    """
+    Return the content of a PEM file.
+
+    @raise ValueError: the file cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as e:
+        raise ValueError(f"{path} cannot be read: {e.strerror}") from None
+
+
+def certificates_in(path: str) -> list[x509.Certificate]:
+    """
+    Return the certificates in a PEM file, at least one.
+
+    @raise ValueError: the file cannot be read, or has none.
+    """
+    try:
+        return x509.load_pem_x509_certificates(read_pem(path))
+    except ValueError as e:
+        if path in str(e):
+            raise
+        raise ValueError(f"{path} has no certificate in PEM") from None
+
+
+def check_pair(cert: str, key: str, now: datetime | None = None) -> None:
+    """
+    Check that a certificate can be used with a key.
+
+    @raise ValueError: with the file and the reason.
+    """
+    certificate = certificates_in(cert)[0]
+    try:
+        private = load_pem_private_key(read_pem(key), None)
+    except TypeError:
+        raise ValueError(f"{key} is encrypted; a daemon has no passphrase") from None
+    except ValueError as e:
+        if key in str(e):
+            raise
+        raise ValueError(f"{key} has no private key in PEM") from None
+    if private.public_key() != certificate.public_key():
+        raise ValueError(
+            f"the key in {key} does not belong to the certificate in {cert}"
+        )
+    now = now or datetime.now(UTC)
+    if certificate.not_valid_after_utc < now:
+        ended = certificate.not_valid_after_utc.isoformat()
+        raise ValueError(f"the certificate in {cert} expired at {ended}")
+    if certificate.not_valid_before_utc > now:
+        begins = certificate.not_valid_before_utc.isoformat()
+        raise ValueError(f"the certificate in {cert} is valid only from {begins} on")

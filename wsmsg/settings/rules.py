@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from wsmsg.settings.http import key_problems
 from wsmsg.settings.kafka import KafkaSettings
+from wsmsg.settings.listeners import peer_conflicts, tls_conflicts
 from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.tokens import PUBLIC_ALGORITHMS, TokenSettings
-from wsmsg.settings.upstream import LEAST_CHARACTERS, MOST_SECRETS
 from wsmsg.settings.urls.address import Address, is_loopback, parse_address
 from wsmsg.settings.urls.backends import kafka_url, read_store_url
 from wsmsg.settings.urls.origins import host_problems, origin_problems
@@ -60,7 +60,7 @@ def _trusting_listeners(settings: Common) -> Iterator[Conflict]:
                 "authenticate callers; listen on 127.0.0.1, or set trust_network = "
                 "true if only trusted machines are in the network",
             )
-        elif not settings.peer.secrets or settings.peer.proof == "none":
+        elif not _is_proven(settings):
             yield (
                 (key, "peer.secrets"),
                 f"other machines can reach {text}, and there is no secret that they "
@@ -68,6 +68,14 @@ def _trusting_listeners(settings: Common) -> Iterator[Conflict]:
                 "127.0.0.1, or set trust_network = true if only trusted machines are "
                 "in the network",
             )
+
+
+def _is_proven(settings: Common) -> bool:
+    """
+    Return whether the callers of gRPC on other machines prove themselves.
+    """
+    peer = settings.peer
+    return peer.proof == "certificate" or bool(peer.proof == "secret" and peer.secrets)
 
 
 def _different_addresses(settings: Common) -> Iterator[Conflict]:
@@ -286,18 +294,9 @@ def _http_tokens(settings: MessageSettings) -> Iterator[Conflict]:
     return _tokens(settings, "http.token", settings.http.token)
 
 
-def _peer_secrets(settings: Common) -> Iterator[Conflict]:
-    secrets = [secret.get_secret_value() for secret in settings.peer.secrets]
-    for number, secret in enumerate(secrets, 1):
-        if len(secret) < LEAST_CHARACTERS:
-            reason = f"has {len(secret)} characters; at least {LEAST_CHARACTERS}"
-            yield ("peer.secrets",), f"secret {number} {reason} are needed"
-        elif not all("!" <= c <= "~" for c in secret):
-            yield ("peer.secrets",), f"secret {number} has spaces or odd characters"
-    if len(set(secrets)) < len(secrets):
-        yield ("peer.secrets",), "two secrets are equal"
-    if len(secrets) > MOST_SECRETS:
-        yield ("peer.secrets",), f"there are more than {MOST_SECRETS}"
+def _tls(settings: Common) -> Iterator[Conflict]:
+    yield from tls_conflicts(settings.tls)
+    yield from peer_conflicts(settings.peer, settings.tls)
 
 
 def _tokens(settings: Common, section: str, token: TokenSettings) -> Iterator[Conflict]:
@@ -361,7 +360,7 @@ _Rule = Callable[[Any], Iterator[Conflict]]
 
 _COMMON: tuple[_Rule, ...] = (
     _trusting_listeners,
-    _peer_secrets,
+    _tls,
     _different_addresses,
     _retry,
     _hosts,

@@ -22,14 +22,25 @@ class PeerSettings(Section):
     The proof between Connect and Message.
 
     @ivar proof: C{secret}: both ends of a connection prove that they know one secret;
-        C{none}: every caller of C{rpc_listen}, and every Message that answers, is
-        believed.
+        C{certificate}: both ends have certificates of authorities that the other one
+        trusts; C{none}: every caller of C{rpc_listen}, and every Message that answers,
+        is believed.
     @ivar secrets: the first one proves this daemon, and all of them are accepted.
         Empty: those in C{<data_dir>/peer.key}, which a daemon makes if it is missing.
+    @ivar ca: a PEM file with the authorities of the peers that this daemon dials, which
+        it then dials with TLS; empty: without.
+    @ivar cert: a PEM file with the certificate that this daemon shows them.
+    @ivar key: a PEM file with its private key.
+    @ivar name: the name in the certificates of these peers; empty: the host that is
+        dialled.
     """
 
-    proof: Literal["secret", "none"] = "secret"
+    proof: Literal["secret", "certificate", "none"] = "secret"
     secrets: tuple[SecretStr, ...] = ()
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    name: str = ""
 
 
 class UpstreamSettings(Section):

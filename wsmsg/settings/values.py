@@ -21,6 +21,7 @@ from wsmsg.settings.base import URL, Bytes, Count, Seconds, Section
 from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.kafka import KafkaSettings, MongoSettings
 from wsmsg.settings.legacy import ConnectLegacySettings, MessageLegacySettings
+from wsmsg.settings.listeners import LISTENERS, TLS_KEYS, ListenersTls
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.upstream import PeerSettings, UpstreamSettings
 from wsmsg.settings.urls.address import parse_address
@@ -104,7 +105,9 @@ class Common(Section):
     """
 
     RESTART: ClassVar[frozenset[str]] = frozenset(
-        {"data_dir", "node", "trust_network", "listen", "rpc_listen", "admin_listen"}
+        {"data_dir", "node", "trust_network", *LISTENERS}
+        | {f"tls.{name}.{key}" for name in LISTENERS for key in TLS_KEYS}
+        | {f"peer.{key}" for key in ("ca", "cert", "key", "name")}
     )
 
     data_dir: str = ""
@@ -116,6 +119,7 @@ class Common(Section):
     log: LogSettings = LogSettings()
     retry: RetrySettings = RetrySettings()
     peer: PeerSettings = PeerSettings()
+    tls: ListenersTls = ListenersTls()
 
 
 class LimitSettings(Section):

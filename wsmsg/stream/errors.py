@@ -76,6 +76,19 @@ def to_failure(error: BaseException) -> StreamFailed:
 
 # Parts of gRPC's messages, and what an operator should read instead.
 _PLAIN = (
+    (
+        re.compile(r"hostname verification", re.I),
+        "the certificate of the peer is for another name (peer.name)",
+    ),
+    (
+        re.compile(r"certificate has expired", re.I),
+        "the certificate of the peer has expired",
+    ),
+    (
+        re.compile(r"certificate_verify_failed", re.I),
+        "the certificate of the peer is not of an authority in peer.ca",
+    ),
+    (re.compile(r"wrong_version_number", re.I), "the peer speaks no TLS"),
     (re.compile(r"connection refused", re.I), "connection refused"),
     (re.compile(r"no route to host", re.I), "no route to host"),
     (re.compile(r"network is unreachable", re.I), "network is unreachable"),

@@ -54,11 +54,12 @@ class GrpcServer(ABC):
         that a second server on the port fails instead of silently sharing the calls.
         """
 
-    async def start(self, listen: str) -> None:
+    async def start(self, listen: str, credentials: Any = None) -> None:
         """
         Serve.  The asyncio loop must be running.
 
         @param listen: C{host:port}.
+        @param credentials: for TLS; L{None}: none.
         @raise OSError: the server cannot listen on the address.
         """
         guards = () if self.guard is None else (self.guard,)
@@ -72,7 +73,10 @@ class GrpcServer(ABC):
             (*self.services, health, reflection.SERVICE_NAME), server
         )
         try:
-            port = server.add_insecure_port(listen)
+            if credentials is None:
+                port = server.add_insecure_port(listen)
+            else:
+                port = server.add_secure_port(listen, credentials)
         except RuntimeError as e:
             raise OSError(f"cannot listen on {listen} (rpc_listen): {e}") from e
         self.address = f"{listen.rpartition(':')[0]}:{port}"

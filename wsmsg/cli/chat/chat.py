@@ -37,6 +37,11 @@ from wsmsg.errors import BadRequest
     type=click.Path(dir_okay=False, path_type=Path),
     help="File that keeps unsent messages across a crash.",
 )
+@click.option(
+    "--ca",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A PEM file with the authorities of a wss: URL.  [default: the machine's]",
+)
 @click.option("--codec", type=click.Choice(["protobuf", "json"]), default="protobuf")
 @click.option(
     "--timeout",
@@ -61,6 +66,7 @@ def chat(
     token_file: Path | None,
     device: str,
     position_file: Path | None,
+    ca: Path | None,
     codec: str,
     timeout: float,
     data_dir: Path | None,
@@ -103,6 +109,7 @@ def chat(
             codec="json" if codec == "json" else "protobuf",
             position_file=position_file,
             start="delivered",
+            ca=ca,
         )
     except (BadPositions, BadRequest) as error:
         fail(str(error))

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import attrs
 
 from wsmsg.cli.admin import NoAnswer, ask
+from wsmsg.cli.admin import ask as ask_admin
 from wsmsg.cli.paths import admin_url
 from wsmsg.dependency.cause import Cause
 from wsmsg.settings.sources import resolve_data_dir, table_of
@@ -139,7 +140,10 @@ class DaemonPlace:
 
         @raise NoAnswer: there is no answer, or nobody to ask.
         """
-        return ask(f"{(self.admin or admin_url(self.settings)).rstrip('/')}{path}")
+        certificate = self.settings.tls.admin_listen.cert
+        if self.admin or not certificate:
+            return ask(f"{(self.admin or admin_url(self.settings)).rstrip('/')}{path}")
+        return ask_admin(f"{admin_url(self.settings)}{path}", certificate=certificate)
 
 
 def examine(daemons: Sequence[DaemonPlace]) -> list[Finding]:

@@ -39,9 +39,9 @@ def tcp_progress(transport: Any) -> TcpProgress | None:
     if not sys.platform.startswith("linux"):
         return None
     try:
-        info = transport.getHandle().getsockopt(
-            socket.IPPROTO_TCP, socket.TCP_INFO, _SIZE
-        )
+        # Below TLS, the handle of a transport is not its socket.
+        handle = getattr(transport, "tcp_handle", None) or transport.getHandle
+        info = handle().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _SIZE)
         (unacked,) = struct.unpack_from("=I", info, _UNACKED)
         (acknowledged,) = struct.unpack_from("=Q", info, _BYTES_ACKED)
         (not_sent,) = struct.unpack_from("=I", info, _NOT_SENT)

@@ -48,7 +48,15 @@ class Stored:
         head = max((m.seq for m in there), default=0)
         return succeed(PageView(found[:limit], head, len(found) > limit, "e1"))
 
-    def _heads(self, user: int, position: str, limit: int, *, continued: bool) -> Any:
+    def _heads(
+        self,
+        user: int,
+        position: str,
+        limit: int,
+        *,
+        continued: bool,
+        witness: str = "",
+    ) -> Any:
         if self.fails is not None:
             return fail(self.fails)
         end = len(self.messages)

@@ -369,7 +369,7 @@ class EndTests(SynchronousTestCase):
         up: Any = node.upstream
         waiting: list[Deferred[Any]] = []
 
-        def heads(*_: Any, continued: bool) -> Deferred[Any]:
+        def heads(*_: Any, continued: bool, **__: Any) -> Deferred[Any]:
             waiting.append(Deferred())
             return waiting[-1]
 

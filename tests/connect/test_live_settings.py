@@ -170,6 +170,12 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
         "alternatives": used(
             ["other.example:1"], lambda t: list(t.node.registry.settings.alternatives)
         ),
+        "proxies": used(
+            ["10.0.0.0/8"],
+            lambda t: [
+                n for n in ["10.0.0.0/8"] if t.node.admission.proxies.trust("10.1.1.1")
+            ],
+        ),
         **token_keys("token", ConnectTree.auth),
         "limits.frame_bytes": used(
             9_000_000,
@@ -186,6 +192,7 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
         "limits.connections_per_user": limit(9, "connections_per_user", "registry"),
         "limits.connections_per_address": admission(9, "connections_per_address"),
         "limits.handshakes_per_s": admission(9, "handshakes_per_s"),
+        "limits.address_handshakes_per_s": admission(9, "address_handshakes_per_s"),
         "limits.page": limit(9, "page", "login", "requests"),
         "limits.watch": limit(9, "watch", "login", "requests"),
         "limits.outbox_soft_bytes": limit(9, "outbox_soft_bytes", "outbox", "output"),

@@ -84,6 +84,7 @@ class ConnectNode:
         """
         self.heartbeat.stop()
         self.head_check.stop()
+        self.admission.refusals.stop()
         if self._sweeping is not None and self._sweeping.running:
             self._sweeping.stop()
 
@@ -136,6 +137,7 @@ class ConnectNode:
         with self._log.failuresHandled("sweeping sessions"):
             self.registry.timers.sweep()
             self.registry.expiry.sweep()
+            self.admission.sweep()
         self.plugins.sweep()
         self.peers.look()
 
@@ -147,7 +149,7 @@ class ConnectNode:
         """
         self.settings = settings
         self.registry.apply_settings(settings)
-        self.admission.apply_settings(settings.limits)
+        self.admission.apply_settings(settings.limits, settings.proxies)
         self.heartbeat.apply_settings(settings.heartbeat_s)
         self.connections.apply_settings(settings)
         self.edge_access.apply_settings(settings)

@@ -97,6 +97,7 @@ def build(options: Options, reactor: IReactorTime) -> IService:
         node.heartbeat,
         build_websocket=node.connections.build,
         build_http=node.site.build,
+        proxied=node.settings.proxy_protocol,
     )
     parts = [
         Part("keys", node.start_keys, node.stop_keys),
@@ -139,7 +140,7 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
     context, upstream = _sessions(daemon, reactor, registry, authenticator, peers)
     plugins = Plugins(daemon.metrics)
     _add_legacy_redis(daemon, reactor, registry, upstream, plugins)
-    admission = Admission(settings.limits, reactor)
+    admission = Admission(settings.limits, reactor, settings.proxies)
     online = OnlineStatus(registry, upstream)
     connections = _connections(context, admission, heartbeat, plugins)
     edge = _edge_access(context, connections)

@@ -13,5 +13,6 @@ log_file      the file of a log, which starts anew when it is large
 log_writer    writers that drop and count what the destination of a log does not take
 logs          observers that write log events as text or JSON
 metrics       counters and gauges for Prometheus
+repeats       lines that others can cause, gathered
 stdlib_logs   forwards records of the standard library's logging to Twisted's log
 """

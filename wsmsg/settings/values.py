@@ -17,7 +17,7 @@ from pydantic import (
     SecretStr,
 )
 
-from wsmsg.settings.base import URL, Bytes, Count, Seconds, Section
+from wsmsg.settings.base import URL, Bytes, Count, Networks, Seconds, Section
 from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.kafka import KafkaSettings, MongoSettings
 from wsmsg.settings.legacy import ConnectLegacySettings, MessageLegacySettings
@@ -138,6 +138,7 @@ class LimitSettings(Section):
     connections_per_user: Count = 8
     connections_per_address: Count = 10000
     handshakes_per_s: Count = 500
+    address_handshakes_per_s: Annotated[int, Field(ge=0)] = 0
     page: Annotated[Count, Field(le=1000)] = 100
     watch: Annotated[Count, Field(le=10000)] = 500
     outbox_soft_bytes: Bytes = 65536
@@ -162,6 +163,10 @@ class ConnectSettings(Common):
     @ivar heartbeat_s: Connect pings a connection that has been silent for so long, and
         closes it if it stays silent for as long again.
     @ivar origins: C{Origin} headers of browsers to accept, C{*} as a wildcard.
+    @ivar proxies: addresses and networks of proxies, which may say by
+        C{X-Forwarded-For} or the PROXY protocol for which address they connect.
+    @ivar proxy_protocol: each connection to C{listen} begins with a header of the PROXY
+        protocol, version 1 or 2; those of others than C{proxies} are refused.
     @ivar resync_spread_s: time over which Connect spreads requests to sync after a
         loss.
     @ivar goaway_spread_s: time over which a stopping Connect spreads requests to move.
@@ -170,6 +175,7 @@ class ConnectSettings(Common):
     RESTART: ClassVar[frozenset[str]] = Common.RESTART | {
         "legacy.redis",
         "legacy.redis_password",
+        "proxy_protocol",
         "token.jwks",
     }
 
@@ -193,6 +199,8 @@ class ConnectSettings(Common):
     goaway_spread_s: Annotated[float, Field(ge=0, le=600)] = 1.0
     origins: tuple[str, ...] = ("http://localhost:*", "http://127.0.0.1:*")
     alternatives: tuple[str, ...] = ()
+    proxies: Networks = ()
+    proxy_protocol: bool = False
     token: TokenSettings = TokenSettings()
     limits: LimitSettings = LimitSettings()
     legacy: ConnectLegacySettings = ConnectLegacySettings()

@@ -71,6 +71,7 @@ class FakePeer:
         self.closed: tuple[Close, str] | None = None
         self.reading = True
         self.pauses = 0
+        self.failed: list[tuple[Close, str]] = []
 
     def write_encoded(self, data: bytes) -> None:
         assert self.closed is None, "written after the close"
@@ -79,6 +80,9 @@ class FakePeer:
     def close(self, code: Close, reason: str) -> None:
         assert self.closed is None, "closed twice"
         self.closed = (code, reason)
+
+    def login_failed(self, code: Close, reason: str) -> None:
+        self.failed.append((code, reason))
 
     def pause(self) -> None:
         self.reading = False

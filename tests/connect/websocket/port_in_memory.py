@@ -153,7 +153,9 @@ class Edge:
     def __init__(self, must_prove: bool = False, **settings: Any) -> None:
         self.clock = Clock()
         self.settings = ConnectSettings.model_validate({"heartbeat_s": 2.0, **settings})
-        self.admission = Admission(self.settings.limits, self.clock)
+        self.admission = Admission(
+            self.settings.limits, self.clock, self.settings.proxies
+        )
         self.sweep = HeartbeatSweep(self.settings.heartbeat_s, self.clock)
         self.sweep.start()
         self.sessions: list[RecordingSession] = []
@@ -185,6 +187,7 @@ class Edge:
             self.sweep,
             build_websocket=self.websockets.build,
             build_http=self.site.build,
+            proxied=self.settings.proxy_protocol,
         )
 
     def subprotocol(self, codec: ICodec) -> Subprotocol:

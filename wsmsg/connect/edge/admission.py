@@ -1,21 +1,31 @@
 """
 Limits on connections: their total number, their number by address, and handshakes per
-second.
+second, of each address and of all.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from wsmsg.errors import Overloaded, RateLimited, Unavailable, WsmsgError
+from wsmsg.connect.edge.budgets import Budgets, group_of
+from wsmsg.connect.edge.proxies import Proxies
+from wsmsg.connect.edge.refusals import RefusedLogins, label_of, token_fault
+from wsmsg.errors import Close, Overloaded, RateLimited, Unavailable, WsmsgError
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import LimitSettings
 
 _WARN_S = 10.0
+#: A refused login costs its address as much as this many handshakes.
+FAILURE = 10.0
+#: An address has at least so many handshakes a second.
+_LEAST_RATE = 20.0
+#: Of an address that is over its limit, so many connections at once may say what they
+#: want (HTTP is not limited by handshakes); others are closed when they are accepted.
+_HEARD = 4
 
 
 class Admission:
@@ -23,26 +33,34 @@ class Admission:
     Counts connections and handshakes, and refuses those above the limits.
 
     @ivar connections: the number of open connections.
-    @ivar refused: refused connections by reason: C{connections}, C{address},
-        C{handshakes}.
+    @ivar proxies: the proxies that may say for whom they connect.
+    @ivar refusals: what was refused, by reason.
     """
 
     _log = Logger()
 
-    def __init__(self, limits: LimitSettings, clock: IReactorTime) -> None:
+    def __init__(
+        self, limits: LimitSettings, clock: IReactorTime, proxies: Sequence[str] = ()
+    ) -> None:
         self._limits = limits
         self._clock = clock
-        self._by_address: dict[str, int] = {}
+        self._budgets = Budgets(_rate_of(limits))
         self._bucket = TokenBucket(clock.seconds(), limits.handshakes_per_s)
         self._warned_at: float | None = None
         self.connections = 0
-        self.refused: Counter[str] = Counter()
+        self.proxies = Proxies(proxies)
+        self.refusals = RefusedLogins(clock)
+        self.refused = self.refusals.counts
 
-    def apply_settings(self, limits: LimitSettings) -> None:
+    def apply_settings(
+        self, limits: LimitSettings, proxies: Sequence[str] = ()
+    ) -> None:
         """
-        Apply new limits to new connections; open ones stay.
+        Apply new limits and proxies to new connections; open ones stay.
         """
         self._limits = limits
+        self._budgets.apply_rate(_rate_of(limits))
+        self.proxies = Proxies(proxies)
 
     def register_metrics(self, metrics: Metrics) -> None:
         """
@@ -50,7 +68,7 @@ class Admission:
         """
         metrics.counters(
             "wsmsg_connect_refused",
-            "Connections refused",
+            "Connections, handshakes and logins refused",
             label="reason",
             read=lambda: self.refused,
         )
@@ -58,6 +76,11 @@ class Admission:
             "wsmsg_connect_connections",
             "Open connections, those of HTTP included",
             lambda: self.connections,
+        )
+        metrics.gauge(
+            "wsmsg_connect_addresses",
+            "Addresses that have connections, or had some a moment ago",
+            lambda: len(self._budgets),
         )
 
     def admit(self, address: str) -> WsmsgError | None:
@@ -67,53 +90,134 @@ class Admission:
         @return: the reason to refuse the connection, or L{None}: it counts until
             L{release}.
         """
-        here = self._by_address.get(address, 0)
+        group = group_of(address)
         if self.connections >= self._limits.connections:
-            return self._refuse("connections", Unavailable, "no room for more", 1000)
-        if here >= self._limits.connections_per_address:
             return self._refuse(
-                "address", Overloaded, "too many connections from your address", 1000
+                address, "connections", Unavailable("no room for more", 1000)
             )
-        self._by_address[address] = here + 1
-        self.connections += 1
-        return None
+        error = self._too_many(group, address)
+        if error is None:
+            self._budgets.opened(group, self._clock.seconds())
+            self.connections += 1
+        return error
 
     def release(self, address: str) -> None:
         """
         Count a connection that was admitted as gone.
         """
         self.connections -= 1
-        here = self._by_address[address] - 1
-        if here:
-            self._by_address[address] = here
-        else:
-            del self._by_address[address]
+        self._budgets.closed(group_of(address), self._clock.seconds())
 
-    def admit_handshake(self) -> WsmsgError | None:
+    def move(self, proxy: str, address: str) -> WsmsgError | None:
         """
-        Count a WebSocket handshake, unless there are too many at once.
+        Count a connection of a proxy as one of the address that it is for.
+
+        @return: the reason to refuse it; then it still counts as the proxy's.
+        """
+        group, now_s = group_of(address), self._clock.seconds()
+        error = self._too_many(group, address)
+        if error is None:
+            self._budgets.closed(group_of(proxy), now_s)
+            self._budgets.opened(group, now_s)
+        return error
+
+    def hear(self, address: str) -> bool:
+        """
+        Return whether a connection that was just admitted may say what it wants: not if
+        its address makes too many handshakes, and others of it are being heard.
+        """
+        group = group_of(address)
+        if self.proxies.trust(address):
+            return True
+        if not self._budgets.is_over(group, self._clock.seconds()):
+            return True
+        if self._budgets.connections(group) <= _HEARD:
+            return True
+        self.refusals.note(address, "address_handshakes", "too many handshakes")
+        return False
+
+    def admit_handshake(self, address: str) -> WsmsgError | None:
+        """
+        Count a WebSocket handshake, unless there are too many at once: first of its
+        address, then of all.
 
         @return: the reason to refuse the handshake, or L{None}.
         """
-        rate = self._limits.handshakes_per_s
-        if self._bucket.take(self._clock.seconds(), rate, rate):
+        rate, now_s = self._limits.handshakes_per_s, self._clock.seconds()
+        counts = not self.proxies.trust(address)
+        if counts and not self._budgets.take(group_of(address), now_s):
+            reason = "too many handshakes from your address at once"
+            error = RateLimited(reason, 1000)
+            return self._refuse(address, "address_handshakes", error)
+        if self._bucket.take(now_s, rate, rate):
             return None
-        return self._refuse(
-            "handshakes", RateLimited, "too many handshakes at once", 1000
-        )
+        error = RateLimited("too many handshakes at once", 1000)
+        return self._refuse(address, "handshakes", error)
 
-    def _refuse(
-        self, what: str, error: type[WsmsgError], reason: str, retry_after_ms: int
-    ) -> WsmsgError:
-        self.refused[what] += 1
+    def handshake_failed(self, address: str, error: WsmsgError) -> None:
+        """
+        Count a handshake that was refused for what it asks; its address pays for it.
+        """
+        self._failed(address, label_of(error), error.reason)
+
+    def login_failed(self, address: str, code: Close, reason: str) -> None:
+        """
+        Count a connection that was closed before anybody had logged in.
+        """
+        match code:
+            case Close.UNAUTHENTICATED:
+                self._failed(address, token_fault(reason), reason)
+            case Close.STALE:
+                self._failed(address, "no_hello", reason)
+            case Close.DRAIN | Close.UNAVAILABLE | Close.DONE | Close.BUG:
+                self.refusals.note(address, "unavailable", reason)
+            case _:
+                self._failed(address, "bad_request", reason)
+
+    def sweep(self) -> None:
+        """
+        Forget addresses that have been quiet.
+        """
+        self._budgets.forget(self._clock.seconds())
+
+    def _failed(self, address: str, fault: str, reason: str) -> None:
+        self.refusals.note(address, fault, reason)
+        if fault != "unavailable" and not self.proxies.trust(address):
+            now_s = self._clock.seconds()
+            self._budgets.charge(group_of(address), FAILURE - 1.0, now_s)
+
+    def _too_many(self, group: str, address: str) -> WsmsgError | None:
+        if self.proxies.trust(address):
+            return None
+        if self._budgets.connections(group) < self._limits.connections_per_address:
+            return None
+        reason = "too many connections from your address"
+        return self._refuse(address, "address", Overloaded(reason, 1000))
+
+    def _refuse(self, address: str, fault: str, error: WsmsgError) -> WsmsgError:
+        self.refusals.note(address, fault, error.reason)
         now = self._clock.seconds()
         if self._warned_at is None or now - self._warned_at >= _WARN_S:
             self._warned_at = now
+            sole = self._budgets.sole
+            hint = (
+                f"; all connections come from {sole}: if that is a proxy, list it in "
+                "proxies"
+            )
             self._log.warn(
                 "refusing connections: {reason} ({connections} open, refused so far: "
-                "{refused})",
-                reason=reason,
+                "{refused}){hint}",
+                reason=error.reason,
                 connections=self.connections,
                 refused=dict(self.refused),
+                hint=hint if sole and fault.startswith("address") else "",
             )
-        return error(reason, retry_after_ms)
+        return error
+
+
+def _rate_of(limits: LimitSettings) -> float:
+    """
+    Return the handshakes a second of one address: by default half of all.
+    """
+    own = limits.address_handshakes_per_s
+    return float(own) or max(_LEAST_RATE, limits.handshakes_per_s / 2)

@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import HeartbeatSweep
+from wsmsg.connect.edge.proxies import read_proxy_header
 from wsmsg.errors import BadRequest, WsmsgError
 from wsmsg.http.errors import handshake_conventions, raw_error
 from wsmsg.http.targets import Upgrade, origin_form
@@ -50,10 +51,31 @@ class Sniffer(Protocol):
 
     _log = Logger()
 
-    __slots__ = ("_address", "_bucket", "_head", "_port", "_refused", "_ticks")
+    __slots__ = (
+        "_address",
+        "_admitted",
+        "_bucket",
+        "_head",
+        "_port",
+        "_proxied",
+        "_refused",
+        "_ticks",
+    )
 
-    def __init__(self, port: Port, address: str, refused: WsmsgError | None) -> None:
+    def __init__(
+        self,
+        port: Port,
+        address: str,
+        refused: WsmsgError | None,
+        *,
+        proxied: bool = False,
+    ) -> None:
+        """
+        @param proxied: a header of the PROXY protocol comes first.
+        """
         self._port = port
+        self._proxied = proxied
+        self._admitted = refused is None
         self._address = address
         self._refused = refused
         self._head = b""
@@ -71,7 +93,7 @@ class Sniffer(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._port.sweep.discard(self, self._bucket)
-        self._port.connection_lost(self._address, self._refused is not None)
+        self._port.connection_lost(self._address, not self._admitted)
 
     def tick(self) -> None:
         self._ticks += 1
@@ -89,6 +111,8 @@ class Sniffer(Protocol):
 
     def _data_received(self, data: bytes) -> None:
         self._head += data
+        if self._proxied and not self._read_proxy_header():
+            return
         if self._refused is not None:
             self._refuse(self._refused)
             return
@@ -100,13 +124,51 @@ class Sniffer(Protocol):
             error = BadRequest(f"the head is longer than {HEAD_BYTES} bytes")
             self._answer(raw_error(error, 431))
         elif self._wants_websocket():
-            refused = self._port.admission.admit_handshake()
+            refused = self._admit_handshake()
             if refused is None:
                 self._hand_over(self._port.build_websocket(self._address))
             else:
                 self._refuse(refused)
         else:
             self._hand_over(self._port.build_http(self._address, self._port))
+
+    def _read_proxy_header(self) -> bool:
+        """
+        Read the header of the PROXY protocol.
+
+        @return: whether the request follows it.
+        """
+        try:
+            found = read_proxy_header(self._head)
+        except ValueError as e:
+            self._port.admission.refusals.note(self._address, "proxy", str(e))
+            self._abort()
+            return False
+        if found is None:
+            return False
+        self._proxied = False
+        self._head = self._head[found.length :]
+        if found.address and self._refused is None:
+            self._refused = self._move(found.address)
+        return bool(self._head)
+
+    def _admit_handshake(self) -> WsmsgError | None:
+        admission = self._port.admission
+        client = admission.proxies.client_of(self._address, self._head)
+        if client != self._address:
+            refused = self._move(client)
+            if refused is not None:
+                return refused
+        return admission.admit_handshake(self._address)
+
+    def _move(self, address: str) -> WsmsgError | None:
+        """
+        Count the connection as one of the address that the proxy names.
+        """
+        refused = self._port.admission.move(self._address, address)
+        if refused is None:
+            self._address = address
+        return refused
 
     def _wants_websocket(self) -> bool:
         method, _, rest = self._head.partition(b"\r\n")[0].partition(b" ")
@@ -142,6 +204,7 @@ class Port(ServerFactory):
 
     @param build_websocket: makes the protocol of a WebSocket.
     @param build_http: makes the protocol of HTTP: L{wsmsg.http.site.QuietSite.build}.
+    @param proxied: each connection begins with a header of the PROXY protocol.
     """
 
     noisy = False
@@ -153,11 +216,13 @@ class Port(ServerFactory):
         *,
         build_websocket: Build,
         build_http: BuildHttp,
+        proxied: bool = False,
     ) -> None:
         self.admission = admission
         self.sweep = sweep
         self.build_websocket = build_websocket
         self.build_http = build_http
+        self._proxied = proxied
         self._refusals = 0
 
     def logPrefix(self) -> str:
@@ -168,13 +233,21 @@ class Port(ServerFactory):
         return self.sweep.ticks(HEAD_S)
 
     def buildProtocol(self, addr: IAddress | None) -> Sniffer | None:
-        address = getattr(addr, "host", "") or "local"
-        refused = self.admission.admit(address)
+        address, admission = getattr(addr, "host", "") or "local", self.admission
+        trusted = address == "local" or admission.proxies.trust(address)
+        if self._proxied and not trusted:
+            reason = "is not in proxies, and the PROXY protocol is expected"
+            admission.refusals.note(address, "proxy", reason)
+            return None
+        refused = admission.admit(address)
         if refused is not None:
             if self._refusals >= _REFUSALS:
                 return None
             self._refusals += 1
-        return Sniffer(self, address, refused)
+        elif not admission.hear(address):
+            admission.release(address)
+            return None
+        return Sniffer(self, address, refused, proxied=self._proxied)
 
     def wants(self, method: bytes, target: bytes) -> bool:
         """

@@ -45,6 +45,11 @@ class ISessionPeer(Interface):
         @param reason: cut to the 123 bytes that fit into a close frame.
         """
 
+    def login_failed(code: Close, reason: str) -> None:
+        """
+        Note that the session closes and that nobody has logged in.
+        """
+
     def pause() -> None:
         """
         Pass no more messages to the session, except those that a message in progress

@@ -316,7 +316,11 @@ class Session(Input):
     def close_connection(self, code: Close, reason: str) -> None:
         self.context.registry.counters.closes[code.name] += 1
         self.outbox.finish(flush=code is not Close.SLOW_CLIENT)
-        self._log.info(
+        if not self.user:
+            self.peer.login_failed(code, reason)
+        # A stranger cannot fill the log.
+        log = self._log.info if self.user else self._log.debug
+        log(
             "session {session} of {user} closes after {seconds:.1f} s: {code} {reason}",
             session=self.name,
             user=self.user,
@@ -330,7 +334,9 @@ class Session(Input):
         name = reason.upper()
         if name in Close.__members__:  # The connection closed it for a protocol error.
             self.context.registry.counters.closes[name] += 1
-        self._log.info(
+        # A stranger cannot fill the log.
+        log = self._log.info if self.user else self._log.debug
+        log(
             "session {session} of {user} ended after {seconds:.1f} s: {reason}",
             session=self.name,
             user=self.user,

@@ -90,6 +90,9 @@ class WebSocketConnection(WebSocketOutput):
             self._send_close(code, reason, CLOSING)
             self.dataReceived(b"")
 
+    def login_failed(self, code: Close, reason: str) -> None:
+        self.factory.admission.login_failed(self.address, code, reason)
+
     def pause(self) -> None:
         if self._state == OPEN:
             self._held = True
@@ -113,7 +116,7 @@ class WebSocketConnection(WebSocketOutput):
         @param data: its complete head, and what the client sent after it.
         """
         head, end, rest = data.partition(_END)
-        agreed = shake_hands(self.factory, self.transport, head + end)
+        agreed = shake_hands(self.factory, self.transport, head + end, self.address)
         if agreed is None:
             self._drop()
             return

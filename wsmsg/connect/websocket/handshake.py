@@ -42,12 +42,13 @@ class Agreed(NamedTuple):
 
 
 def shake_hands(
-    factory: WebSocketConnections, transport: Any, head: bytes
+    factory: WebSocketConnections, transport: Any, head: bytes, address: str
 ) -> Agreed | None:
     """
     Answer the request of a handshake.
 
     @param head: the request line and headers, with the empty line.
+    @param address: of the client, which pays for a refusal.
     @return: L{None} if the handshake is refused: then its answer is written.
     """
     agreed: list[Agreed] = []
@@ -62,6 +63,8 @@ def shake_hands(
         return agreed[0].subprotocol.name or None
 
     def refused(status: int, reason: str, headers: Mapping[str, str]) -> None:
+        error = errors[0] if errors else _error(status, reason)
+        factory.admission.handshake_failed(address, error)
         if errors:
             conventions = handshake_conventions(head)
             transport.write(raw_error(errors[0], conventions=conventions))
@@ -95,10 +98,14 @@ def refusal(head: bytes, status: int, reason: str, headers: Mapping[str, str]) -
     """
     if status == 426 and not headers:
         status = 400  # A plain GET.  With headers, it is about the protocol's version.
-    error = from_code(_CODES.get(status, "bad_request"), reason)
+    error = _error(status, reason)
     return raw_error(
         error, status, conventions=handshake_conventions(head), headers=headers
     )
+
+
+def _error(status: int, reason: str) -> WsmsgError:
+    return from_code(_CODES.get(status, "bad_request"), reason)
 
 
 def _agree(factory: WebSocketConnections, request: Any) -> Agreed:

@@ -162,6 +162,7 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
             lambda t: allowed(t.node.connections.origins),
             lambda t: allowed(t.node.edge_access._pages._origins),
         ),
+        "limits.http_per_s": used(9, lambda t: t.node.edge_access.requests_per_s),
         "hosts": used(
             ["new.example"],
             lambda t: sorted(t.node.edge_access._pages._hosts),

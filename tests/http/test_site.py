@@ -14,7 +14,8 @@ from twisted.python.failure import Failure
 
 from tests.http.cases import NotesCase
 from tests.http.wire import Wire
-from wsmsg.http.site import QuietSite
+from wsmsg.http.rates import RequestRates
+from wsmsg.http.site import FixedLimits, QuietSite
 from wsmsg.settings.http import HttpSettings
 
 
@@ -32,7 +33,12 @@ class SiteTests(NotesCase):
         Serve with these settings.
         """
         limits = HttpSettings.model_validate(http)
-        self.site = QuietSite(self.api, self.clock, lambda: limits)
+        fixed = FixedLimits(
+            body_bytes=limits.body_bytes or 524288,
+            receive_s=limits.receive_s,
+            connections=limits.connections,
+        )
+        self.site = QuietSite(self.api, self.clock, lambda: fixed)
 
     def connect(self) -> tuple[Any, Wire]:
         """
@@ -220,3 +226,76 @@ class SiteTests(NotesCase):
             protocol.dataReceived(before + data)
             protocol.connectionLost(None)
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_bodies_together(self) -> None:
+        """
+        The bodies of all requests together take a bounded memory: those that have been
+        arriving for longest are refused, and a new one is answered.
+        """
+        self.serve(body_bytes=2**20, connections=100)
+        begun = []
+        for _ in range(20):
+            protocol, wire = self.connect()
+            protocol.dataReceived(self.post(b" " * 2**20)[:-1])
+            begun.append(wire)
+        self.assertLessEqual(self.site.bodies.held, 16 * 2**20)
+        refused = [wire for wire in begun if wire.value()]
+        self.assertEqual(refused, begun[:4])
+        self.assertEqual(self.answers(begun[0])[0][0], 503)
+        protocol, wire = self.connect()
+        protocol.dataReceived(self.post(b'{"user": 1}'))
+        self.assertEqual(self.answers(wire)[0][0], 201)
+
+    def test_silent(self) -> None:
+        """
+        A connection on which no request begins is refused in the same time.
+        """
+        self.serve(receive_s=5)
+        _, wire = self.connect()
+        self.clock.advance(4.9)
+        self.assertEqual(wire.value(), b"")
+        self.clock.advance(0.2)
+        self.assertEqual(self.answers(wire)[0][0], 408)
+
+    def test_unread(self) -> None:
+        """
+        A connection whose client does not read its answers is aborted.
+        """
+        self.serve(receive_s=5)
+        protocol, wire = self.connect()
+        protocol.dataReceived(self.post(b'{"user": 1}'))
+        protocol.pauseProducing()
+        self.clock.advance(4)
+        protocol.resumeProducing()
+        protocol.pauseProducing()
+        self.clock.advance(4)
+        self.assertFalse(wire.aborted)
+        self.clock.advance(1)
+        self.assertTrue(wire.aborted)
+
+    def test_rate(self) -> None:
+        """
+        Requests of one address above the rate wait, in their order, and do not hold up
+        those of another address; a request that would wait for too long is refused.
+        """
+        rates = RequestRates(lambda: 10)
+        limits = FixedLimits(body_bytes=99, receive_s=5, connections=99)
+        self.site = QuietSite(self.api, self.clock, lambda: limits, rates=rates)
+        get = b"GET /api/v1/ping HTTP/1.1\r\n\r\n"
+        protocol, wire = self.connect()
+        protocol.dataReceived(get * 30)
+        self.assertEqual(wire.value().count(b" 204 "), 11)
+        for _ in range(10):
+            self.clock.advance(0.1)
+        self.assertEqual(wire.value().count(b" 204 "), 21)
+        other, second = self.connect()
+        other.accepted("192.0.2.9", None)
+        other.dataReceived(get)
+        self.assertEqual(second.value().count(b" 204 "), 1)
+        wires = []
+        for _ in range(40):
+            protocol, wire = self.connect()
+            protocol.dataReceived(get)
+            wires.append(wire)
+        refused = [w for w in wires if b" 429 " in w.value()]
+        self.assertGreater(len(refused), 10)

@@ -17,8 +17,10 @@ from twisted.python.failure import Failure
 from twisted.web import http, server
 from twisted.web.resource import IResource
 
-from wsmsg.errors import Stale, TooLarge, Unavailable, WsmsgError
+from wsmsg.errors import RateLimited, Stale, TooLarge, Unavailable, WsmsgError
+from wsmsg.http.bodies import Bodies
 from wsmsg.http.errors import raw_error
+from wsmsg.http.rates import RequestRates
 from wsmsg.http.targets import Upgrade, authority, origin_form
 
 # How long data that follows a refusal is read and dropped.
@@ -77,6 +79,7 @@ class BoundedRequest(_server.Request):  # type: ignore[misc]
         limit = self.channel.site.limits().body_bytes
         if self._received <= limit:
             super().handleContentChunk(data)
+            self.channel.site.bodies.hold(self.channel, self._received, limit)
         elif before <= limit:
             self._too_large()
 
@@ -84,6 +87,9 @@ class BoundedRequest(_server.Request):  # type: ignore[misc]
         if self.channel.ended:
             return
         self.channel.request_arrived()
+        self.channel.in_turn(lambda: self._in_turn(command, path, version))
+
+    def _in_turn(self, command: bytes, path: bytes, version: bytes) -> None:
         # twisted.web parses no form: it would add fields to the arguments.
         self._types = self.requestHeaders.getRawHeaders(b"content-type", [])
         self.requestHeaders.removeHeader(b"content-type")
@@ -98,6 +104,13 @@ class BoundedRequest(_server.Request):  # type: ignore[misc]
     def render(self, resrc: Any) -> None:
         self.responseHeaders.removeHeader(b"server")
         super().render(resrc)
+
+    def drop_body(self) -> None:
+        """
+        Keep nothing of the body.
+        """
+        self._received = 2**62
+        self.content = BytesIO()
 
     def _too_large(self) -> None:
         limit = self.channel.site.limits().body_bytes
@@ -120,6 +133,10 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
     _dataBuffer: list[bytes]
     _timer: IDelayedCall | None = None
     _answering = False
+    _turn: IDelayedCall | None = None
+    _unread: IDelayedCall | None = None
+    #: The time for the other end to read, once the connection is to be closed.
+    abortTimeout = _LINGER_S
 
     def accepted(self, address: str, upgrade: Upgrade | None) -> None:
         """
@@ -152,9 +169,17 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
 
     def requestDone(self, request: Any) -> None:
         self._answering = False
+        self.site.bodies.release(self)
         super().requestDone(request)
         if self.requests and not self._answering:
             self._begin()  # part of the next request has arrived
+
+    @property
+    def is_answering(self) -> bool:
+        """
+        True from when a request has arrived until it is answered.
+        """
+        return self._answering
 
     def request_arrived(self) -> None:
         """
@@ -162,6 +187,46 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
         """
         self._answering = True
         self._cancel()
+
+    def in_turn(self, go_on: Callable[[], None]) -> None:
+        """
+        Go on with a request that has arrived, when the rate of its address allows.
+        """
+        site = self.site
+        wait_s = 0.0
+        if site.rates is not None:
+            wait_s = site.rates.wait_s(self.address, site.clock.seconds())
+        if wait_s is None:
+            reason = "there are too many requests from your address"
+            self.end_with(RateLimited(reason, 1000))
+        elif wait_s:
+            self._turn = site.clock.callLater(wait_s, self._go_on, go_on)
+        else:
+            go_on()
+
+    def _go_on(self, go_on: Callable[[], None]) -> None:
+        self._turn = None
+        go_on()
+
+    def pauseProducing(self) -> None:
+        # The transport is full: nobody reads the answers.
+        super().pauseProducing()
+        if self._unread is None:
+            receive_s = self.site.limits().receive_s
+            self._unread = self.site.clock.callLater(receive_s, self._not_read)
+
+    def resumeProducing(self) -> None:
+        self._cancel_unread()
+        super().resumeProducing()
+
+    def _cancel_unread(self) -> None:
+        unread, self._unread = self._unread, None
+        if unread is not None:
+            unread.cancel()
+
+    def _not_read(self) -> None:
+        self._unread = None
+        self.transport.abortConnection()
 
     def end_with(self, error: WsmsgError) -> None:
         """
@@ -171,6 +236,9 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
         """
         self.ended = True
         self._cancel()
+        self.site.bodies.release(self)
+        for request in self.requests:
+            request.drop_body()
         self.transport.write(raw_error(error))
         self.transport.loseWriteConnection()
         self._timer = self.site.clock.callLater(_LINGER_S, self._abort)
@@ -179,9 +247,15 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
         super().connectionMade()
         if not self.site.opened(self):
             self.end_with(Unavailable("there are too many connections", 1000))
+        else:
+            self._begin()
 
     def connectionLost(self, reason: Failure) -> None:
         self._cancel()
+        self._cancel_unread()
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.cancel()
         self.site.closed(self)
         super().connectionLost(reason)
 
@@ -197,6 +271,7 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
         following += self.clearLineBuffer()
         self.ended = True
         self._cancel()
+        self._cancel_unread()
         self.setTimeout(None)
         transport, self.transport = self.transport, None
         transport.unregisterProducer()
@@ -233,6 +308,7 @@ class QuietSite(_server.Site):  # type: ignore[misc]
     @param name: the purpose of the listener, for the log.
     @param idle_s: how long a connection may be silent between requests.
     @param on_closed: called with each connection that closed.
+    @param rates: of the requests from each address; L{None}: without limit.
     """
 
     displayTracebacks = False
@@ -248,6 +324,7 @@ class QuietSite(_server.Site):  # type: ignore[misc]
         name: str = "HTTP listener",
         idle_s: float = 60.0,
         on_closed: Callable[[CountedChannel], object] = lambda channel: None,
+        rates: RequestRates | None = None,
     ) -> None:
         super().__init__(
             root, requestFactory=BoundedRequest, timeout=idle_s, reactor=clock
@@ -256,7 +333,9 @@ class QuietSite(_server.Site):  # type: ignore[misc]
         self.limits = limits
         self._name = name
         self._on_closed = on_closed
+        self.rates = rates
         self._channels: set[CountedChannel] = set()
+        self.bodies = Bodies()
 
     def __len__(self) -> int:
         return len(self._channels)
@@ -290,6 +369,7 @@ class QuietSite(_server.Site):  # type: ignore[misc]
         """
         Forget a connection.
         """
+        self.bodies.release(channel)
         self._channels.discard(channel)
         self._on_closed(channel)
 

@@ -19,7 +19,7 @@ from wsmsg.monitoring.metrics import Metrics
 
 # A probe or a scraper may add arguments of its own.
 _LENIENT = Conventions("admin", lenient=True)
-_LIMITS = FixedLimits(body_bytes=2**20, receive_s=60.0, connections=1000)
+_LIMITS = FixedLimits(body_bytes=2**20, receive_s=10.0, connections=1000)
 
 
 def page(

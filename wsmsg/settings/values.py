@@ -139,6 +139,7 @@ class LimitSettings(Section):
     connections_per_address: Count = 10000
     handshakes_per_s: Count = 500
     address_handshakes_per_s: Annotated[int, Field(ge=0)] = 0
+    http_per_s: Count = 200
     page: Annotated[Count, Field(le=1000)] = 100
     watch: Annotated[Count, Field(le=10000)] = 500
     outbox_soft_bytes: Bytes = 65536

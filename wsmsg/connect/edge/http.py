@@ -21,6 +21,7 @@ from wsmsg.http.access import OPEN, AccessLevel, Caller
 from wsmsg.http.errors import NATIVE, PLAIN, Conventions
 from wsmsg.http.forms import Answer
 from wsmsg.http.pages import Pages, readable_by_all
+from wsmsg.http.rates import RequestRates
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import Call, Reply, Route
 from wsmsg.http.site import FixedLimits, QuietSite
@@ -152,6 +153,7 @@ class EdgeAccess:
     Admits requests with a user's token to routes for users.  On loopback, only requests
     that may come from a page of another site need one.
 
+    @ivar requests_per_s: the sustained rate of requests from one address.
     @param asks_token: whether each request needs a token.
     """
 
@@ -170,6 +172,7 @@ class EdgeAccess:
         """
         Apply other settings to the requests that follow.
         """
+        self.requests_per_s = settings.limits.http_per_s
         self._pages = Pages(settings.origins, settings.hosts, remedy=_REMEDY)
 
     @contextmanager
@@ -231,6 +234,7 @@ def edge_site(
         lambda: _LIMITS,
         name="HTTP on the public port",
         idle_s=IDLE_S,
+        rates=RequestRates(lambda: access.requests_per_s),
         on_closed=lambda channel: admission.release(channel.address),
     )
 

@@ -184,6 +184,8 @@ class KafkaJournal:
     def dead_letter(
         self, letters: Sequence[tuple[JournalEntry, str]]
     ) -> Deferred[None]:
+        if not self._kept.up:
+            return fail(self._kept.refusal())
         if not letters:
             return succeed(None)
         return Deferred.fromCoroutine(self._writer.write(letters))

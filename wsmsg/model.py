@@ -218,7 +218,7 @@ def members_of(conversation: str) -> tuple[int, ...]:
     # isdecimal() takes digits of other scripts as well; names are compared as text.
     if kind != "u" or not (low + high).isascii() or not (low + high).isdecimal():
         raise InvalidName(f"{conversation!r} is not a conversation of two users")
-    if not low or not high or len(high) > 19:
+    if not 0 < len(low) <= len(high) < 20:
         raise InvalidName(f"{conversation!r} is not a conversation of two users")
     a, b = int(low), int(high)
     if not 0 < a <= b <= INT64_MAX or conversation != f"u:{a}:{b}":

@@ -112,7 +112,9 @@ class UserCallsTests(ApiCase):
         A user cannot read a conversation of others; malformed fields are refused by
         their names.
         """
-        for name, status in (("u:1:2", 403), ("u:2:1", 400), ("x", 400), ("g:7", 403)):
+        many = "1" * 4400  # more digits than int() reads
+        wrong = [("u:2:1", 400), ("x", 400), (f"u:{many}:1", 400), (f"u:1:{many}", 400)]
+        for name, status in (("u:1:2", 403), ("g:7", 403), *wrong):
             body = {"conversation": name, "seq": 1}
             self.assertEqual(self.ask("POST", "users/9/read", body)[0], status, name)
         for seq in (0, -1, 2**63, "x", None, True):

@@ -151,7 +151,8 @@ class TaskTests(AsyncioCase):
         link.lose()
         link = await self.server.connection(welcome())
         frame = await link.next(frames.CreateGroup)
-        self.assertEqual(frame, frames.CreateGroup("a", "Us", (7,), False))
+        again = frames.CreateGroup("a", "Us", (7,), False, repeat=True)
+        self.assertEqual(frame, again)
         link.give(frames.Accepted("a", 7, "g:5"))
         told = {"group": 5, "conversation": "g:5"}
         self.assertEqual(await running, ("5", told))

@@ -66,6 +66,7 @@ NOT_TYPED: Mapping[str, str] = {
     "/opt/wsmsg/bin/pip install wsmsg-*.whl": _ROOT,
     "/opt/wsmsg/bin/twistd --help": _ROOT,
     "cd deploy/compose": _DOCKER,
+    "./secrets": "writes into deploy/compose; tests/deploy runs it in a copy",
     "docker compose up --wait --build": _DOCKER,
     "docker compose up --wait --scale message=2 --scale connect=2": _DOCKER,
     "systemctl stop wsmsg-connect@1 wsmsg-message@1": _SYSTEMD,

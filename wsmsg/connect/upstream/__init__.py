@@ -18,7 +18,7 @@ Connect's end of the streams to the Message nodes.
     convert        conversion of the stream's messages for the sessions
     outgoing       what waits for the next frame
     pending_sends  sends without an answer: their order, and their time limit
-    send_route     one of them, and the route of its conversation to a stream
+    send_route     one of them, the route of its conversation to a stream, and its frame
     reads          queries and marks
     presence       presence of watched users, merged from several Messages
     joins          barriers at which a login waits until every Message knows the user

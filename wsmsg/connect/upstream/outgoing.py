@@ -7,11 +7,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from wsmsg.connect.upstream.send_route import PendingSend
 from wsmsg.rpc import rest_pb2
-
-_FRAME_SENDS = 512
-_FRAME_BYTES = 512 * 1024
 
 
 class NetChange:
@@ -195,29 +191,3 @@ def snapshot_of(
         )
         for start, of_part in zip(starts, kinds, strict=True)
     ]
-
-
-def move_sends(unsent: deque[PendingSend], batch: rest_pb2.ConnectBatch) -> None:
-    """
-    Move as many sends as fit into a batch, but those that were answered while they
-    waited, as they were too old.
-    """
-    add, n_bytes = batch.sends.add, 0
-    for _ in range(min(len(unsent), _FRAME_SENDS)):
-        send = unsent.popleft()
-        if send.answered:
-            continue
-        sender, client_id, conversation, content, kind, _, extra, repeat = send.new
-        add(
-            id=send.number,
-            sender=sender,
-            client_id=client_id,
-            conversation=conversation,
-            content=content,
-            kind=kind,
-            extra=extra,
-            repeat=repeat or send.tried,
-        )
-        n_bytes += len(content)
-        if n_bytes > _FRAME_BYTES:
-            return

@@ -4,10 +4,15 @@ One send that has no answer, and the route of its conversation to a stream.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from wsmsg.connect.upstream.interface import NewSend, OnAnswer
+from wsmsg.rpc import rest_pb2
+
+_FRAME_SENDS = 512
+_FRAME_BYTES = 512 * 1024
 
 
 class SendStream(Protocol):
@@ -149,3 +154,29 @@ def mark_written(sends: Iterable[PendingSend]) -> None:
             unwritten[id(stream)] = {s.number for s in stream.unwritten()}
         if send.number not in unwritten[id(stream)]:
             send.mark_tried()
+
+
+def move_sends(unsent: deque[PendingSend], batch: rest_pb2.ConnectBatch) -> None:
+    """
+    Move as many sends as fit into a batch, but those that were answered while they
+    waited, as they were too old.
+    """
+    add, n_bytes = batch.sends.add, 0
+    for _ in range(min(len(unsent), _FRAME_SENDS)):
+        send = unsent.popleft()
+        if send.answered:
+            continue
+        sender, client_id, conversation, content, kind, _, extra, repeat = send.new
+        add(
+            id=send.number,
+            sender=sender,
+            client_id=client_id,
+            conversation=conversation,
+            content=content,
+            kind=kind,
+            extra=extra,
+            repeat=repeat or send.tried,
+        )
+        n_bytes += len(content)
+        if n_bytes > _FRAME_BYTES:
+            return

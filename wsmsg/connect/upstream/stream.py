@@ -31,8 +31,8 @@ from wsmsg.connect.upstream.context import (
 )
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.connect.upstream.joins import JoinBarrier, PresenceAcks
-from wsmsg.connect.upstream.outgoing import NetChange, UserListing, move_sends
-from wsmsg.connect.upstream.send_route import PendingSend
+from wsmsg.connect.upstream.outgoing import NetChange, UserListing
+from wsmsg.connect.upstream.send_route import PendingSend, move_sends
 from wsmsg.errors import Unavailable
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.contract import NAME_CHARACTERS, QUERY, REACHES

@@ -153,10 +153,9 @@ class Appends:
             found.addErrback(lambda failure: None)
         elif found is not None:
             try:
-                lookup: Deferred[dict[MessageIdentity, Message]] = unless_lost(
-                    self._store.dependency, found
-                )
-                stored = await lookup
+                if not found.called:
+                    found = unless_lost(self._store.dependency, found)
+                stored = await found
             except WsmsgError:
                 pass  # delivery finds repeats, and the dependency has logged the reason
             except Exception:  # noqa: BLE001 - a guard

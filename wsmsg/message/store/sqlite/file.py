@@ -209,21 +209,30 @@ class StoreWriter(StoreReader):
         super().__init__(path, reads=False)
         self._buckets = Buckets(self._file)
         self.history = HistoryRow(self._file)
+        self._last = 0
         self._moves = CursorMoves(self._file, self.heights, self.groups, self.seen)
 
     def open(self) -> None:
         super().open()
         self._buckets.forget()
         self.history.open()
+        (self._last,) = self._file.row("SELECT coalesce(max(id), 0) FROM messages")
+
+    def witness(self) -> dict[int, str]:
+        """
+        As L{wsmsg.message.store.history.IHistory.witness}; any thread may ask.
+        """
+        return self.history.witness(self._last)
 
     def insert(self, messages: Sequence[Message], stored_ms: int) -> list[Outcome]:
         rows = [(*_row(m), stored_ms) for m in messages]
         events = [m for m in messages if m.kind in APPLY]
-        self.history.begin()
+        if not self.history.has_begun:
+            self.history.begin()
         moves = self._buckets.outdated((row[0] for row in rows), len(rows))
         try:
             self._insert_all(rows, events, moves)
-            self.history.stored(len(rows))
+            self._last += len(rows)
             return [Outcome.INSERTED] * len(rows)
         except BaseException as e:
             self._buckets.forget()
@@ -237,7 +246,7 @@ class StoreWriter(StoreReader):
                 if outcome is Outcome.INSERTED
             }
             apply(self._file, [m for m in events if m.identity in inserted])
-        self.history.stored(len(inserted))
+        self._last += len(inserted)
         return outcomes
 
     def apply(self, events: Sequence[Message]) -> None:

@@ -66,12 +66,14 @@ def read_numbers(file: SqliteFile) -> StoreNumbers:
 class HistoryRow:
     """
     The writes.  Only the thread of the file may use it, except for L{witness}.
+
+    @ivar has_begun: whether this process has begun a generation.
     """
 
     def __init__(self, file: SqliteFile) -> None:
+        self.has_begun = False
         self._file = file
-        self._full, self._number = "", 0
-        self._begun = False
+        self._full, self._generation = "", 0
 
     def open(self) -> None:
         """
@@ -80,15 +82,13 @@ class HistoryRow:
         self._file.run(
             "UPDATE history SET secret = ? WHERE secret = ''", (new_secret(),)
         )
-        self._begun = False
+        self.has_begun = False
         self._read()
 
     def begin(self) -> None:
         """
-        Begin a generation, if this process has not: it is about to store messages.
+        Begin a generation: this process is about to store its first messages.
         """
-        if self._begun:
-            return
         now = read_numbers(self._file)
         number = now.changes[SHARD]
         ends = with_end(now.ends[SHARD], number)
@@ -97,21 +97,17 @@ class HistoryRow:
             "UPDATE history SET generation = ?, ends = ?",
             (generation, msgspec.json.encode(ends).decode()),
         )
-        self._begun = True
+        self.has_begun = True
         self._read()
 
-    def stored(self, count: int) -> None:
-        """
-        Note that so many messages were stored.
-        """
-        self._number += count
-
-    def witness(self) -> dict[int, str]:
+    def witness(self, last: int) -> dict[int, str]:
         """
         As L{wsmsg.message.store.history.IHistory.witness}.
+
+        @param last: the highest id of a message; 0: there is none.
         """
-        stored = self._number & ((1 << BITS) - 1) > 1
-        return {SHARD: witness_of(self._full, self._number)} if stored else {}
+        number = self._generation << BITS | last + 1
+        return {SHARD: witness_of(self._full, number)} if last else {}
 
     def renew(self, known: str) -> str:
         """
@@ -138,5 +134,5 @@ class HistoryRow:
 
     def _read(self) -> str:
         now = read_numbers(self._file)
-        self._full, self._number = now.name.full, now.changes[SHARD]
+        self._full, self._generation = now.name.full, now.changes[SHARD] >> BITS
         return epoch_of(self._full)

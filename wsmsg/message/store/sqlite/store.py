@@ -158,7 +158,7 @@ class SqliteStore:
         return renewing.addCallback(self._named)
 
     def witness(self) -> dict[int, str]:
-        return self._writer.history.witness()
+        return self._writer.witness()
 
     def behind(self, witness: Mapping[int, str]) -> Deferred[str]:
         return self._kept.run(self._reading, self._reader.lists.behind, witness)

@@ -24,6 +24,7 @@ from tests.integration.legacy.test_fields import FieldsCase
 _MIB = 1048576
 _MESSAGES = "/api/v1/messages/"
 _ONLINE = "/api/v1/connect/online_status"
+_PAGE = "https://chat.example"
 
 
 class AsTheirsTests(FieldsCase):
@@ -31,12 +32,17 @@ class AsTheirsTests(FieldsCase):
     The settings of C{docs/migration.md}.
     """
 
-    message: ClassVar[dict[str, Any]] = {**FieldsCase.message, "content_bytes": _MIB}
+    message: ClassVar[dict[str, Any]] = {
+        **FieldsCase.message,
+        "content_bytes": _MIB,
+        "http.origins": _PAGE,
+    }
     connect: ClassVar[dict[str, Any]] = {
         **FieldsCase.connect,
         "limits.content_bytes": _MIB,
         "limits.frame_bytes": 1114112,
         "limits.outbox_hard_bytes": 8388608,
+        "origins": _PAGE,
     }
 
     def ports(self) -> tuple[int, int]:
@@ -48,25 +54,25 @@ class AsTheirsTests(FieldsCase):
 
     async def answer(self, path: str, body: Any, status: int = 200) -> Answer:
         """
-        Make a request, and check the status.
+        Make a request of a listed page, and check the status.
         """
         connect, message = self.ports()
         port = connect if "/connect/" in path else message
-        answer = await ask(port, "POST", path, body)
+        answer = await ask(port, "POST", path, body, headers={"Origin": _PAGE})
         self.assertEqual(answer.status, status, (body, answer.body[:200]))
         allowed = answer.headers.get("access-control-allow-origin")
-        self.assertEqual(allowed, "*", path)
+        self.assertEqual(allowed, _PAGE, path)
         return answer
 
     @with_daemons
     async def test_preflights(self) -> None:
         """
-        A browser may call every route of the legacy contract from any page, also with a
-        token, and read the refusals.
+        A browser may call every route of the legacy contract from a listed page, also
+        with a token, and read the refusals.
         """
         connect, message = self.ports()
         asked = {
-            "Origin": "https://chat.example",
+            "Origin": _PAGE,
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "authorization, content-type, user-id",
         }
@@ -80,13 +86,13 @@ class AsTheirsTests(FieldsCase):
             answer = await ask(port, "OPTIONS", path, None, headers=asked)
             self.assertEqual((answer.status, answer.body), (204, b""), path)
             headers = answer.headers
-            self.assertEqual(headers["access-control-allow-origin"], "*")
-            self.assertEqual(headers["access-control-allow-methods"], "*")
+            self.assertEqual(headers["access-control-allow-origin"], _PAGE)
+            self.assertIn("POST", headers["access-control-allow-methods"])
             allowed = headers["access-control-allow-headers"].split(", ")
-            self.assertEqual(allowed, ["*", "authorization"])
-            refused = await ask(port, "PUT", path, {})
+            self.assertEqual(allowed, ["authorization", "content-type", "user-id"])
+            refused = await ask(port, "PUT", path, {}, headers={"Origin": _PAGE})
             self.assertIn(refused.status, (404, 405), path)
-            self.assertEqual(refused.headers["access-control-allow-origin"], "*")
+            self.assertEqual(refused.headers["access-control-allow-origin"], _PAGE)
 
     @with_daemons
     async def test_sizes(self) -> None:

@@ -155,7 +155,7 @@ class TwistdTests(IntegrationTestCase):
         text = "\n".join(lines)
         for key in ("heartbeat_s", "limits.window", "limits.windows", "log.level"):
             self.assertIn(key, text)
-        self.assertIn("--set stop_s=soon", text)
+        self.assertIn("--set stop_s", text)
         self.assertEqual(text.count(str(file)), 4, text)
         self.assertFalse((self.folder / "data").exists())
 

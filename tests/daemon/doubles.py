@@ -5,6 +5,7 @@ A reactor and a process for tests of the life of a daemon.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.task import Clock
@@ -15,7 +16,12 @@ from wsmsg.daemon.exits import Exit
 class Reactor(Clock):
     """
     A running reactor, as far as a root service needs one.
+
+    @ivar sigTerm: the function for SIGTERM; C{sigInt}: for SIGINT.
     """
+
+    sigTerm: Any
+    sigInt: Any
 
     def __init__(self) -> None:
         super().__init__()

@@ -52,6 +52,16 @@ class SignalsTests(TestCase):
         self.send(signal.SIGINT)
         self.assertEqual(self.process.left, [1])
 
+    def test_early(self) -> None:
+        """
+        The functions that the reactor installs before the start do the same: the
+        daemon ends with a status, and not by the signal.
+        """
+        self.reactor.sigTerm(signal.SIGTERM, None)
+        self.assertEqual((self.reactor.stopped, self.process.left), (1, []))
+        self.reactor.sigInt(signal.SIGINT, None)
+        self.assertEqual(self.process.left, [1])
+
     def test_term_in_the_lead_time(self) -> None:
         """
         A second TERM ends the lead time, and only the third the daemon.

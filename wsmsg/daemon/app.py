@@ -158,8 +158,8 @@ class Daemon:
         )
         first = [
             Part("log", logs.start),
-            Part("first lines", self._log_first_lines),
             part("signals", signals),
+            Part("first lines", self._log_first_lines),
             part("systemd", self._notify),
             *self._admin_part(admin),
         ]

@@ -74,3 +74,11 @@ def make_monotonic(reactor: Any) -> None:
         left_s = call.getTime() - old()
         call.seconds = monotonic_s
         call.reset(max(0.0, left_s))
+
+
+def handle_stops(reactor: Any, stop: Callable[[int, Any], object]) -> None:
+    """
+    Have a reactor that does not run yet install C{stop} for SIGTERM and SIGINT when it
+    begins to run, in place of functions after which twistd ends by the signal.
+    """
+    vars(reactor).update(sigTerm=stop, sigInt=stop)

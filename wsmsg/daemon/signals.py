@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wsmsg.daemon.exits import Exit
+from wsmsg.daemon.reactor import handle_stops
 
 #: As L{signal.signal}.
 Install = Callable[[int, Any], Any]
@@ -54,6 +55,8 @@ class Signals:
         self._install = install
         self._stopping = False
         self._calls = {signal.SIGHUP: reload, signal.SIGUSR1: rotate}
+        # A signal that comes before L{start} must not end the process by that signal.
+        handle_stops(reactor, self._stop)
 
     def start(self) -> None:
         for number in self._calls:

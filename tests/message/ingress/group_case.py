@@ -6,16 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.message.doubles import ManualJournal, MemoryStore, rules_by
+from tests.message.doubles import ManualJournal, MemoryStore
+from tests.message.ingress.ingress_in_memory import ingress_of
 from tests.message.store.group_contract import CREW
 from wsmsg.errors import WsmsgError
 from wsmsg.events.group_change import GROUP, GroupChange, encode_change
-from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
-from wsmsg.message.ingress.appends import Appends
-from wsmsg.message.ingress.ingress import Ingress
+from wsmsg.message.cluster.message_ids import EPOCH_MS
 from wsmsg.message.ingress.interface import Answer, SendRequest
 from wsmsg.model import TEXT, Message, group_conversation, group_of
 
@@ -31,14 +29,11 @@ class GroupCase(SynchronousTestCase):
         self.store = MemoryStore()
         self.store.start()
         self.answers: dict[str, int | WsmsgError] = {}
-        self.ingress = Ingress(
-            Appends(self.journal, self.store, Clock()),
+        self.ingress = ingress_of(
+            self.journal,
             self.store,
-            MessageIds(self.now_ms),
             self.now_ms,
-            rules=rules_by(self.store, self.now_ms),
             limit=20,
-            content_bytes=100,
             seconds=lambda: (self.now - EPOCH_MS) / 1000,
         )
         crew = GroupChange(True, "crew", add=(1, 2))

@@ -6,14 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.message.doubles import ManualJournal, MemoryStore, rules_by
+from tests.message.doubles import ManualJournal, MemoryStore
+from tests.message.ingress.ingress_in_memory import ingress_of
 from wsmsg.errors import WsmsgError
-from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
-from wsmsg.message.ingress.appends import Appends
-from wsmsg.message.ingress.ingress import Ingress
+from wsmsg.message.cluster.message_ids import EPOCH_MS
 from wsmsg.message.ingress.interface import EXTRA_BYTES, Answer, SendRequest
 from wsmsg.message.ingress.validation import validate
 from wsmsg.model import Message
@@ -30,15 +28,7 @@ class ExtraTests(SynchronousTestCase):
         self.store = MemoryStore()
         self.store.start()
         self.answers: dict[int, int | str] = {}
-        self.ingress = Ingress(
-            Appends(self.journal, self.store, Clock()),
-            self.store,
-            MessageIds(self.now_ms),
-            self.now_ms,
-            rules=rules_by(self.store, self.now_ms),
-            limit=100,
-            content_bytes=100,
-        )
+        self.ingress = ingress_of(self.journal, self.store, self.now_ms)
 
     def now_ms(self) -> int:
         self.now += 1

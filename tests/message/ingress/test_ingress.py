@@ -7,15 +7,14 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable, Sequence
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.message.doubles import ManualJournal, MemoryStore, rules_by
+from tests.message.doubles import ManualJournal, MemoryStore
+from tests.message.ingress.ingress_in_memory import ingress_of
 from wsmsg.errors import TooLarge, Unavailable, WsmsgError
 from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.flow.send_fence import PATIENCE_S
-from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
-from wsmsg.message.ingress.appends import Appends
+from wsmsg.message.cluster.message_ids import EPOCH_MS
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import Answer, SendRequest
 from wsmsg.model import Message, group_conversation, group_of
@@ -41,12 +40,10 @@ class IngressTests(SynchronousTestCase):
         remembered: int = 1000,
         seconds: Callable[[], float] | None = None,
     ) -> Ingress:
-        return Ingress(
-            Appends(self.journal, self.store, Clock()),
+        return ingress_of(
+            self.journal,
             self.store,
-            MessageIds(self.now_ms),
             self.now_ms,
-            rules=rules_by(self.store, self.now_ms),
             limit=limit,
             content_bytes=content_bytes,
             remembered=remembered,

@@ -14,6 +14,7 @@ from tests.doubles import up
 from tests.message.sqlite_paths import REACTOR, soon
 from tests.stack.servers import mongo_url, unique
 from wsmsg.dependency.state import Dependency
+from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.store import MongoStore
 from wsmsg.settings.urls.mongo import MongoUrl, read_mongo_url
 
@@ -76,6 +77,22 @@ async def drop(url: MongoUrl) -> None:
             asked.drop_database(url.database)
 
     await deferToThread(dropping)
+
+
+def noted_commands(test: TestCase) -> list[Any]:
+    """
+    Note the commands that stores send from now on, but pings.
+    """
+    asked: list[Any] = []
+    send = MongoConnection._send
+
+    async def noted(way: Any, pool: Any, command: Any, *more: Any) -> Any:
+        if "ping" not in command:
+            asked.append(command)
+        return await send(way, pool, command, *more)
+
+    test.patch(MongoConnection, "_send", noted)
+    return asked
 
 
 def client(url: MongoUrl) -> MongoClient[dict[str, Any]]:

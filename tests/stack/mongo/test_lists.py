@@ -14,7 +14,7 @@ from twisted.trial.unittest import TestCase
 from tests.message.store import list_contract
 from tests.message.store.cursor_contract import said
 from tests.message.store.inserts import changed_conversations, insert_into
-from tests.stack.mongo.places import MongoPlace, client, mongo_store
+from tests.stack.mongo.places import MongoPlace, client, mongo_store, noted_commands
 from tests.stack.servers import needs
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.documents import PLACES
@@ -127,15 +127,7 @@ class PlanTests(TestCase):
             names = [f"u:1:{10 * shard + n}" for n in range(2, 9)]
             batch = [said(1, conversation=name) for name in names]
             await insert_into(store, batch, 5, shard)
-        asked: list[Any] = []
-        say = MongoConnection._send
-
-        async def noted(way: Any, pool: Any, command: Any, *more: Any) -> Any:
-            if "ping" not in command:
-                asked.append(command)
-            return await say(way, pool, command, *more)
-
-        self.patch(MongoConnection, "_send", noted)
+        asked = noted_commands(self)
         first = await store.conversations_of(1, "", 10)
         self.assertEqual(
             [c["find"] for c in asked], ["conversations", "members", "conversations"]

@@ -14,7 +14,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.message.store.cursor_contract import said
 from tests.message.store.inserts import insert_into
-from tests.stack.mongo.places import mongo_store
+from tests.stack.mongo.places import mongo_store, noted_commands
 from tests.stack.servers import needs
 from wsmsg.message.store.interface import Marked
 from wsmsg.message.store.mongo.connection import MongoConnection
@@ -179,15 +179,7 @@ class LocatedTests(TestCase):
         the user has read of them, however many conversations the user has.
         """
         store = await mongo_store(self).open()
-        asked: list[Any] = []
-        say = MongoConnection._send
-
-        async def noted(way: Any, pool: Any, command: Any, *more: Any) -> Any:
-            if "ping" not in command:
-                asked.append(command)
-            return await say(way, pool, command, *more)
-
-        self.patch(MongoConnection, "_send", noted)
+        asked = noted_commands(self)
         costs = []
         for first, last in ((10, 40), (40, 440)):
             batch = [

@@ -12,7 +12,7 @@ import asyncio
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import websockets
@@ -62,6 +62,10 @@ class RawClient:
         self._live: defaultdict[str, int] = defaultdict(int)
         self._syncing: set[str] = set()
         self._rejected_ids: set[str] = set()
+        # Sends of this connection without an answer, and those that may have been
+        # accepted before and are repeats from then on (docs/protocol.md).
+        self._written: set[str] = set()
+        self._repeats: set[str] = set()
         # New sends must not be written among repeated ones.
         self._order = asyncio.Lock()
         self._ready = False
@@ -146,7 +150,7 @@ class RawClient:
             return client_id
         async with self._order:
             if self._ready:  # otherwise it is sent with all unanswered ones
-                await self._write(send=send)
+                await self._write_send(send)
         return client_id
 
     async def frame(self, **frame: Any) -> None:
@@ -154,6 +158,11 @@ class RawClient:
         Send any frame, by the name of its field.
         """
         await self._write(**frame)
+
+    async def _write_send(self, send: pb.Send) -> None:
+        send.repeat = send.client_id in self._repeats
+        self._written.add(send.client_id)
+        await self._write(send=send)
 
     async def _write(self, **frame: Any) -> None:
         if self._connection is not None:
@@ -210,11 +219,13 @@ class RawClient:
             await self._catch_up(head.conversation, head.head)
         await self._listed("all", welcome)
         async with self._order:
+            self._repeats |= self._written
+            self._written.clear()
             again: set[str] = set()
             while rest := [s for i, s in self._unanswered.items() if i not in again]:
                 for send in rest:
                     again.add(send.client_id)
-                    await self._write(send=send)
+                    await self._write_send(send)
             self._ready = True
 
     async def _heads(self, heads: pb.Heads) -> None:
@@ -239,9 +250,7 @@ class RawClient:
 
     async def _resync(self, _: pb.Resync) -> None:
         self.resyncs += 1
-        await self._write(
-            conversations=pb.Conversations(id="resync", position=self._at)
-        )
+        await self._ask_again()
 
     async def _catch_up(self, conversation: str, head: int) -> None:
         position = self._position[conversation]
@@ -264,11 +273,7 @@ class RawClient:
     async def _error(self, error: pb.Error) -> None:
         if error.id in self._syncing or error.id == "resync":
             self._syncing.discard(error.id)
-            self._later(
-                self._write(
-                    conversations=pb.Conversations(id="resync", position=self._at)
-                )
-            )
+            self._later(self._ask_again)
         else:
             self.problems.append(f"error {error.code}: {error.reason}")
 
@@ -303,6 +308,8 @@ class RawClient:
 
     async def _accepted(self, accepted: pb.Accepted) -> None:
         self._unanswered.pop(accepted.client_id, None)
+        self._written.discard(accepted.client_id)
+        self._repeats.discard(accepted.client_id)
         before = self.accepted.setdefault(accepted.client_id, accepted.time)
         self.accepted_s.setdefault(accepted.client_id, time.monotonic())
         if before != accepted.time:
@@ -311,11 +318,14 @@ class RawClient:
     async def _rejected(self, rejected: pb.Rejected) -> None:
         self.rejected.append(rejected.code)
         send = self._unanswered.get(rejected.client_id)
+        self._written.discard(rejected.client_id)
+        if rejected.uncertain:
+            self._repeats.add(rejected.client_id)
         if not rejected.retry_after_ms or send is None:
             self.problems.append(f"rejected {rejected.code}: {rejected.reason}")
             return
         if not self._rejected_ids:
-            self._later(self._send_again(), rejected.retry_after_ms / 1000)
+            self._later(self._send_again, rejected.retry_after_ms / 1000)
         self._rejected_ids.add(rejected.client_id)
 
     async def _send_again(self) -> None:
@@ -326,12 +336,19 @@ class RawClient:
                 return  # the new connection begins with all unanswered ones
             for client_id, send in list(self._unanswered.items()):
                 if client_id in again:
-                    await self._write(send=send)
+                    await self._write_send(send)
 
-    def _later(self, coroutine: Any, delay_s: float = 0.1) -> None:
+    async def _ask_again(self) -> None:
+        await self._write(
+            conversations=pb.Conversations(id="resync", position=self._at)
+        )
+
+    def _later(
+        self, function: Callable[[], Awaitable[None]], delay_s: float = 0.1
+    ) -> None:
         async def wait() -> None:
             await asyncio.sleep(delay_s)
-            await coroutine
+            await function()
 
         task = asyncio.ensure_future(wait())
         self._late.add(task)

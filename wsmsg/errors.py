@@ -11,7 +11,7 @@ ranges to applications).
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 
 class Close(IntEnum):
@@ -36,6 +36,28 @@ class Close(IntEnum):
     REPLACED = 4503
     FORBIDDEN = 4504
     KICKED = 4505
+
+
+#: The faults of a token, by which refused logins are counted.
+Fault = Literal[
+    "algorithm",
+    "audience",
+    "debug",
+    "expired",
+    "incomplete",
+    "issuer",
+    "key",
+    "lifetime",
+    "missing",
+    "other",
+    "other_user",
+    "revoked",
+    "signature",
+    "subject",
+    "too_early",
+    "too_long",
+    "unreadable",
+]
 
 
 class WsmsgError(Exception):
@@ -112,12 +134,20 @@ class BadRequest(WsmsgError):
 class Unauthenticated(WsmsgError):
     """
     The token is missing or not valid.
+
+    @ivar fault: the fault of the token.
     """
 
     code = "unauthenticated"
     grpc_code = "UNAUTHENTICATED"
     http_status = 401
     close = Close.UNAUTHENTICATED
+
+    def __init__(
+        self, reason: str, retry_after_ms: int = 0, *, fault: Fault = "other"
+    ) -> None:
+        super().__init__(reason, retry_after_ms)
+        self.fault = fault
 
 
 class Forbidden(WsmsgError):

@@ -11,8 +11,8 @@ from typing import Any
 import attrs
 
 from wsmsg.auth.fetch import FETCH_S, FetchFailed, read_file
-from wsmsg.auth.key_set import MOST_BYTES, KeySet, read_key_set
-from wsmsg.errors import Unauthenticated, WsmsgError
+from wsmsg.auth.key_set import MOST_BYTES, KeySet, no_such_key, read_key_set
+from wsmsg.errors import WsmsgError
 
 
 @attrs.frozen
@@ -27,7 +27,7 @@ class FetchedKeys:
         return self.keys.find(kid, algorithm)
 
     def unknown(self, kid: str, algorithm: str) -> WsmsgError:
-        return Unauthenticated("the issuer has no key with the token's kid")
+        return no_such_key()
 
     def doubt(self) -> None:
         """

@@ -50,4 +50,5 @@ def parse_user(text: object) -> int:
         user = int(text)
         if 0 < user <= INT64_MAX and text[0] != "0":
             return user
-    raise Unauthenticated("this is not a user id, a decimal number from 1 to 2^63-1")
+    reason = "this is not a user id, a decimal number from 1 to 2^63-1"
+    raise Unauthenticated(reason, fault="subject")

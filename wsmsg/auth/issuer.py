@@ -19,7 +19,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wsmsg.auth.fetch import FetchFailed, read_file, url_fetch
-from wsmsg.auth.key_set import BadKeySet, KeyName, KeySet, read_key_set
+from wsmsg.auth.key_set import (
+    BadKeySet,
+    KeyName,
+    KeySet,
+    no_such_key,
+    read_key_set,
+)
 from wsmsg.dependency.retry import Backoff
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unauthenticated, Unavailable, WsmsgError
@@ -101,12 +107,11 @@ class IssuerKeys:
         """
         name = KeyName(kid, algorithm)
         if self._known and not kid:
-            return Unauthenticated(
-                "the token names no key (kid), and the issuer does not have exactly one"
-            )
+            reason = "the token names no key (kid), and the issuer has several or none"
+            return Unauthenticated(reason, fault="key")
         now_s = self._clock.seconds()
         if now_s - self._missing.get(name, now_s - MISSING_S) < MISSING_S:
-            return Unauthenticated("the issuer has no key with the token's kid")
+            return no_such_key()
         if len(self._sought) < MOST_NAMES:
             self._sought[name] = None
         if self.dependency.up:

@@ -28,7 +28,7 @@ from twisted.logger import Logger
 from wsmsg.auth.identity import Identity, parse_user
 from wsmsg.auth.key_set import KeysOfIssuer
 from wsmsg.auth.times import check_times
-from wsmsg.errors import Unauthenticated
+from wsmsg.errors import Fault, Unauthenticated
 from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.tokens import PUBLIC_ALGORITHMS, TokenSettings
 
@@ -37,12 +37,13 @@ TOKEN_CHARACTERS = 4096
 
 _SHORT_KEY_BYTES = 32
 
-_REASONS: Mapping[type[Exception], str] = {
-    jwt.InvalidAudienceError: "the token is for another audience",
-    jwt.InvalidIssuerError: "the token is from another issuer",
-    InvalidSubjectError: "the token's subject is not a user id",
-    jwt.InvalidSignatureError: "the token's signature is wrong",
+_REASONS: Mapping[type[Exception], tuple[str, Fault]] = {
+    jwt.InvalidAudienceError: ("the token is for another audience", "audience"),
+    jwt.InvalidIssuerError: ("the token is from another issuer", "issuer"),
+    InvalidSubjectError: ("the token's subject is not a user id", "subject"),
+    jwt.InvalidSignatureError: ("the token's signature is wrong", "signature"),
 }
+_UNREADABLE: tuple[str, Fault] = ("the token cannot be read", "unreadable")
 
 # A hostile token reaches the decoders of JSON and base64 before its signature is
 # checked; deep nesting raises RecursionError, unexpected types raise TypeError.
@@ -141,14 +142,16 @@ class Authenticator:
         secret, colon, name = token.rpartition(":")
         if self._is_debug(token):
             if claimed_user is None:
-                raise Unauthenticated("the debug token needs a user")
+                raise Unauthenticated("the debug token needs a user", fault="debug")
             return Identity(claimed_user)
         if colon and self._is_debug(secret):
             identity = Identity(parse_user(name))
         else:
             identity = self._identity_of_token(token)
         if claimed_user is not None and claimed_user != identity.user:
-            raise Unauthenticated("the token is of another user than the one named")
+            raise Unauthenticated(
+                "the token is of another user than the one named", fault="other_user"
+            )
         return identity
 
     def _is_debug(self, token: str) -> bool:
@@ -158,13 +161,14 @@ class Authenticator:
 
     def _identity_of_token(self, token: str) -> Identity:
         if not token:
-            raise Unauthenticated("there is no token")
+            raise Unauthenticated("there is no token", fault="missing")
         if len(token) > TOKEN_CHARACTERS:
-            raise Unauthenticated(f"the token is over {TOKEN_CHARACTERS} characters")
+            reason = f"the token is over {TOKEN_CHARACTERS} characters"
+            raise Unauthenticated(reason, fault="too_long")
         try:
             claims = self._claims(token)
         except _UNDECODABLE as e:
-            raise Unauthenticated(_reason(e)) from None
+            raise _unauthenticated(e) from None
         rules = self._rules
         times = check_times(
             claims, self._unix_s(), rules.leeway_s, rules.max_lifetime_s
@@ -176,7 +180,8 @@ class Authenticator:
         header = jwt.get_unverified_header(token)
         algorithm, kid = header.get("alg"), header.get("kid") or ""
         if not isinstance(algorithm, str) or algorithm not in rules.algorithms:
-            raise Unauthenticated("the token's algorithm is not accepted")
+            reason = "the token's algorithm is not accepted"
+            raise Unauthenticated(reason, fault="algorithm")
         own = rules.keys.get(algorithm)
         if issuer is None or algorithm not in PUBLIC_ALGORITHMS:
             return self._decoded(token, own, algorithm)
@@ -267,10 +272,11 @@ def _public_key(pem: str) -> dict[str, Any]:
         raise BadTokenSettings(f"public_key: {e}") from None
 
 
-def _reason(e: Exception) -> str:
+def _unauthenticated(e: Exception) -> Unauthenticated:
     if isinstance(e, jwt.MissingRequiredClaimError):
-        return f"the token has no {e.claim}"
-    return _REASONS.get(type(e), "the token cannot be read")
+        return Unauthenticated(f"the token has no {e.claim}", fault="incomplete")
+    reason, fault = _REASONS.get(type(e), _UNREADABLE)
+    return Unauthenticated(reason, fault=fault)
 
 
 def _without_scheme(token: str) -> str:

@@ -15,7 +15,7 @@ import attrs
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from wsmsg.errors import WsmsgError
+from wsmsg.errors import Unauthenticated, WsmsgError
 from wsmsg.settings.public_key import LEAST_BITS
 from wsmsg.settings.tokens import PUBLIC_ALGORITHMS
 
@@ -40,6 +40,14 @@ class KeysOfIssuer(Protocol):
 
     def doubt(self) -> None:
         """Note that a signature does not fit its key: the key may be another one."""
+
+
+def no_such_key() -> Unauthenticated:
+    """
+    Return the error for a token whose key the issuer does not have.
+    """
+    reason = "the issuer has no key with the token's kid"
+    return Unauthenticated(reason, fault="key")
 
 
 class BadKeySet(ValueError):

@@ -42,15 +42,16 @@ def check_times(
     expires_s = _time(claims, "exp")
     begins_s, issued_s = _time(claims, "nbf"), _time(claims, "iat")
     if expires_s is None:
-        raise Unauthenticated("the token has no exp")
+        raise Unauthenticated("the token has no exp", fault="incomplete")
     if expires_s + leeway_s <= now_s:
-        raise Unauthenticated("the token has expired")
+        raise Unauthenticated("the token has expired", fault="expired")
     if max(begins_s or 0, issued_s or 0) > now_s + leeway_s:
-        raise Unauthenticated("the token is not valid yet")
+        raise Unauthenticated("the token is not valid yet", fault="too_early")
     lifetime_s = expires_s - min(now_s + leeway_s, issued_s or now_s + leeway_s)
     if 0 < max_lifetime_s < lifetime_s:
         raise Unauthenticated(
-            f"the token lives for longer than {max_lifetime_s:g} s (max_lifetime_s)"
+            f"the token lives for longer than {max_lifetime_s:g} s (max_lifetime_s)",
+            fault="lifetime",
         )
     return TokenTimes(float(expires_s), float(issued_s or 0))
 
@@ -64,5 +65,6 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
         return float(value)
     raise Unauthenticated(
         f"the token's {name} is not a time: a number of seconds since 1970, at most up "
-        "to the year 9999"
+        "to the year 9999",
+        fault="unreadable",
     )

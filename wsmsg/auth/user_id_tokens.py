@@ -52,20 +52,28 @@ def authenticate_user_id(
     """
     token = _bare(token)
     if len(token) > TOKEN_CHARACTERS:
-        raise Unauthenticated(f"the token is over {TOKEN_CHARACTERS} characters")
+        reason = f"the token is over {TOKEN_CHARACTERS} characters"
+        raise Unauthenticated(reason, fault="too_long")
     try:
         claims = _claims(token, secret)
+    except jwt.InvalidSignatureError:
+        reason = "the token's signature is wrong"
+        raise Unauthenticated(reason, fault="signature") from None
     except _UNDECODABLE:
-        raise Unauthenticated("the token is not valid") from None
+        reason = "the token cannot be read"
+        raise Unauthenticated(reason, fault="unreadable") from None
     times = check_times(claims, time.time(), leeway_s, max_lifetime_s)
     if "sub" in claims:
-        raise Unauthenticated("the token has a sub, so it has to have the other key")
+        reason = "the token has a sub, so it has to have the other key"
+        raise Unauthenticated(reason, fault="key")
     user = claims.get("user_id")
     if isinstance(user, bool) or not isinstance(user, int | str):
-        raise Unauthenticated("the token has no user_id")
+        raise Unauthenticated("the token has no user_id", fault="incomplete")
     identity = Identity(parse_user(str(user)), *times)
     if claimed_user is not None and claimed_user != identity.user:
-        raise Unauthenticated("the token is of another user than the one named")
+        raise Unauthenticated(
+            "the token is of another user than the one named", fault="other_user"
+        )
     return identity
 
 

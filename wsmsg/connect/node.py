@@ -32,6 +32,7 @@ from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.connect.websocket.factory import WebSocketConnections
 from wsmsg.http.site import QuietSite
 from wsmsg.monitoring.metrics import Metrics
+from wsmsg.monitoring.repeats import Repeats
 from wsmsg.peers.parts import PeerParts
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.server import on_loop
@@ -64,6 +65,7 @@ class ConnectNode:
     local_key: Callable[[], bytes]
     issuer: IssuerKeys | None
     peers: PeerParts
+    session_lines: Repeats
     _sweeping: LoopingCall | None = None
 
     # ------------------------------------------------------------ start and stop
@@ -85,6 +87,7 @@ class ConnectNode:
         self.heartbeat.stop()
         self.head_check.stop()
         self.admission.refusals.stop()
+        self.session_lines.stop()
         if self._sweeping is not None and self._sweeping.running:
             self._sweeping.stop()
 

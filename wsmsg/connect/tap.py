@@ -24,6 +24,7 @@ from wsmsg.settings.values import ConnectSettings
 
 if TYPE_CHECKING:
     from wsmsg.auth.identity import Identity
+    from wsmsg.auth.issuer import IssuerKeys
     from wsmsg.auth.jwt import Authenticator
     from wsmsg.connect.edge.admission import Admission
     from wsmsg.connect.edge.heartbeat import HeartbeatSweep
@@ -116,7 +117,6 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
     """
     Build everything but the listeners.
     """
-    from wsmsg.auth.issuer import issuer_keys
     from wsmsg.auth.jwt import Authenticator
     from wsmsg.auth.local_key import local_key_bytes
     from wsmsg.connect.edge.admission import Admission
@@ -130,9 +130,7 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
     from wsmsg.connect.session.registry import Registry
 
     settings: ConnectSettings = daemon.settings
-    issuer = issuer_keys(settings.token.jwks, reactor, daemon.backoff)
-    if issuer is not None:
-        daemon.health.add(issuer.dependency)
+    issuer = _issuer(daemon, reactor)
     read_key = partial(local_key_bytes, daemon.data_dir)
     authenticator = Authenticator(settings.token, read_key(), issuer=issuer)
     heartbeat = HeartbeatSweep(settings.heartbeat_s, reactor)
@@ -157,11 +155,24 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
         site=edge_site(online, daemon.health, admission, reactor, access=edge),
         rpc=ConnectRpc(online, peers.guard),
         peers=peers,
+        session_lines=context.lines,
         plugins=plugins,
         local_key=read_key,
         issuer=issuer,
         head_check=HeadCheck(registry, upstream, reactor, daemon.health.alarms),
     )
+
+
+def _issuer(daemon: Daemon, reactor: IReactorTime) -> IssuerKeys | None:
+    """
+    Build the keys of the issuer, if the settings name one.
+    """
+    from wsmsg.auth.issuer import issuer_keys
+
+    issuer = issuer_keys(daemon.settings.token.jwks, reactor, daemon.backoff)
+    if issuer is not None:
+        daemon.health.add(issuer.dependency)
+    return issuer
 
 
 def _sessions(

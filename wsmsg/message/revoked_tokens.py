@@ -101,7 +101,7 @@ class RevokedTokens:
         if self._known is None:
             raise Unavailable("the revoked tokens are not known yet", 1000)
         if identity.issued_s * 1000 < self._known.get(identity.user, 0):
-            raise Unauthenticated("the token was revoked")
+            raise Unauthenticated("the token was revoked", fault="revoked")
 
     async def revoke(self, user: int, before_ms: int) -> tuple[int, int]:
         """

@@ -17,7 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.connect.websocket.port_in_memory import Edge, Wire, upgrade
 from wsmsg.connect.edge.budgets import RESTING, Budgets, group_of
 from wsmsg.connect.edge.proxies import Proxies, read_proxy_header
-from wsmsg.connect.edge.refusals import token_fault
+from wsmsg.connect.edge.refusals import label_of
+from wsmsg.errors import Close, Unauthenticated
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -327,7 +328,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(
             [(e["address"], e["fault"], e["log_level"]) for e in refused],
             [
-                ("192.0.2.7", token_fault("x"), LogLevel.info),
+                ("192.0.2.7", "token_unreadable", LogLevel.info),
                 ("192.0.2.7", "origin", LogLevel.info),
             ],
         )
@@ -352,19 +353,16 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(len(logs), 401)
         self.assertEqual(sum(e.get("more", 1) for e in logs), 50_000)
 
-    def test_token_faults(self) -> None:
+    def test_row_15_label_of_the_error(self) -> None:
         """
-        The faults of tokens have labels of a small closed set.
+        The label of a refused token is that of its error, whatever the words are.
         """
-        for reason, label in (
-            ("the token has expired", "token_expired"),
-            ("the token's signature is wrong", "token_signature"),
-            ("the token is for another audience", "token_audience"),
-            ("the token has no exp", "token_incomplete"),
-            ("neither the headers nor hello have a token", "token_missing"),
-            ("something new", "token_other"),
-        ):
-            self.assertEqual(token_fault(reason), label)
+        odd = "the signature of a debug token that has expired"
+        self.assertEqual(label_of(Unauthenticated(odd, fault="key")), "token_key")
+        self.assertEqual(label_of(Unauthenticated(odd)), "token_other")
+        admission = Edge().admission
+        admission.login_failed("192.0.2.7", Close.UNAUTHENTICATED, odd, "revoked")
+        self.assertEqual(dict(admission.refused), {"token_revoked": 1})
 
     def test_quiet(self) -> None:
         """

@@ -31,7 +31,7 @@ from wsmsg.connect.upstream.interface import (
     SendKey,
     UnreadView,
 )
-from wsmsg.errors import Close, Unauthenticated
+from wsmsg.errors import Close, Fault, Unauthenticated
 from wsmsg.flow.send_fence import SendFences
 from wsmsg.model import Mark, Message, UserPresence
 from wsmsg.protocol import frames
@@ -81,7 +81,7 @@ class FakePeer:
         assert self.closed is None, "closed twice"
         self.closed = (code, reason)
 
-    def login_failed(self, code: Close, reason: str) -> None:
+    def login_failed(self, code: Close, reason: str, fault: Fault) -> None:
         self.failed.append((code, reason))
 
     def pause(self) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.logger import LogLevel, capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.session.cases import SessionTestCase
 from tests.connect.session.doubles import NOW_S, FakeNode, message
@@ -286,3 +288,31 @@ class LoginTests(SessionTestCase):
         node.upstream.heads_d.errback(RuntimeError("a bug"))
         self.assertEqual(client.peer.code, Close.BUG)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+
+class LogTests(SynchronousTestCase):
+    """
+    The lines about sessions in the log.
+    """
+
+    def test_row_15_a_token_fills_no_log(self) -> None:
+        """
+        In a minute, twenty lines and a sum are written of the sessions of one user, and
+        of all users together 6,000 lines and 101 sums; nothing stays in memory.
+        """
+        node = FakeNode()
+        with capturedLogs() as logs:
+            for _ in range(200):
+                node.log_in(1001).hang_up()
+            node.log_in(1002)
+            node.clock.advance(60)
+        users = [e["user"] for e in logs if e["log_level"] is LogLevel.info]
+        self.assertEqual((users.count(1001), users.count(1002)), (21, 1))
+        self.assertEqual(logs[-1]["more"], 380)
+        lines = node.context.lines
+        with capturedLogs() as logs:
+            allowed = sum(lines.allow(user) for user in range(50_000))
+            node.clock.advance(60)
+        self.assertEqual(allowed, 6000)
+        self.assertEqual(len(logs), 101)
+        self.assertEqual(sum(e["more"] for e in logs), 44_000)

@@ -198,5 +198,6 @@ class TimerTests(SynchronousTestCase):
         """
         node = FakeNode()
         node.log_in(1001).hang_up()
+        node.context.lines.stop()
         self.assertIsInstance(node.clock, Clock)
         self.assertEqual(node.clock.getDelayedCalls(), [])

@@ -141,7 +141,7 @@ def authenticate(token: str, claimed_user: int | None) -> Identity:
     """
     good, _, user = token.removeprefix("Bearer ").partition(":")
     if good != "good" or (claimed_user and claimed_user != int(user)):
-        raise Unauthenticated("not a good token")
+        raise Unauthenticated("not a good token", fault="unreadable")
     return Identity(int(user))
 
 

@@ -12,8 +12,8 @@ from twisted.logger import Logger
 
 from wsmsg.connect.edge.budgets import Budgets, group_of
 from wsmsg.connect.edge.proxies import Proxies
-from wsmsg.connect.edge.refusals import RefusedLogins, label_of, token_fault
-from wsmsg.errors import Close, Overloaded, RateLimited, Unavailable, WsmsgError
+from wsmsg.connect.edge.refusals import RefusedLogins, label_of
+from wsmsg.errors import Close, Fault, Overloaded, RateLimited, Unavailable, WsmsgError
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import LimitSettings
@@ -160,13 +160,17 @@ class Admission:
         """
         self._failed(address, label_of(error), error.reason)
 
-    def login_failed(self, address: str, code: Close, reason: str) -> None:
+    def login_failed(
+        self, address: str, code: Close, reason: str, fault: Fault
+    ) -> None:
         """
         Count a connection that was closed before anybody had logged in.
+
+        @param fault: that of the token, if the code is C{UNAUTHENTICATED}.
         """
         match code:
             case Close.UNAUTHENTICATED:
-                self._failed(address, token_fault(reason), reason)
+                self._failed(address, f"token_{fault}", reason)
             case Close.STALE:
                 self._failed(address, "no_hello", reason)
             case Close.DRAIN | Close.UNAVAILABLE | Close.DONE | Close.BUG:

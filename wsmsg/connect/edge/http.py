@@ -194,7 +194,8 @@ class EdgeAccess:
     def _check(self, request: Request) -> None:
         token = _header(request, b"authorization")
         if token is None and self._asks_token:
-            raise Unauthenticated("the Authorization header must have a token")
+            reason = "the Authorization header must have a token"
+            raise Unauthenticated(reason, fault="missing")
         if not self._asks_token:
             try:
                 self._pages.check(request)

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.connect.edge.budgets import group_of
-from wsmsg.errors import WsmsgError
+from wsmsg.errors import Unauthenticated, WsmsgError
 from wsmsg.monitoring.repeats import Repeats
 
 #: Lines of one address, and of all, in a minute.
@@ -19,38 +19,14 @@ FIRST = 5
 _LINES = 300
 _REASON_CHARACTERS = 200
 
-#: The faults of tokens, by a word in the reason; the first that fits.
-_TOKEN_FAULTS = (
-    *(("debug token", "debug"), ("expired", "expired"), ("signature", "signature")),
-    *(("audience", "audience"), ("issuer", "issuer"), ("algorithm", "algorithm")),
-    *(("is of another user", "other_user"), ("differ", "other_user")),
-    *(("user id", "subject"), ("subject", "subject"), ("key", "key")),
-    *(
-        ("revoked", "revoked"),
-        ("before", "too_early"),
-        ("cannot be read", "unreadable"),
-    ),
-    *(("has no", "incomplete"), ("characters", "too_long"), ("neither", "missing")),
-    ("there is no token", "missing"),
-)
-
-
-def token_fault(reason: str) -> str:
-    """
-    Return the label of a fault of a token, out of a small closed set.
-    """
-    fits = (label for word, label in _TOKEN_FAULTS if word in reason)
-    return f"token_{next(fits, 'other')}"
-
 
 def label_of(error: WsmsgError) -> str:
     """
     Return the label of a refused handshake or login.
     """
-    status = error.http_status
-    if status == 401:
-        return token_fault(error.reason)
-    return {403: "origin", 503: "unavailable"}.get(status, "bad_request")
+    if isinstance(error, Unauthenticated):
+        return f"token_{error.fault}"
+    return {403: "origin", 503: "unavailable"}.get(error.http_status, "bad_request")
 
 
 class RefusedLogins:

@@ -6,21 +6,29 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from wsmsg.auth.identity import Authenticate
 from wsmsg.connect.upstream.interface import IUpstream
 from wsmsg.monitoring.counters import Counters
 from wsmsg.monitoring.metrics import Metrics
+from wsmsg.monitoring.repeats import Repeats
 from wsmsg.settings.values import ConnectSettings, LimitSettings
 
 if TYPE_CHECKING:
     from wsmsg.connect.session.registry import Registry
+
+#: The most lines about the sessions of one user, and of all, in a minute.
+USER_LINES = 20
+ALL_LINES = 6000
+
+_log = Logger()
 
 _METRICS = (
     ("frames", "Frames that clients sent"),
@@ -104,6 +112,22 @@ class SessionCounters(Counters):
         )
 
 
+def gathered_lines(clock: IReactorTime) -> Repeats:
+    """
+    Return what gathers the lines of the log that users cause.
+    """
+
+    def log_sum(user: Hashable, more: int, seconds: float) -> None:
+        _log.info(
+            "sessions of {user}: {more:,} more lines in {seconds:.0f} s",
+            user="other users" if user is None else user,
+            more=more,
+            seconds=seconds,
+        )
+
+    return Repeats(clock, log_sum, first=USER_LINES, lines=ALL_LINES)
+
+
 @attrs.frozen(kw_only=True)
 class SessionContext:
     """
@@ -114,6 +138,7 @@ class SessionContext:
     @ivar registry: holds the current settings.
     @ivar clock: for durations: its seconds are monotonic.
     @ivar unix_s: returns the unix time, for the times that clients are told.
+    @ivar lines: decides which lines about the sessions of a user are logged.
     """
 
     name: str
@@ -123,6 +148,11 @@ class SessionContext:
     authenticate: Authenticate
     clock: IReactorTime
     unix_s: Callable[[], float] = time.time
+    lines: Repeats = attrs.field(init=False)
+
+    @lines.default
+    def _new_lines(self) -> Repeats:
+        return gathered_lines(self.clock)
 
     @property
     def settings(self) -> ConnectSettings:

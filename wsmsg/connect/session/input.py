@@ -17,7 +17,14 @@ from wsmsg.connect.session.interface import ISessionPeer
 from wsmsg.connect.session.output import Output
 from wsmsg.connect.session.requests import REQUESTS
 from wsmsg.connect.tokens.interface import Term
-from wsmsg.errors import BadFrame, Close, RateLimited, WsmsgError, closing
+from wsmsg.errors import (
+    BadFrame,
+    Close,
+    RateLimited,
+    Unauthenticated,
+    WsmsgError,
+    closing,
+)
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import Error, Hello, TokenExpiring
@@ -188,7 +195,8 @@ class Input(Output):
         """
         after_ms = error.retry_after_ms
         self.reply(Error(error.code, error.reason, retry_after_ms=after_ms))
-        self.close(closing(error), error.reason)
+        fault = error.fault if isinstance(error, Unauthenticated) else "other"
+        self.close(closing(error), error.reason, fault)
 
     def _fail(self, failure: Failure) -> None:
         """

@@ -16,7 +16,7 @@ import attrs
 from zope.interface import Attribute, Interface
 
 from wsmsg.auth.identity import Authenticate, Identity
-from wsmsg.errors import Close
+from wsmsg.errors import Close, Fault
 
 
 class ISessionPeer(Interface):
@@ -45,9 +45,11 @@ class ISessionPeer(Interface):
         @param reason: cut to the 123 bytes that fit into a close frame.
         """
 
-    def login_failed(code: Close, reason: str) -> None:
+    def login_failed(code: Close, reason: str, fault: Fault) -> None:
         """
         Note that the session closes and that nobody has logged in.
+
+        @param fault: that of the token, if the code is C{UNAUTHENTICATED}.
         """
 
     def pause() -> None:

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from automat import TypeMachineBuilder
 
-from wsmsg.errors import Close
+from wsmsg.errors import Close, Fault
 from wsmsg.protocol.frames import Hello, Welcome
 
 
@@ -32,8 +32,8 @@ class SessionInputs(Protocol):
     def admitted(self, welcome: Welcome) -> None:
         """The login is complete, and the contents of the welcome are known."""
 
-    def ended(self, code: Close, reason: str) -> None:
-        """Connect ends the session."""
+    def ended(self, code: Close, reason: str, fault: Fault) -> None:
+        """Connect ends the session, perhaps for a fault of the client's token."""
 
     def lost(self, reason: str) -> None:
         """The connection is gone."""
@@ -53,7 +53,7 @@ class SessionActions(Protocol):
     def unregister(self) -> None:
         """Remove the session from the registry and stop its input and output."""
 
-    def close_connection(self, code: Close, reason: str) -> None:
+    def close_connection(self, code: Close, reason: str, fault: Fault) -> None:
         """Close the connection."""
 
     def note_loss(self, reason: str) -> None:
@@ -87,10 +87,14 @@ def _admitted(inputs: SessionInputs, session: SessionActions, welcome: Welcome) 
 @_checking.upon(SessionInputs.ended).to(_closing)
 @_welcomed.upon(SessionInputs.ended).to(_closing)
 def _ended(
-    inputs: SessionInputs, session: SessionActions, code: Close, reason: str
+    inputs: SessionInputs,
+    session: SessionActions,
+    code: Close,
+    reason: str,
+    fault: Fault,
 ) -> None:
     session.unregister()
-    session.close_connection(code, reason)
+    session.close_connection(code, reason, fault)
 
 
 @_opening.upon(SessionInputs.lost).to(_closed)

@@ -36,11 +36,13 @@ def authenticate(
     """
     if not hello.token:
         if proved is None:
-            raise Unauthenticated("neither the headers nor hello have a token")
+            reason = "neither the headers nor hello have a token"
+            raise Unauthenticated(reason, fault="missing")
         return proved
     identity = context.authenticate(hello.token, claimed_user)
     if proved is not None and proved.user != identity.user:
-        raise Unauthenticated("the tokens of the headers and of hello differ")
+        reason = "the tokens of the headers and of hello differ"
+        raise Unauthenticated(reason, fault="other_user")
     return identity
 
 
@@ -65,12 +67,14 @@ async def make_welcome(session: Session, position: str, witness: str) -> Welcome
             )
             synced = True
     except WsmsgError as e:
-        _log.warn(
-            "session {session} of {user} starts without its conversations: {reason}",
-            session=session.name,
-            user=session.user,
-            reason=e.reason,
-        )
+        if session.context.lines.allow(session.user):
+            _log.warn(
+                "session {session} of {user} starts without its conversations: "
+                "{reason}",
+                session=session.name,
+                user=session.user,
+                reason=e.reason,
+            )
     return _welcome(session, found, synced=synced)
 
 

@@ -12,7 +12,7 @@ from itertools import chain, islice
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.interface import ISessionPeer
 from wsmsg.connect.session.outbox import Outbox, PreWelcomeBuffer
-from wsmsg.errors import Close
+from wsmsg.errors import Close, Fault
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import Head, Resync, ServerFrame, Welcome
 from wsmsg.settings.values import LimitSettings
@@ -166,7 +166,7 @@ class Output(ABC):
         self._witness = ""
 
     @abstractmethod
-    def close(self, code: Close, reason: str) -> None:
+    def close(self, code: Close, reason: str, fault: Fault = "other") -> None:
         """
         End the session and its connection.
         """

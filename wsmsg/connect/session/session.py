@@ -28,7 +28,7 @@ from wsmsg.connect.session.interface import ISession, ISessionPeer, Subprotocol
 from wsmsg.connect.session.lifecycle import new_lifecycle
 from wsmsg.connect.session.requests import QUERIES_MAX
 from wsmsg.connect.upstream.interface import SendAnswer
-from wsmsg.errors import Close, RateLimited, Unavailable, WsmsgError
+from wsmsg.errors import Close, Fault, RateLimited, Unavailable, WsmsgError
 from wsmsg.flow.send_fence import BEHIND
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.protocol.codec import ICodec
@@ -95,11 +95,13 @@ class Session(Input):
     def lost(self, reason: str) -> None:
         self._lifecycle.lost(reason)
 
-    def close(self, code: Close, reason: str) -> None:
+    def close(self, code: Close, reason: str, fault: Fault = "other") -> None:
         """
         End the session and its connection.
+
+        @param fault: that of the client's token, if the session ends for one.
         """
-        self._lifecycle.ended(code, reason)
+        self._lifecycle.ended(code, reason, fault)
 
     # ------------------------------------------------------- rate and back-pressure
 
@@ -274,12 +276,7 @@ class Session(Input):
         self.start_output(welcome)
         if not welcome.synced:
             timers.unsynced(self)
-        self._log.info(
-            "session {session} of {user} on {device}: welcome",
-            session=self.name,
-            user=self.user,
-            device=self.device,
-        )
+        self._tell("session {session} of {user} on {device}: welcome")
         self.inbox.unblock(CHECKING)
 
     def recheck(self) -> None:
@@ -313,18 +310,13 @@ class Session(Input):
         if unwatched:
             upstream.unwatch(unwatched)
 
-    def close_connection(self, code: Close, reason: str) -> None:
+    def close_connection(self, code: Close, reason: str, fault: Fault) -> None:
         self.context.registry.counters.closes[code.name] += 1
         self.outbox.finish(flush=code is not Close.SLOW_CLIENT)
         if not self.user:
-            self.peer.login_failed(code, reason)
-        # A stranger cannot fill the log.
-        log = self._log.info if self.user else self._log.debug
-        log(
+            self.peer.login_failed(code, reason, fault)
+        self._tell(
             "session {session} of {user} closes after {seconds:.1f} s: {code} {reason}",
-            session=self.name,
-            user=self.user,
-            seconds=self.context.clock.seconds() - self.opened_s,
             code=code.name,
             reason=reason,
         )
@@ -334,14 +326,29 @@ class Session(Input):
         name = reason.upper()
         if name in Close.__members__:  # The connection closed it for a protocol error.
             self.context.registry.counters.closes[name] += 1
-        # A stranger cannot fill the log.
-        log = self._log.info if self.user else self._log.debug
-        log(
+        self._tell(
             "session {session} of {user} ended after {seconds:.1f} s: {reason}",
+            reason=reason,
+        )
+
+    def _tell(self, form: str, **more: object) -> None:
+        """
+        Log a line about this session. Neither a stranger nor a user can fill the log.
+        """
+        context = self.context
+        if not self.user:
+            log = self._log.debug
+        elif context.lines.allow(self.user):
+            log = self._log.info
+        else:
+            return
+        log(
+            form,
             session=self.name,
             user=self.user,
-            seconds=self.context.clock.seconds() - self.opened_s,
-            reason=reason,
+            device=self.device,
+            seconds=context.clock.seconds() - self.opened_s,
+            **more,
         )
 
     def release(self, reason: str) -> None:

@@ -62,5 +62,5 @@ class Revocations:
         @raise Unauthenticated: it is.
         """
         if self.is_revoked(identity):
-            raise Unauthenticated(REVOKED)
+            raise Unauthenticated(REVOKED, fault="revoked")
         return identity

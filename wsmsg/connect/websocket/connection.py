@@ -25,7 +25,7 @@ from wsmsg.connect.websocket.output import (
     WebSocketOutput,
 )
 from wsmsg.connect.websocket.reader import FRAGMENTS, FrameReader, close_code
-from wsmsg.errors import Close
+from wsmsg.errors import Close, Fault
 
 if TYPE_CHECKING:
     from wsmsg.connect.websocket.factory import WebSocketConnections
@@ -90,8 +90,8 @@ class WebSocketConnection(WebSocketOutput):
             self._send_close(code, reason, CLOSING)
             self.dataReceived(b"")
 
-    def login_failed(self, code: Close, reason: str) -> None:
-        self.factory.admission.login_failed(self.address, code, reason)
+    def login_failed(self, code: Close, reason: str, fault: Fault) -> None:
+        self.factory.admission.login_failed(self.address, code, reason, fault)
 
     def pause(self) -> None:
         if self._state == OPEN:

@@ -234,6 +234,7 @@ class HeldSendsTests(SynchronousTestCase):
         self.assertNoResult(drained)
         node.answer(ACCEPTED)
         self.successResultOf(drained)
+        node.context.lines.stop()
         self.assertEqual(node.clock.getDelayedCalls(), [])
 
     def test_drained_late(self) -> None:

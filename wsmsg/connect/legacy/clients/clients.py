@@ -85,7 +85,8 @@ class LegacyClients:
         @raise WsmsgError: C{Authorization} or C{User-ID} is missing or wrong.
         """
         if headers.get("authorization") is None:
-            raise Unauthenticated(f"{_NO_SUBPROTOCOL} and has no Authorization header")
+            reason = f"{_NO_SUBPROTOCOL} and has no Authorization header"
+            raise Unauthenticated(reason, fault="missing")
         try:
             parse_user(headers.get("user-id"))
         except Unauthenticated as e:
@@ -119,7 +120,7 @@ class LegacyClients:
         @param identity: the identity that the token in the headers proves.
         """
         if identity is None:
-            raise Unauthenticated("the headers have no token")
+            raise Unauthenticated("the headers have no token", fault="missing")
         session = LegacySession(peer, self, identity)
         self.heartbeat.slow_down(peer, self._heartbeat_s)
         session.begin()

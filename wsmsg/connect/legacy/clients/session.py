@@ -27,7 +27,14 @@ from wsmsg.connect.session.output import framed
 from wsmsg.connect.session.sends import problem_with
 from wsmsg.connect.session.session import Session
 from wsmsg.connect.upstream.interface import NewSend
-from wsmsg.errors import BadFrame, Close, Overloaded, WsmsgError, is_heard_after
+from wsmsg.errors import (
+    BadFrame,
+    Close,
+    Fault,
+    Overloaded,
+    WsmsgError,
+    is_heard_after,
+)
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.model import Mark, conversation_of, group_conversation
 from wsmsg.protocol.frames import Deliver, Hello, ServerFrame, Welcome
@@ -288,13 +295,13 @@ class LegacySession(Session):
         if self.context.registry.draining:
             self._legacy.leave_last(self, reason)
 
-    def close(self, code: Close, reason: str) -> None:
+    def close(self, code: Close, reason: str, fault: Fault = "other") -> None:
         self._is_heard = self._is_heard and is_heard_after(code)
-        super().close(code, reason)
+        super().close(code, reason, fault)
 
-    def close_connection(self, code: Close, reason: str) -> None:
+    def close_connection(self, code: Close, reason: str, fault: Fault) -> None:
         self._legacy.heartbeat.speed_up(self.peer)
-        super().close_connection(code, reason)
+        super().close_connection(code, reason, fault)
 
     def unregister(self) -> None:
         # The client would not repeat the sends that wait in the inbox.

@@ -64,7 +64,8 @@ class ConfigTests(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         self.config = self.folder / "wsmsg.toml"
         self.connect, self.message = AdminServer(), AdminServer()
-        text = f'[common]\ndata_dir = "{self.folder}/data"\ntrust_network = true\n'
+        text = f'[common]\ndata_dir = "{self.folder}/data"\n'
+        text += 'trust_network = ["admin_listen"]\n'
         for name, server in (("connect", self.connect), ("message", self.message)):
             self.addCleanup(server.end)
             text += f'[{name}]\nadmin_listen = "0.0.0.0:{server.server_port}"\n'

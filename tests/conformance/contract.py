@@ -84,7 +84,8 @@ NEW_MESSAGE = "new_message"
 WEBSOCKET_PATH = "/api/v1/connect/ws"
 ONLINE_STATUS_PATH = "/api/v1/connect/online_status"
 MESSAGES_PATH = "/api/v1/messages/"
-DEBUG_TOKEN = "auth-debug"
+#: That of the legacy Connect is C{auth-debug}, which is too short for wsmsg.
+DEBUG_TOKEN = "auth-debug-of-the-tests-of-legacy-clients"
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {

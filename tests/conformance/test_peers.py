@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.conformance.cases import PeerTestCase, on_asyncio
 from tests.conformance.contract import (
+    DEBUG_TOKEN,
     HEARTBEAT,
     ONLINE_STATUS_PATH,
     WEBSOCKET_PATH,
@@ -239,9 +240,9 @@ class ClientTests(PeerTestCase):
             await self.one.login({"User-ID": "1001"})
         refused = caught.exception.answer
         self.assertEqual((refused.status, list(refused.document)), (401, ["error"]))
-        await self.one.login({"Authorization": "auth-debug", "User-ID": "me"})
+        await self.one.login({"Authorization": DEBUG_TOKEN, "User-ID": "me"})
         await self.one.ends.count(2)
-        headers = {"Authorization": "auth-debug"}
+        headers = {"Authorization": DEBUG_TOKEN}
         plain = await ask(self.edge.port, "GET", WEBSOCKET_PATH, headers=headers)
         self.assertEqual(plain.status, 400)
 

@@ -58,7 +58,7 @@ class OptionsTests(TestCase):
             "--data-dir=/x",
             "--journal=sqlite:///x/y",
             "--log-level=warn",
-            "--trust-network",
+            "--trust-network=rpc_listen, listen",
             "--set=read_batch=7",
             "--set=retry.attempts=3",
             "--set=message.node=m1",
@@ -67,7 +67,7 @@ class OptionsTests(TestCase):
         self.assertEqual((settings.admin_listen, settings.data_dir), ("", "/x"))
         self.assertEqual(settings.journal, "sqlite:///x/y")
         self.assertEqual(settings.log.level, "warn")
-        self.assertTrue(settings.trust_network)
+        self.assertEqual(settings.trust_network, ("rpc_listen", "listen"))
         self.assertEqual((settings.read_batch, settings.node), (7, "m1"))
         self.assertEqual(settings.retry.attempts, 3)
 
@@ -187,7 +187,9 @@ class PreflightTests(TestCase):
             raise Unavailable("in use by process 7")
 
         settings = free_settings(
-            listen="192.0.2.1:0", admin_listen="nowhere.invalid:1", trust_network=True
+            listen="192.0.2.1:0",
+            admin_listen="nowhere.invalid:1",
+            trust_network=("admin_listen", "listen"),
         )
         probes = [("cannot open the journal", held)]
         lines = self.refused(settings, probes=probes)

@@ -195,10 +195,14 @@ class SettingsTests(SynchronousTestCase):
 
     def test_checked(self) -> None:
         """
-        C{wsmsg check-config} finds no mistake.
+        C{wsmsg check-config} finds no mistake; it notes that the containers' network
+        can read what passes.
         """
         result = CliRunner().invoke(check_config, [str(SETTINGS)])
-        self.assertEqual(result.output, f"{SETTINGS}: no mistakes\n")
+        self.assertEqual(result.stdout, f"{SETTINGS}: no mistakes\n")
+        notes = result.stderr.splitlines()
+        self.assertEqual(len(notes), 4)
+        self.assertTrue(all("is dialled without TLS" in note for note in notes))
         self.assertEqual(result.exit_code, 0)
 
     def test_backends(self) -> None:

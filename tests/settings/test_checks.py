@@ -54,7 +54,7 @@ class RulesTests(Folder):
     def test_open_listeners(self) -> None:
         """
         A listener that does not authenticate callers may listen beyond loopback only
-        with C{trust_network}; Connect's public listener may always.
+        if C{trust_network} names it; Connect's public listener may always.
         """
         for settings_type, table, keys in (
             (ConnectSettings, "connect", ["rpc_listen", "admin_listen"]),
@@ -67,11 +67,26 @@ class RulesTests(Folder):
             for key, line in zip(keys, told, strict=True):
                 self.assertIn(f" {key}", line)
                 self.assertIn(": other machines can reach 0.0.0.0:", line)
-                self.assertIn("set trust_network = true", line)
-            file = self.file(f"[common]\ntrust_network = true\n{text}")
+                self.assertIn(f"add {key} to trust_network", line)
+            for trusted in keys:
+                begin = f'[common]\ntrust_network = ["{trusted}"]\n'
+                told = self.in_file(begin + text, settings_type)
+                self.assertEqual(len(told), len(keys) - 1)
+                self.assertFalse(any(f"]: {trusted}" in each for each in told))
+            file = self.file(f"[common]\ntrust_network = {keys}\n{text}")
             load_settings(settings_type, Sources(file=file))
         file = self.file('[connect]\nlisten = "0.0.0.0:21005"\n')
         load_settings(ConnectSettings, Sources(file=file))
+
+    def test_row_6_one_switch_for_all(self) -> None:
+        """
+        The former spelling, one switch for all listeners, is a mistake that says what
+        to write; so is the name of something else.
+        """
+        for value in ("true", "false", '["true"]', '["store"]'):
+            (told,) = self.in_file(f"[common]\ntrust_network = {value}\n")
+            self.assertIn("trust_network: is a list of the settings whose", told)
+            self.assertIn('as ["rpc_listen", "admin_listen"]', told)
 
     def test_http_keys(self) -> None:
         """
@@ -103,7 +118,7 @@ class RulesTests(Folder):
         begin = '[message]\nlisten = "0.0.0.0:1"\nhttp.keys = ["0123456789abcdef"]\n'
         for line, word in (
             ('http.token.secret = "x"', "32 bytes"),
-            ('http.token.debug_token = "auth-debug"', "debug token"),
+            (f'http.token.debug_token = "{"d" * 32}"', "debug token"),
             ('http.token.algorithms = ["RS256"]', "no key"),
         ):
             told = self.in_file(begin + line, MessageSettings)
@@ -199,15 +214,32 @@ class RulesTests(Folder):
         self.assertIn("limits.content_bytes, limits.frame_bytes", told[1])
         self.assertIn("limits.outbox_soft_bytes, limits.outbox_hard_bytes", told[2])
 
-    def test_debug_token(self) -> None:
+    def test_row_18_debug_token(self) -> None:
         """
-        The debug token is refused on a public listener.
+        A debug token that could be guessed is a mistake, and so is one on a listener
+        that other machines or a proxy may reach, also in a trusted network; no mistake
+        shows it.
         """
-        text = '[connect]\nlisten = "0.0.0.0:1"\n[connect.token]\ndebug_token = "x"\n'
-        (told,) = self.in_file(text)
-        self.assertIn(
-            "token.debug_token, listen: any machine that reaches 0.0.0.0:1", told
-        )
+        token = "d" * 32
+        for text, reason in (
+            ('debug_token = "auth-debug"', "token.debug_token: has 10 characters; at"),
+            (f'debug_token = "{token[1:]}"', "token.debug_token: has 31 characters"),
+        ):
+            (told,) = self.in_file(f"[connect.token]\n{text}\n")
+            self.assertIn(reason, told)
+            self.assertNotIn("auth-debug", told)
+        end = f'[connect.token]\ndebug_token = "{token}"\n'
+        for text, reason in (
+            ('listen = "0.0.0.0:1"\ntrust_network = ["listen"]', "listen: any machine"),
+            ('listen = "systemd:domain=INET:name=x"', "listen: any machine"),
+            ('proxies = ["127.0.0.1"]', "proxies: a proxy may pass others on"),
+            ("proxy_protocol = true", "proxy_protocol: a proxy may pass others on"),
+            ('hosts = ["chat.example"]', "hosts: a proxy may pass others on"),
+        ):
+            (told,) = self.in_file(f"[connect]\n{text}\n{end}")
+            self.assertIn(f"token.debug_token, {reason}", told)
+            self.assertNotIn(token, told)
+        load_settings(ConnectSettings, Sources(file=self.file(end)))
 
     def test_backends(self) -> None:
         """

@@ -36,8 +36,7 @@ class MistakesTests(Folder):
             [
                 "wsmsg.toml [connect]: lissten: is not a setting of wsmsg connect; "
                 "did you mean listen?",
-                "wsmsg.toml [common]: trust_network: must be true or false, "
-                "not 'perhaps'",
+                "wsmsg.toml [common]: trust_network: must be a list, not 'perhaps'",
                 "option --listen: listen: 'here' is not host:port, as 127.0.0.1:21005",
                 "wsmsg.toml [connect]: limits.window: must be at least 1, not 0",
                 "environment variable WSMSG_CONNECT__LIMITS__PAGE: limits.page: "

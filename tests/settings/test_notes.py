@@ -11,8 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from wsmsg.connect.edge.heartbeat import DEAD_TICK, TICKS, HeartbeatSweep
 from wsmsg.connect.upstream import stream, upstream
 from wsmsg.message.presence.interface import LEASE_S
-from wsmsg.settings.notes import DEAD_BEATS, OFFLINE_S, notes
+from wsmsg.settings.kafka import KafkaSettings
+from wsmsg.settings.notes import DEAD_BEATS, OFFLINE_S, in_clear, notes
 from wsmsg.settings.tokens import TokenSettings
+from wsmsg.settings.upstream import PeerSettings
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 from wsmsg.stream.contract import KEEPALIVE_S
 
@@ -102,6 +104,51 @@ class NotesTests(SynchronousTestCase):
                 "Connect is silent is shown online for up to 5.5 s, longer than 5 s",
             ],
         )
+
+    def test_row_6_in_the_clear(self) -> None:
+        """
+        Each server beyond this machine that a daemon dials without TLS is noted, with
+        its setting and the remedy; none on this machine, and none with TLS.
+        """
+        far = {
+            "discovery: 10.0.0.7 ": ConnectSettings(discovery="static:10.0.0.7:1"),
+            "discovery: message ": ConnectSettings(discovery="dns:message:1"),
+            "discovery: _rest._tcp.x.example ": ConnectSettings(
+                discovery="dns:_rest._tcp.x.example"
+            ),
+            "journal: kafka ": MessageSettings(journal="kafka://kafka:1,localhost:2/t"),
+            "store: mongo ": MessageSettings(store="mongodb://mongo/wsmsg"),
+            "presence: r ": MessageSettings(
+                presence="redis://r/0", peer=PeerSettings(ca="ca.pem")
+            ),
+        }
+        for begin, settings in far.items():
+            (note,) = in_clear(settings)
+            self.assertTrue(note.startswith(f"{begin}is dialled without TLS"), note)
+        for redis in (
+            ConnectSettings(discovery="redis://me:secret@r/0"),
+            MessageSettings(registry="redis://me:secret@r/0", advertise="a:1"),
+        ):
+            told = list(in_clear(redis))
+            self.assertEqual(len(told), 2)
+            self.assertIn("each Message in the list of this Redis", told[1])
+            self.assertNotIn("secret", str(told))
+        for settings in (
+            ConnectSettings(discovery="static:127.0.0.1:1,localhost:2"),
+            ConnectSettings(
+                discovery="static:10.0.0.7:1", peer=PeerSettings(ca="ca.pem")
+            ),
+            MessageSettings(
+                journal="kafka://10.0.0.7:1", kafka=KafkaSettings(tls=True)
+            ),
+            MessageSettings(store="mongodb://mongo/wsmsg?tls=true"),
+            MessageSettings(presence="redis://localhost/0"),
+            MessageSettings(presence="rediss://r/0", peer=PeerSettings(ca="ca.pem")),
+        ):
+            self.assertEqual(list(in_clear(settings)), [])
+        mongo = MessageSettings(store="mongodb://mongo/wsmsg")
+        noted = list(notes(ConnectSettings(), mongo))
+        self.assertTrue(noted[0].startswith("[message] store: mongo is dialled"))
 
     def test_parties(self) -> None:
         """

@@ -66,13 +66,15 @@ class SourcesTests(Folder):
             ConnectSettings,
             Sources(
                 environ={
-                    "WSMSG_COMMON__TRUST_NETWORK": "true",
+                    "WSMSG_COMMON__TRUST_NETWORK": "listen, rpc_listen",
+                    "WSMSG_CONNECT__PROXY_PROTOCOL": "true",
                     "WSMSG_COMMON__STOP_S": "2.5",
                     "WSMSG_CONNECT__ORIGINS": "https://a.example, https://b.example",
                 }
             ),
         )
-        self.assertTrue(settings.trust_network)
+        self.assertEqual(settings.trust_network, ("listen", "rpc_listen"))
+        self.assertTrue(settings.proxy_protocol)
         self.assertEqual(settings.stop_s, 2.5)
         self.assertEqual(settings.origins, ("https://a.example", "https://b.example"))
 

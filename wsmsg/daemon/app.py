@@ -38,6 +38,7 @@ from wsmsg.monitoring.logs import twistd_logs
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.stdlib_logs import forward_stdlib
 from wsmsg.settings.listeners import ListenerTls
+from wsmsg.settings.notes import in_clear
 
 
 class Daemon:
@@ -183,6 +184,8 @@ class Daemon:
         daemon = self._options.daemon
         for line in first_lines(daemon, self.settings, self.node, self.data_dir):
             self._log.info("{line}", line=line)
+        for note in in_clear(self.settings):
+            self._log.warn("{note}", note=note)
 
     def _admin_part(self, more: Sequence[Route]) -> list[Part]:
         listen = self.settings.admin_listen

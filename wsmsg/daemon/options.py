@@ -56,16 +56,15 @@ class DaemonOptions(usage.Options):
         ["rpc-listen", None, None, "host:port of the gRPC listener; empty: none"],
         ["admin-listen", None, None, "host:port of health and metrics; empty: none"],
         ["data-dir", None, None, "directory of the embedded files and the local key"],
-        ["node", None, None, "name of this daemon in the logs of its peers"],
-        ["log-level", None, None, "debug, info, warn, error or critical"],
-        ["log-format", None, None, "text or json"],
-    ]
-    optFlags: ClassVar[list[list[str | None]]] = [
         [
             "trust-network",
             None,
-            "allow listeners without authentication beyond loopback",
+            None,
+            "listeners that may be beyond loopback although they trust their callers",
         ],
+        ["node", None, None, "name of this daemon in the logs of its peers"],
+        ["log-level", None, None, "debug, info, warn, error or critical"],
+        ["log-format", None, None, "text or json"],
     ]
     longdesc = (
         "Without options the daemon listens on 127.0.0.1 only and keeps its data in "
@@ -160,14 +159,11 @@ class DaemonOptions(usage.Options):
         return load_settings(self.settings_type, sources)
 
     def _given(self) -> list[tuple[str, str, str]]:
-        given = [
+        return [
             (f"option --{name}", _key(name), value)
             for name, value in self.items()
-            if name not in ("config", "trust-network") and value is not None
+            if name != "config" and value is not None
         ]
-        if self["trust-network"]:
-            given.append(("option --trust-network", "trust_network", "true"))
-        return given
 
 
 def _key(option: str) -> str:

@@ -13,7 +13,7 @@ Settings of both daemons: names, types, defaults, sources and validation.
     kafka       sections kafka and mongo of Message: its servers
     keys        settings as flat, dotted keys; those renamed, and those that changed
     legacy      section legacy of each daemon: clients and peers of the legacy system
-    listeners   section tls: TLS on the listeners, and the rules of TLS
+    listeners   section tls, trust in the networks of listeners, and the rules of both
     mistakes    mistakes in settings, in words for an operator
     notes       settings that are allowed and break a promise
     public_key  public keys that tokens are verified with, and certificates

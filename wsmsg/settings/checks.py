@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from wsmsg.settings.keys import is_list, is_secret, is_url, keys_of, nested
+from wsmsg.settings.listeners import NO_SWITCH
 from wsmsg.settings.mistakes import Mistake, plain_reason
 from wsmsg.settings.rules import conflicts
 from wsmsg.settings.values import Common
@@ -72,7 +73,8 @@ def _wrong_values(
     for key, given in by_key.items():
         if isinstance(given.value, bool) and fields[key].annotation is not bool:
             # pydantic would accept true for 1.
-            yield key, "must not be true or false"
+            is_old = key == "trust_network"
+            yield key, NO_SWITCH if is_old else "must not be true or false"
         elif given.text and is_list(fields[key]) and _is_json(str(given.value)):
             yield key, "is a list in JSON; separate its members by commas only"
         else:

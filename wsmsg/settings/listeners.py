@@ -1,18 +1,42 @@
 """
-Section C{tls} of both daemons: TLS on their listeners; and the rules of TLS, also for
-the peers that they dial.
+The listeners of both daemons: section C{tls}, trust in their networks, and the rules of
+both; also for the peers and servers that a daemon dials.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator
 
 from wsmsg.settings.base import Section
 from wsmsg.settings.upstream import LEAST_CHARACTERS, MOST_SECRETS, PeerSettings
+from wsmsg.settings.urls.address import is_loopback, parse_address
+
+if TYPE_CHECKING:
+    from wsmsg.settings.tokens import TokenSettings
+    from wsmsg.settings.values import Common, MessageSettings
 
 #: The keys of the listeners, and of the TLS of each.
 LISTENERS = ("listen", "rpc_listen", "admin_listen")
 TLS_KEYS = ("cert", "key", "client_ca")
+
+#: The listeners, and the settings of servers, whose network may be trusted.
+TRUSTED = (
+    *LISTENERS,
+    *("journal", "presence", "registry", "discovery", "legacy.redis"),
+    *("token.jwks", "http.token.jwks"),
+)
+
+#: The fewest characters of the debug token, which must resist guessing.
+LEAST_DEBUG_TOKEN = 32
+
+#: The reason against C{true}, which earlier versions took for all of them.
+NO_SWITCH = (
+    "is a list of the settings whose network is trusted, as "
+    '["rpc_listen", "admin_listen"]'
+)
 
 
 class ListenerTls(Section):
@@ -128,3 +152,113 @@ def _wrong(keys: tuple[str, ...], check: Callable[[], object]) -> Iterator[Confl
         check()
     except ValueError as e:
         yield keys, str(e)
+
+
+def _trusted(text: str) -> str:
+    if text not in TRUSTED:
+        raise ValueError(f"{NO_SWITCH}; {text!r} is none of {', '.join(TRUSTED)}")
+    return text
+
+
+#: Settings whose network is trusted.
+TrustedNetworks = tuple[Annotated[str, AfterValidator(_trusted)], ...]
+
+
+def trusting(key: str) -> str:
+    """
+    Return the remedy by which an operator trusts the network of a setting.
+    """
+    return f"add {key} to trust_network"
+
+
+def trusting_listeners(settings: Common) -> Iterator[Conflict]:
+    """
+    Find listeners that trust their callers, and that strangers can reach.
+    """
+    for key in ("rpc_listen", "admin_listen"):
+        text = getattr(settings, key, "")
+        if not text or key in settings.trust_network:
+            continue
+        if is_loopback(parse_address(text).host):
+            continue
+        trust = f"{trusting(key)} if only trusted machines are in the network"
+        if key == "admin_listen":
+            yield (
+                (key,),
+                f"other machines can reach {text}, and this listener does not "
+                f"authenticate callers; listen on 127.0.0.1, or {trust}",
+            )
+        elif not _is_proven(settings):
+            yield (
+                (key, "peer.secrets"),
+                f"other machines can reach {text}, and there is no secret that they "
+                "prove; set peer.secrets to the same on all of them, listen on "
+                f"127.0.0.1, or {trust}",
+            )
+
+
+def _is_proven(settings: Common) -> bool:
+    """
+    Return whether the callers of gRPC on other machines prove themselves.
+    """
+    peer = settings.peer
+    return peer.proof == "certificate" or bool(peer.proof == "secret" and peer.secrets)
+
+
+def http_open(settings: MessageSettings) -> Iterator[Conflict]:
+    """
+    Find an HTTP API without keys that strangers can reach.
+    """
+    if settings.http.keys or "listen" in settings.trust_network:
+        return
+    if _is_exposed(settings.listen):
+        yield (
+            ("listen", "http.keys"),
+            f"other machines can reach {settings.listen}, and without keys this "
+            "listener does not authenticate callers; set http.keys, listen on "
+            f"127.0.0.1, or {trusting('listen')} if only trusted machines are in the "
+            "network",
+        )
+
+
+def debug_token(
+    settings: Common, section: str, token: TokenSettings
+) -> Iterator[Conflict]:
+    """
+    Find a debug token that can be guessed, or that strangers can use: it makes its
+    bearer any user, so no network is trusted with it.
+    """
+    secret, key = token.debug_token.get_secret_value(), f"{section}.debug_token"
+    if not secret:
+        return
+    if len(secret) < LEAST_DEBUG_TOKEN:
+        yield (
+            (key,),
+            f"has {len(secret)} characters; at least {LEAST_DEBUG_TOKEN} are needed, "
+            "as it makes its bearer any user",
+        )
+    listen: str = getattr(settings, "listen", "")
+    if _is_exposed(listen):
+        yield (
+            (key, "listen"),
+            f"any machine that reaches {listen} can use the debug token to act as any "
+            "user; listen on 127.0.0.1",
+        )
+        return
+    for name in ("proxies", "proxy_protocol", "hosts"):
+        if getattr(settings, name, None):
+            yield (
+                (key, name),
+                f"a proxy may pass others on to {listen}, as {name} is set, and with "
+                "the debug token they can act as any user; use the debug token at a "
+                "daemon without a proxy",
+            )
+
+
+def _is_exposed(listen: str) -> bool:
+    """
+    Return whether other machines may reach a listener.
+    """
+    if not listen:
+        return False
+    return listen.startswith("systemd:") or not is_loopback(parse_address(listen).host)

@@ -9,7 +9,17 @@ from collections.abc import Iterator
 
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.urls.address import is_loopback, parse_address
-from wsmsg.settings.values import ConnectSettings, MessageSettings
+from wsmsg.settings.urls.backends import (
+    read_journal_url,
+    read_store_url,
+    static_targets,
+)
+from wsmsg.settings.urls.dns import read_dns_url
+from wsmsg.settings.urls.mongo import MongoUrl
+from wsmsg.settings.urls.redis import is_redis, read_redis_url
+from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
+
+_PEERS = "set peer.ca, and tls.rpc_listen of the Messages"
 
 #: Within this time a user whose connection, Connect or machine died is offline.
 OFFLINE_S = 5.0
@@ -22,8 +32,12 @@ DEAD_KEEPALIVES = 2
 
 def notes(connect: ConnectSettings, message: MessageSettings) -> Iterator[str]:
     """
-    Find for how long users are shown online who are not, and whose tokens are believed.
+    Find for how long users are shown online who are not, whose tokens are believed, and
+    what the network can read.
     """
+    for table, settings in (("[connect]", connect), ("[message]", message)):
+        for note in in_clear(settings):
+            yield f"{table} {note}"
     for section, token, listen in (
         ("[connect] token", connect.token, connect.listen),
         ("[message] http.token", message.http.token, message.listen),
@@ -46,6 +60,76 @@ def notes(connect: ConnectSettings, message: MessageSettings) -> Iterator[str]:
             "Connect is silent",
             connect_s,
         )
+
+
+def in_clear(settings: Common) -> Iterator[str]:
+    """
+    Find servers beyond this machine that a daemon dials without TLS.
+    """
+    match settings:
+        case ConnectSettings():
+            dialled = _dialled_by_connect(settings)
+        case MessageSettings():
+            dialled = _dialled_by_message(settings)
+        case _:
+            return
+    told = set()
+    for key, host, remedy in dialled:
+        if not is_loopback(host) and (key, host) not in told:
+            told.add((key, host))
+            yield (
+                f"{key}: {host} is dialled without TLS, so the network can read and "
+                f"change what passes; {remedy}"
+            )
+
+
+#: The setting that names a server, its host, and how to dial it with TLS.
+_Dialled = Iterator[tuple[str, str, str]]
+
+
+def _dialled_by_connect(settings: ConnectSettings) -> _Dialled:
+    yield from _redis("discovery", settings.discovery)
+    yield from _redis("legacy.redis", settings.legacy.redis)
+    if settings.peer.ca:
+        return
+    url = settings.discovery
+    if url.startswith("dns:"):
+        yield "discovery", read_dns_url(url).name, _PEERS
+    elif url.startswith("static:"):
+        for target in static_targets(url):
+            yield "discovery", target.host, _PEERS
+    else:
+        yield from _listed("discovery", url)
+
+
+def _dialled_by_message(settings: MessageSettings) -> _Dialled:
+    if settings.journal.startswith("kafka:") and not settings.kafka.tls:
+        for broker in read_journal_url(settings.journal).addresses:
+            yield "journal", broker.host, "set kafka.tls"
+    store = read_store_url(settings.store, settings.store_password.get_secret_value())
+    if isinstance(store, MongoUrl) and not store.tls:
+        for host, _ in store.hosts:
+            yield "store", host, "set tls=true in its URL"
+    for key in ("presence", "registry"):
+        yield from _redis(key, getattr(settings, key))
+    key = "registry" if settings.registry else "presence"
+    url = getattr(settings, key)
+    if is_redis(url) and not settings.peer.ca:
+        yield from _listed(key, url)
+
+
+def _listed(key: str, url: str) -> _Dialled:
+    """
+    Find Messages in the list of a Redis; one on this machine may list Messages of this
+    machine only.
+    """
+    if not is_loopback(read_redis_url(url).address.host):
+        yield key, "each Message in the list of this Redis", _PEERS
+
+
+def _redis(key: str, text: str) -> _Dialled:
+    if is_redis(text) and not (url := read_redis_url(text)).tls:
+        yield key, url.address.host, "use rediss://"
 
 
 def _parties(section: str, token: TokenSettings, listen: str) -> Iterator[str]:

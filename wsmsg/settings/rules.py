@@ -13,7 +13,14 @@ from urllib.parse import urlsplit
 
 from wsmsg.settings.http import key_problems
 from wsmsg.settings.kafka import KafkaSettings
-from wsmsg.settings.listeners import peer_conflicts, tls_conflicts
+from wsmsg.settings.listeners import (
+    debug_token,
+    http_open,
+    peer_conflicts,
+    tls_conflicts,
+    trusting,
+    trusting_listeners,
+)
 from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.tokens import PUBLIC_ALGORITHMS, TokenSettings
 from wsmsg.settings.urls.address import Address, is_loopback, parse_address
@@ -44,38 +51,6 @@ def registry_url(settings: MessageSettings) -> RedisUrl | None:
     if not is_redis(url):
         return None
     return read_redis_url(url, settings.presence_password.get_secret_value())
-
-
-def _trusting_listeners(settings: Common) -> Iterator[Conflict]:
-    if settings.trust_network:
-        return
-    for key in ("rpc_listen", "admin_listen"):
-        text = getattr(settings, key, "")
-        if not text or is_loopback(parse_address(text).host):
-            continue
-        if key == "admin_listen":
-            yield (
-                (key,),
-                f"other machines can reach {text}, and this listener does not "
-                "authenticate callers; listen on 127.0.0.1, or set trust_network = "
-                "true if only trusted machines are in the network",
-            )
-        elif not _is_proven(settings):
-            yield (
-                (key, "peer.secrets"),
-                f"other machines can reach {text}, and there is no secret that they "
-                "prove; set peer.secrets to the same on all of them, listen on "
-                "127.0.0.1, or set trust_network = true if only trusted machines are "
-                "in the network",
-            )
-
-
-def _is_proven(settings: Common) -> bool:
-    """
-    Return whether the callers of gRPC on other machines prove themselves.
-    """
-    peer = settings.peer
-    return peer.proof == "certificate" or bool(peer.proof == "secret" and peer.secrets)
 
 
 def _different_addresses(settings: Common) -> Iterator[Conflict]:
@@ -203,11 +178,11 @@ def _kafka_journal(settings: MessageSettings) -> Iterator[Conflict]:
             "messages and dead letters are in one topic; use two",
         )
     hosts = [b.host for b in url.brokers if not is_loopback(b.host)]
-    if _in_clear(kafka) and hosts and not settings.trust_network:
+    if _in_clear(kafka) and hosts and "journal" not in settings.trust_network:
         yield (
             ("kafka.sasl", "kafka.tls"),
             f"PLAIN without TLS shows the password to the network of {hosts[0]}; set "
-            "kafka.tls = true, use SCRAM, or set trust_network = true",
+            f"kafka.tls = true, use SCRAM, or {trusting('journal')}",
         )
 
 
@@ -241,12 +216,12 @@ def _redis_login(
     if url.user and not url.password:
         yield keys, f"there is no password for the user {url.user!r}"
     host = url.address.host
-    in_clear = not url.tls and not is_loopback(host) and not settings.trust_network
-    if url.password and in_clear:
+    is_trusted = is_loopback(host) or keys[0] in settings.trust_network
+    if url.password and not (url.tls or is_trusted):
         yield (
             keys,
-            f"the network of {host} can read the password; use rediss://, or set "
-            "trust_network = true",
+            f"the network of {host} can read the password; use rediss://, or "
+            f"{trusting(keys[0])}",
         )
 
 
@@ -273,17 +248,6 @@ def _is_unspecified(host: str) -> bool:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
-
-
-def _http_open(settings: MessageSettings) -> Iterator[Conflict]:
-    if not settings.http.keys and not _is_private(settings):
-        yield (
-            ("listen", "http.keys"),
-            f"other machines can reach {settings.listen}, and without keys this "
-            "listener does not authenticate callers; set http.keys, listen on "
-            "127.0.0.1, or set trust_network = true if only trusted machines are in "
-            "the network",
-        )
 
 
 def _http_keys(settings: MessageSettings) -> Iterator[Conflict]:
@@ -314,19 +278,15 @@ def _tokens(settings: Common, section: str, token: TokenSettings) -> Iterator[Co
             f"{', '.join(missing)}: there is no key for it",
         )
     url = urlsplit(token.jwks)
-    host = url.hostname or ""
-    if url.scheme == "http" and not (is_loopback(host) or settings.trust_network):
+    host, key = url.hostname or "", f"{section}.jwks"
+    is_trusted = is_loopback(host) or key in settings.trust_network
+    if url.scheme == "http" and not is_trusted:
         yield (
-            (f"{section}.jwks",),
-            f"the network of {host} can replace the keys; use https://, or set "
-            "trust_network = true",
+            (key,),
+            f"the network of {host} can replace the keys; use https://, or "
+            f"{trusting(key)}",
         )
-    if token.debug_token.get_secret_value() and not _is_private(settings):
-        yield (
-            (f"{section}.debug_token", "listen"),
-            f"any machine that reaches {_listen(settings)} can use the debug token to "
-            "act as any user; listen on 127.0.0.1, or set trust_network = true",
-        )
+    yield from debug_token(settings, section, token)
 
 
 def _algorithms(token: TokenSettings) -> set[str]:
@@ -342,24 +302,10 @@ def _algorithms(token: TokenSettings) -> set[str]:
     return has | set(PUBLIC_ALGORITHMS if token.jwks else ())
 
 
-def _is_private(settings: Common) -> bool:
-    listen = _listen(settings)
-    if settings.trust_network or not listen:
-        return True
-    if listen.startswith("systemd:"):
-        return False
-    return is_loopback(parse_address(listen).host)
-
-
-def _listen(settings: Common) -> str:
-    listen: str = getattr(settings, "listen", "")
-    return listen
-
-
 _Rule = Callable[[Any], Iterator[Conflict]]
 
 _COMMON: tuple[_Rule, ...] = (
-    _trusting_listeners,
+    trusting_listeners,
     _tls,
     _different_addresses,
     _retry,
@@ -382,7 +328,7 @@ _RULES: dict[type[Common], tuple[_Rule, ...]] = {
         _message_bounds,
         _message_store,
         _message_redis,
-        _http_open,
+        http_open,
         _http_origins,
         _http_keys,
         _http_tokens,

@@ -21,7 +21,12 @@ from wsmsg.settings.base import URL, Bytes, Count, Networks, Seconds, Section
 from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.kafka import KafkaSettings, MongoSettings
 from wsmsg.settings.legacy import ConnectLegacySettings, MessageLegacySettings
-from wsmsg.settings.listeners import LISTENERS, TLS_KEYS, ListenersTls
+from wsmsg.settings.listeners import (
+    LISTENERS,
+    TLS_KEYS,
+    ListenersTls,
+    TrustedNetworks,
+)
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.upstream import PeerSettings, UpstreamSettings
 from wsmsg.settings.urls.address import parse_address
@@ -97,8 +102,9 @@ class Common(Section):
         time.
     @ivar hosts: names in C{Host} headers by which callers reach listeners that ask them
         for no key, besides loopback and the address of the listener; C{*}: any.
-    @ivar trust_network: listeners without authentication (gRPC, admin, Message's HTTP
-        without keys) may listen beyond loopback.
+    @ivar trust_network: the listeners that trust their callers (gRPC, admin, Message's
+        HTTP without keys) and may listen beyond loopback all the same; and the settings
+        of servers beyond loopback that may be sent a password in the clear.
     @ivar stop_s: time limit for stopping, after the lead time; the daemon then exits
         anyway.
     @cvar RESTART: the keys that a reload cannot change.
@@ -113,7 +119,7 @@ class Common(Section):
     data_dir: str = ""
     node: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = ""
     hosts: tuple[str, ...] = ()
-    trust_network: bool = False
+    trust_network: TrustedNetworks = ()
     stop_s: Seconds = 20.0
     drain: DrainSettings = DrainSettings()
     log: LogSettings = LogSettings()

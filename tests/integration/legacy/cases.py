@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from tests.conformance.contract import DEBUG_TOKEN
 from tests.conformance.peer_client import ScriptedClient
 from tests.integration.cases import IntegrationTestCase
 
-#: The debug token, which every legacy user may present.
-DEBUG_TOKEN = "auth-debug"
 #: The key of the legacy user service, of 11 bytes.
 LEGACY_SECRET = "eleven byte"
 

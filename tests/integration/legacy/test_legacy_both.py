@@ -4,12 +4,10 @@ Tests of a real Connect between legacy clients and a scripted legacy Message.
 
 from __future__ import annotations
 
-from tests.conformance.contract import TEXT, WSMessage, sender_of
+from tests.conformance.contract import DEBUG_TOKEN, TEXT, WSMessage, sender_of
 from tests.conformance.peer_client import ScriptedClient
 from tests.integration.cases import with_daemons
 from tests.integration.legacy.test_legacy_message import LegacyMessageCase
-
-_TOKEN = "auth-debug"
 
 
 class LegacyOnBothSidesTests(LegacyMessageCase):
@@ -24,7 +22,7 @@ class LegacyOnBothSidesTests(LegacyMessageCase):
         return client
 
     async def begin(self, *, message_first: bool = True) -> None:
-        self.installation.connect.extra["token.debug_token"] = _TOKEN
+        self.installation.connect.extra["token.debug_token"] = DEBUG_TOKEN
         await super().begin(message_first=message_first)
 
     @with_daemons

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import jwt
 
-from tests.conformance.contract import ONLINE, TEXT, WSMessage, sender_of
+from tests.conformance.contract import DEBUG_TOKEN, ONLINE, TEXT, WSMessage, sender_of
 from tests.conformance.peer_client import ScriptedClient
 from tests.conformance.plain_http import ask
 from tests.conformance.websocket import PING, Frame, Refused
@@ -17,7 +17,7 @@ from tests.conformance.websocket import TEXT as TEXT_FRAME
 from tests.integration.cases import with_daemons
 from tests.integration.device import Device
 from tests.integration.installation import http_post
-from tests.integration.legacy.cases import DEBUG_TOKEN, LEGACY_SECRET, LegacyTestCase
+from tests.integration.legacy.cases import LEGACY_SECRET, LegacyTestCase
 
 _PATH = "/api/v1/connect/ws"
 

@@ -138,6 +138,6 @@ class ConflictTests(SynchronousTestCase):
         self.assertEqual(self.keys(**given), [])
         self.assertEqual(self.keys(far, tls=True, **given), [])
         trusted = MessageSettings.model_validate(
-            {"journal": far, "kafka": given, "trust_network": True}
+            {"journal": far, "kafka": given, "trust_network": ["journal"]}
         )
         self.assertEqual(list(conflicts(trusted)), [])

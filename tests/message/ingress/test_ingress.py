@@ -273,9 +273,10 @@ class IngressTests(SynchronousTestCase):
         self.assertEqual(self.answers, {1: "unavailable", 2: "unavailable"})
         self.now -= 7_200_000
         seconds[0] += 0.5 + PATIENCE_S
+        before = self.now
         self.send(3, "d")
         self.durable()
-        self.assertEqual(self.answers[3], self.now)
+        self.assertIn(self.answers[3], range(before, self.now + 1))
 
     def test_overloaded(self) -> None:
         """

@@ -210,9 +210,9 @@ class Numbering:
         outcomes = await self._store.insert(numbered, self._now_ms(), shards)
         entries = run.take_remaining()
         repeated = False
-        for message, outcome in zip(numbered, outcomes, strict=True):
-            identity = message.identity
-            entry, original = entries[identity]
+        for (identity, (entry, original)), message, outcome in zip(
+            entries.items(), numbered, outcomes, strict=True
+        ):
             if outcome is Outcome.INSERTED:
                 run.stored.append(message)
                 self.stored += 1

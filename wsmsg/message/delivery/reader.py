@@ -248,8 +248,11 @@ class JournalReader:
         self._push(stored, settled)
 
     def _note_connects(self, entries: Sequence[JournalEntry]) -> None:
-        messages = (e.message for e in entries if e.message is not None)
-        latest_ms = {m.connect: m.time_ms for m in messages if m.connect}
+        latest_ms = {
+            message.connect: message.time_ms
+            for entry in entries
+            if (message := entry.message) is not None and message.connect
+        }
         with self._log.failuresHandled("the Connects of records are not known"):
             self._links.came_through(latest_ms)
 

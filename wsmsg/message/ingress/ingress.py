@@ -129,6 +129,7 @@ class Ingress:
         fresh: dict[MessageIdentity, tuple[SendRequest, Message]] = {}
         longest = self._appends.journal.content_bytes
         content_bytes = min(self.content_bytes, longest)
+        now_ms = self._now_ms()
         for request in requests:
             error = validate(request, content_bytes, longest)
             if error is not None:
@@ -153,7 +154,7 @@ class Ingress:
                 self._judging.hold(request, reply)
             else:
                 self._appending[identity] = []
-                fresh[identity] = (request, self._message(request))
+                fresh[identity] = (request, self._message(request, now_ms))
         if fresh:
             self._append(fresh, reply)
         self._answer(at_once, reply)
@@ -219,7 +220,7 @@ class Ingress:
     def _unanswered(self) -> Iterator[MessageIdentity]:
         return chain(self._appending, self._judging.unanswered())
 
-    def _message(self, request: SendRequest) -> Message:
+    def _message(self, request: SendRequest, now_ms: int) -> Message:
         return Message(
             request.conversation,
             request.sender,
@@ -227,7 +228,7 @@ class Ingress:
             self._ids.next(),
             request.content,
             request.kind or TEXT,
-            self._now_ms(),
+            now_ms,
             extra=request.extra,
             connect=request.connect,
         )
@@ -284,7 +285,7 @@ class Ingress:
             elif known is None and request.repeat:
                 self._doubts.add(message, request, reply)
             else:
-                self._accepted(message)
+                self._accepted(identity, message)
                 answers.append((request, message.time_ms))
             repeated += same
         self._recent.trim()
@@ -296,8 +297,8 @@ class Ingress:
         if self._idle.waiters and self._is_idle():
             self._idle.fire()
 
-    def _accepted(self, message: Message) -> None:
-        self._recent.add(message.identity, message)
+    def _accepted(self, identity: MessageIdentity, message: Message) -> None:
+        self._recent.add(identity, message)
         if message.kind in EVENT_KINDS:
             self.rules.accepted(message)
 
@@ -307,10 +308,11 @@ class Ingress:
         ours: bool,
         waiting: Sequence[tuple[SendRequest, Reply]],
     ) -> None:
+        identity = message.identity
         if ours:
-            self._accepted(message)
+            self._accepted(identity, message)
         else:
-            self._recent.add(message.identity, message, found=True)
+            self._recent.add(identity, message, found=True)
         self._recent.trim()
         for request, reply in waiting:
             answer = self.repeat(request, summary_of(message))

@@ -78,7 +78,7 @@ SUITES = {
     "soak": Suite(("soak",), limit_s=900 + 1.2 * _SOAK_S),
     "faults": Suite(("faults",), processes=2, limit_s=900 + _FAULTS_S),
     "stack-faults": Suite(("stack/faults",), limit_s=900 + _FAULTS_S, servers=True),
-    "stack": Suite(("stack",), limit_s=2400, servers=True),
+    "stack": Suite(("stack",), processes=2, limit_s=2400, servers=True),
 }
 
 STAGES = (*TOOLS, *SUITES)

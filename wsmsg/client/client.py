@@ -188,6 +188,16 @@ class Client(GroupRequests):
         self.start()
         await self._upkeep.until(lambda: isinstance(self.state, Connected))
 
+    async def state_changed(self) -> StateChanged:
+        """
+        Wait until the state of the connection changes, and return it.  Each failed
+        attempt to connect is a change.
+        """
+        before = self.state
+        while self.state is before:
+            await self._upkeep.change()
+        return self.state
+
     async def caught_up(self) -> None:
         """
         Wait until the client is connected and all missed messages are with the program

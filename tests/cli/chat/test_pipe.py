@@ -29,6 +29,7 @@ from wsmsg.client import (
     Reconnecting,
     TypingReceived,
 )
+from wsmsg.client.state.reconnect import Ended
 from wsmsg.model import RECALLED
 from wsmsg.protocol import frames
 
@@ -228,6 +229,7 @@ class PipeTests(AsyncioCase):
         self.client = Client(URL, "t", dial=self.server.dial, reconnect=reconnect)
         self.addAsyncCleanup(self.client.close)
         self.said: list[str] = []
+        self.warned: list[str] = []
 
     def send(self, data: bytes, *, as_json: bool = False) -> asyncio.Task[int]:
         return asyncio.create_task(
@@ -238,6 +240,7 @@ class PipeTests(AsyncioCase):
                 timeout_s=20.0,
                 as_json=as_json,
                 say=self.said.append,
+                warn=self.warned.append,
             )
         )
 
@@ -265,6 +268,7 @@ class PipeTests(AsyncioCase):
                 timeout_s=20.0,
                 as_json=False,
                 say=self.said.append,
+                warn=self.warned.append,
             )
         )
         link = await self.server.connection(welcome())
@@ -287,6 +291,20 @@ class PipeTests(AsyncioCase):
             await sending
         told = {t["line"]: t["accepted"] for t in map(json.loads, self.said)}
         self.assertEqual(told, {1: False, 2: False, 3: True})
+
+    async def test_no_connection(self) -> None:
+        """
+        The reason for which there is no connection is said once, and so is its end.
+        """
+        bad = Ended(reason="certificate verify failed")
+        self.server.refuse = [bad, bad]
+        sending = self.send(b"one\n")
+        link = await self.server.connection(welcome())
+        frame = await link.next(frames.Send)
+        link.give(frames.Accepted(frame.client_id, 5))
+        await sending
+        told = ["not connected: certificate verify failed", "connected"]
+        self.assertEqual(self.warned, told)
 
     async def test_read_lines(self) -> None:
         """

@@ -83,7 +83,7 @@ def chat(
     /members lists the members of the group, /quit leaves the chat.
 
     From a pipe each line is a message (empty lines are skipped), and the exit status is
-    0 only if all of them were accepted.
+    0 only if all of them were accepted. Standard error says why there is no connection.
 
     Without a token, the command signs one with the key in the data directory, like
     `wsmsg token`; that works on the machine of the daemons.
@@ -132,6 +132,7 @@ async def _pipe(
             timeout_s=timeout_s,
             as_json=as_json,
             say=say,
+            warn=lambda text: say(text, err=True),
         )
     except NotAccepted as error:
         fail(str(error))

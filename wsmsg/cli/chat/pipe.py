@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import BinaryIO
 
 from wsmsg.cli.chat.target import ChatTarget
-from wsmsg.client import Client
+from wsmsg.client import Client, Closed, Reconnecting
 from wsmsg.errors import WsmsgError
 
 _AHEAD = 256
@@ -31,16 +31,20 @@ async def send_lines(
     timeout_s: float,
     as_json: bool,
     say: Callable[[str], object],
+    warn: Callable[[str], object],
 ) -> int:
     """
     Send every line that is not empty, in order, and report accepted lines.
 
     @param timeout_s: time limit without progress while lines are in flight.
+    @param warn: is told why there is no connection, once for each reason, and when
+        there is one again.
     @return: the number of accepted lines.
     @raise NotAccepted: some lines were not accepted.
     """
     lines = _Lines(client, talk, as_json=as_json, say=say)
     client.start()
+    watching = asyncio.create_task(_watch(client, warn))
     try:
         async with asyncio.timeout(None) as patience:
             lines.patience, lines.timeout_s = patience, timeout_s
@@ -54,6 +58,7 @@ async def send_lines(
         lines.problems.append((0, many))
     finally:
         lines.cancel()
+        watching.cancel()
     if lines.problems:
         more = (
             f" (and {len(lines.problems) - 1} more)" if len(lines.problems) > 1 else ""
@@ -61,6 +66,15 @@ async def send_lines(
         first = min(lines.problems)[1]
         raise NotAccepted(f"{first}{more}; {lines.accepted} accepted")
     return lines.accepted
+
+
+async def _watch(client: Client, warn: Callable[[str], object]) -> None:
+    told = ""
+    while not isinstance(state := await client.state_changed(), Closed):
+        reason = state.reason if isinstance(state, Reconnecting) else ""
+        if reason != told:
+            warn(f"not connected: {reason}" if reason else "connected")
+        told = reason
 
 
 class _Lines:

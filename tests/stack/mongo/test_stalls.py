@@ -27,6 +27,8 @@ class StallTests(Stores):
     Suspension of the server.
     """
 
+    timeout = 120  # a server is started five times
+
     async def test_suspended(self) -> None:
         """
         A MongoDB that is suspended is not up within two seconds, and is up again, on

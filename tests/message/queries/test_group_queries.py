@@ -4,7 +4,7 @@ Tests for L{wsmsg.message.queries.queries} with groups.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -21,6 +21,20 @@ from wsmsg.message.queries.queries import Queries
 from wsmsg.model import Cursor, Message
 
 T = TypeVar("T")
+
+
+class LateStore(MemoryStore):
+    """
+    Stores groups when it is asked who may read.
+    """
+
+    def __init__(self, groups: dict[str, Any]) -> None:
+        super().__init__()
+        self.late = groups
+
+    def readable_from(self, keys: Sequence[tuple[str, int]]) -> Deferred[Any]:
+        self.groups.update(self.late)
+        return super().readable_from(keys)
 
 
 class GroupQueriesTests(SynchronousTestCase):
@@ -109,6 +123,15 @@ class GroupQueriesTests(SynchronousTestCase):
                 failed = self.failureResultOf(Deferred.fromCoroutine(asking), error)
                 retry_after_ms = 500 if name == "g:5" else 0
                 self.assertEqual(failed.value.retry_after_ms, retry_after_ms)
+
+    def test_stored_meanwhile(self) -> None:
+        """
+        A member gets a group that is stored while it is read.
+        """
+        store = LateStore(self.store.groups)
+        queries = Queries(store, RecordingPresence(), Routes(), page=3)
+        group = self.answer(queries.group(1, CREW, 0, 0))
+        self.assertEqual((group.name, group.count), ("crew", 3))
 
     def test_group(self) -> None:
         """

@@ -199,12 +199,16 @@ class Queries:
         self.asked += 1
         key = (check_group(conversation), user)
         limit = self._limited(limit)
-        page = await self._store.group(conversation, max(after, 0), limit + 1)
-        # Judged after the read: who was removed before it reads nothing.
-        if key not in await self._store.readable_from([key]):
-            await self.check_stored(conversation, user)
-            raise Forbidden(f"user {user} is not in {conversation}")
-        if page is None:
+        # The group may be stored between the read and the judgement: then both again.
+        for _ in range(2):
+            page = await self._store.group(conversation, max(after, 0), limit + 1)
+            # Judged after the read: who was removed before it reads nothing.
+            if key not in await self._store.readable_from([key]):
+                await self.check_stored(conversation, user)
+                raise Forbidden(f"user {user} is not in {conversation}")
+            if page is not None:
+                break
+        else:
             raise NotFound(f"there is no {conversation}")
         members, more = page.members[:limit], len(page.members) > limit
         return attrs.evolve(page, members=members, more=more)

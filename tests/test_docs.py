@@ -270,7 +270,9 @@ class DecisionTests(SynchronousTestCase):
             found.append((number, title, page.name, status[0].lower() + status[1:]))
         index = (DECISIONS / "README.md").read_text()
         self.assertEqual(_DECISION_ROW.findall(index), found)
-        self.assertEqual([int(row[0]) for row in found], [*range(1, len(found) + 1)])
+        # A number may belong to a record that is still being written.
+        numbers = [int(row[0]) for row in found]
+        self.assertEqual(numbers, sorted(set(numbers)))
 
     def test_superseded(self) -> None:
         """

@@ -278,7 +278,7 @@ class WatchTests(SynchronousTestCase):
         """
         self.client.say(Watch((7, 8, 7)))
         self.assertEqual(self.node.upstream.named("watch"), [([7, 8],)])
-        self.assertEqual(self.node.registry.watched(), [7, 8])
+        self.assertEqual(list(self.node.registry.watched()), [7, 8])
         # Reads say of those who are there that they were seen right now.
         present = [model.UserPresence(7, True, 6), model.UserPresence(8, False, 5)]
         self.node.upstream.asked[0].callback(present)
@@ -317,9 +317,9 @@ class WatchTests(SynchronousTestCase):
         self.client.say(Watch((7,)))
         other.say(Watch((7,)))
         self.client.hang_up()
-        self.assertEqual(self.node.registry.watched(), [7])
+        self.assertEqual(list(self.node.registry.watched()), [7])
         other.hang_up()
-        self.assertEqual(self.node.registry.watched(), [])
+        self.assertEqual(list(self.node.registry.watched()), [])
         self.assertEqual(self.node.upstream.named("watch"), [([7],)])
         self.assertEqual(self.node.upstream.named("unwatch"), [([7],)])
 
@@ -331,7 +331,7 @@ class WatchTests(SynchronousTestCase):
         (error,) = self.client.heard()
         assert isinstance(error, frames.Error)
         self.assertEqual(error.code, "bad_request")
-        self.assertEqual(self.node.registry.watched(), [7])
+        self.assertEqual(list(self.node.registry.watched()), [7])
 
     def test_too_many_of_all(self) -> None:
         """
@@ -346,7 +346,7 @@ class WatchTests(SynchronousTestCase):
         (error,) = other.heard()
         assert isinstance(error, frames.Error)
         self.assertEqual(error.code, "overloaded")
-        self.assertEqual(self.node.registry.watched(), [7, 8, 9, 10])
+        self.assertEqual(list(self.node.registry.watched()), [7, 8, 9, 10])
         self.client.say(Watch((8, 9, 10)))
         self.assertEqual(self.client.heard(), [])
         self.assertEqual(self.node.upstream.named("watch"), [([7, 8],), ([9, 10],)])

@@ -225,7 +225,7 @@ class EndTests(SessionTestCase):
         client.hang_up()
         client.hang_up()
         self.assertEqual(node.registry.users(), [])
-        self.assertEqual(node.registry.watched(), [])
+        self.assertEqual(list(node.registry.watched()), [])
         self.assertEqual(node.upstream.named("user_left"), [(1001,)])
         self.assertEqual(node.upstream.named("unwatch"), [([7],)])
         self.assertEqual(node.registry.count, 0)

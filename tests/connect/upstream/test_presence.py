@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from tests.connect.upstream.cases import ManyTestCase
 from tests.connect.upstream.doubles import MemoryStream, World
+from wsmsg.connect.upstream.outgoing import FRAME_WATCHED
 from wsmsg.errors import Unavailable
 from wsmsg.model import UserPresence
 from wsmsg.rpc import rest_pb2
@@ -78,6 +79,29 @@ class WatchTests(ManyTestCase):
         (stream,) = [s for s in (a, b) if s.queries and not s.queries[-1][1].called]
         self.answer(stream, UserPresence(5, True))
         self.assertEqual(self.sent(world), [UserPresence(5, True)] * 2)
+
+    def test_row_12_many_in_parts(self) -> None:
+        """
+        Row 12 of who may: a new stream names many watched users in several frames,
+        those left out whom nobody watches any more when it is their turn.
+        """
+        world = World("a:1")
+        users = list(range(1, 2 * FRAME_WATCHED + 2))
+        world.upstream.watch(users)
+        world.edge.asked_for = users
+        world.message("a:1").refuses = ""
+        world.upstream.startService()
+        world.clock.advance(0)
+        stream = world.message("a:1").stream
+        named: list[int] = []
+        while (request := stream.protocol.drain()) is not None:
+            watch = request.batch.watch
+            self.assertLessEqual(len(watch.add), FRAME_WATCHED + 1)
+            if watch.add and not named:
+                world.upstream.unwatch([users[-1]])
+                world.upstream.watch([users[-1] + 1])
+            named += watch.add
+        self.assertEqual(sorted(named), [*users[:-1], users[-1] + 1])
 
     def test_gone_for_a_while(self) -> None:
         """
@@ -153,6 +177,7 @@ class WatchTests(ManyTestCase):
         """
         world = World("a:1")
         world.edge.asked_for = [5]
+        world.upstream.watch([5])
         world.start("a:1")
         stream = world.message().stream
         stream.say(presence=[rest_pb2.Presence(user=5, online=True)])

@@ -11,10 +11,12 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.memory import traced_bytes
 from tests.message.presence.doubles import RecordingPresence
 from wsmsg.message.links.interface import Settled
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
+from wsmsg.message.links.users import PresenceWatchers
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.model import Cursor, Message
 from wsmsg.rpc import rest_pb2
@@ -277,6 +279,21 @@ class LinksTests(SynchronousTestCase):
         self.clock.advance(0.1)
         [told] = self.batch(a).presence
         self.assertEqual((told.online, told.last_seen_ms), (False, 3_602_000))
+
+    def test_row_12_memory(self) -> None:
+        """
+        Row 12 of who may: a user whom a Connect watches takes at most 100 bytes at
+        Message.
+        """
+        users = range(2**62, 2**62 + 100_000, 2)
+
+        def make() -> PresenceWatchers:
+            watchers = PresenceWatchers()
+            for at in range(0, len(users), 500):
+                watchers.add("a", users[at : at + 500])
+            return watchers
+
+        self.assertLess(traced_bytes(make) / len(users), 100)
 
     def test_watchers(self) -> None:
         """

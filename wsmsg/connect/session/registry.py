@@ -237,7 +237,7 @@ class Registry:
     def has_user(self, user: int) -> bool:
         return user in self._sessions
 
-    def watched(self) -> list[int]:
+    def watched(self) -> Sequence[int]:
         return self.watchers.users()
 
     def push(self, message: model.Message, targets: Sequence[int]) -> int:
@@ -275,7 +275,7 @@ class Registry:
         self._notify_all(frame, self._all(targets), shed=True)
 
     def presence(self, presence: model.UserPresence) -> None:
-        watching = self.watchers.of(presence.user)
+        watching = tuple(self.watchers.of(presence.user))
         if watching:
             self.watchers.note_change(presence.user)
             self._notify_all(to_presence(presence), watching, shed=True)

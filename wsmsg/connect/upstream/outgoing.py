@@ -5,9 +5,12 @@ Data that waits for the next frame, in forms that do not grow with repetition.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from wsmsg.rpc import rest_pb2
+
+#: The most watched users in a frame, beside those that changed since the last one.
+FRAME_WATCHED = 5000
 
 
 class NetChange:
@@ -38,6 +41,48 @@ class NetChange:
         changes, self.changes = self.changes, {}
         added = [user for user, is_added in changes.items() if is_added]
         return added, [user for user, is_added in changes.items() if not is_added]
+
+
+class WatchChange(NetChange):
+    """
+    The watched users for a Message: first all, then the changes.
+
+    At its beginning a stream has up to a million users to name.  They are kept as plain
+    numbers, and written some thousand in a frame, so that Message does other work in
+    between.  A user who is not watched any more when it is their turn is left out.
+
+    @param is_watched: returns whether any session watches a user.
+    """
+
+    __slots__ = ("_at", "_is_watched", "_listed")
+
+    def __init__(self, is_watched: Callable[[int], bool]) -> None:
+        super().__init__()
+        self._is_watched = is_watched
+        self._listed: Sequence[int] = ()
+        self._at = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.changes) or self._at < len(self._listed)
+
+    def begin(self, users: Sequence[int]) -> None:
+        """
+        Name all these users.
+        """
+        self._listed, self._at = users, 0
+
+    def move_into(self, delta: rest_pb2.WatchDelta) -> None:
+        """
+        Write the changes so far, and the next part of the list.
+        """
+        added, removed = self.pop()
+        delta.add.extend(added)
+        delta.remove.extend(removed)
+        end = self._at + FRAME_WATCHED
+        delta.add.extend(filter(self._is_watched, self._listed[self._at : end]))
+        self._at = end
+        if end >= len(self._listed):
+            self.begin(())
 
 
 class CursorPool:

@@ -22,13 +22,15 @@ from twisted.python.failure import Failure
 
 from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import WsmsgError
+from wsmsg.flow.id_table import IdTable
 from wsmsg.model import UserPresence
 
 #: The interval of queries about users whose presence no stream reports.
 _REQUERY_S = 1.0
 _QUERY_USERS = 1000
 
-_NOBODY: frozenset[Hashable] = frozenset()
+#: What was last sent of a user: nothing, offline, online.
+_NOTHING, _OFFLINE, _ONLINE = range(3)
 
 
 class WatchedPresence:
@@ -36,28 +38,32 @@ class WatchedPresence:
     The users that sessions watch, the Messages that report each of them as online, and
     what was last sent of each: unchanged presence is not sent again.
 
-    The sets of Messages are shared, as there are few different ones.
+    All that is one number a user, for there are few different sets of Messages: three
+    times the number of the set, and what was sent.  A user takes about 13 bytes, and as
+    many again while unreported.
 
     @ivar unreported: users to be queried again: those known to be online only by a
         query or by a Message that was lost since, and those whose query failed.
     """
 
     def __init__(self, edge: IEdge) -> None:
-        self.unreported: dict[int, None] = {}
+        self.unreported = IdTable()
         self._edge = edge
-        self._reporters: dict[int, frozenset[Hashable]] = {}
-        self._sets: dict[frozenset[Hashable], frozenset[Hashable]] = {}
-        self._sent: dict[int, bool] = {}
+        self._users = IdTable()
+        self._sets = ReporterSets()
+
+    def __contains__(self, user: int) -> bool:
+        return user in self._users
 
     def watch(self, users: Iterable[int]) -> None:
         for user in users:
-            self._reporters.setdefault(user, _NOBODY)
+            self._users.setdefault(user, _NOTHING)
 
     def unwatch(self, users: Iterable[int]) -> None:
         for user in users:
-            self._reporters.pop(user, None)
-            self._sent.pop(user, None)
-            self.unreported.pop(user, None)
+            self._users.pop(user)
+            if self.unreported:
+                self.unreported.discard(user)
 
     def reported(self, by: Hashable, presence: UserPresence) -> None:
         """
@@ -66,30 +72,33 @@ class WatchedPresence:
         @param by: the stream to that Message.
         """
         user = presence.user
-        before = self._reporters.get(user)
-        if before is None:
+        state = self._users.get(user)
+        if state is None:
             return  # no session watches the user any more
+        number, sent = divmod(state, 3)
+        before = self._sets.at(number)
         after = before | {by} if presence.online else before - {by}
-        self._reporters[user] = self._sets.setdefault(after, after)
-        self.unreported.pop(user, None)
-        if presence.online or not after:
-            self._send(presence)
+        state = 3 * self._sets.number_of(after) + sent
+        if self.unreported:
+            self.unreported.discard(user)
+        must_send = presence.online or not after
+        self._note(user, state, presence, must_send=must_send)
 
-    def stream_lost(self, by: Hashable) -> list[int]:
+    def stream_lost(self, by: Hashable) -> Sequence[int]:
         """
         Withdraw the reports of a Message.
 
         @return: the users that no other Message reports as online.
         """
-        alone = []
-        for user, those in self._reporters.items():
-            if by in those:
-                left = those - {by}
-                self._reporters[user] = self._sets.setdefault(left, left)
-                if not left:
-                    alone.append(user)
-        self._sets.clear()
-        self.unreported.update(dict.fromkeys(alone))
+        moved = self._sets.withdraw(by)
+        changes = {
+            3 * before + sent: 3 * after + sent
+            for before, after in moved.items()
+            for sent in (_NOTHING, _OFFLINE, _ONLINE)
+        }
+        alone = self._users.having(n for n, after in changes.items() if after < 3)
+        self._users.renumber(changes)
+        self.unreported.add_all(alone)
         return alone
 
     def all_lost(self) -> None:
@@ -97,7 +106,8 @@ class WatchedPresence:
         Forget what was sent, as it may have changed while no stream is up.  Sessions
         that watch a user from now on are sent nothing until a Message answers.
         """
-        self._sent.clear()
+        states = range(3 * self._sets.most)
+        self._users.renumber({n: n - n % 3 for n in states if n % 3})
 
     def query_answered(self, found: Sequence[UserPresence]) -> list[UserPresence]:
         """
@@ -115,9 +125,10 @@ class WatchedPresence:
         session that asked knows nothing.
         """
         for user in users:
-            if user in self._reporters:
-                self._sent.pop(user, None)
-                self.unreported[user] = None
+            state = self._users.get(user)
+            if state is not None:
+                self._users.put(user, state - state % 3)
+                self.unreported.add(user)
 
     def refreshed(self, found: Sequence[UserPresence]) -> None:
         """
@@ -128,25 +139,97 @@ class WatchedPresence:
 
     def _merge(self, presence: UserPresence, *, must_send: bool) -> UserPresence:
         user = presence.user
-        reporters = self._reporters.get(user)
-        if reporters is None:
+        state = self._users.get(user)
+        if state is None:
             return presence
-        if reporters and not presence.online:
+        has_reporters = state >= 3
+        if has_reporters and not presence.online:
             presence = UserPresence(user, True)
-        if presence.online and not reporters:
-            self.unreported[user] = None
-        else:
-            self.unreported.pop(user, None)
-        if must_send or user in self._sent:
-            self._send(presence)
-        else:
-            self._sent[user] = presence.online
+        if presence.online and not has_reporters:
+            self.unreported.add(user)
+        elif self.unreported:
+            self.unreported.discard(user)
+        must_send = must_send or state % 3 != _NOTHING
+        self._note(user, state, presence, must_send=must_send, is_known=True)
         return presence
 
-    def _send(self, presence: UserPresence) -> None:
-        if self._sent.get(presence.user) is not presence.online:
-            self._sent[presence.user] = presence.online
+    def _note(
+        self,
+        user: int,
+        state: int,
+        presence: UserPresence,
+        *,
+        must_send: bool,
+        is_known: bool = False,
+    ) -> None:
+        """
+        Note the state of a user, and send the presence if it has to be and changed.
+
+        @param is_known: whether the session that asked for the presence has it.
+        """
+        sent = _ONLINE if presence.online else _OFFLINE
+        is_changed = state % 3 != sent
+        if must_send or is_known:
+            state += sent - state % 3
+        self._users.put(user, state)
+        if must_send and is_changed:
             self._edge.presence(presence)
+
+
+class ReporterSets:
+    """
+    A number for each set of Messages that report some user as online; 0 for the empty
+    one.
+
+    @ivar most: one more than the highest number.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[frozenset[Hashable], int] = {frozenset(): 0}
+        self._sets: list[frozenset[Hashable]] = [frozenset()]
+        self._free: list[int] = []
+
+    @property
+    def most(self) -> int:
+        return len(self._sets)
+
+    def at(self, number: int) -> frozenset[Hashable]:
+        """
+        Return the set that has a number.
+        """
+        return self._sets[number]
+
+    def number_of(self, reporters: frozenset[Hashable]) -> int:
+        """
+        Return the number of a set.
+        """
+        number = self._numbers.get(reporters)
+        if number is None:
+            if self._free:
+                number = self._free.pop()
+                self._sets[number] = reporters
+            else:
+                number = len(self._sets)
+                self._sets.append(reporters)
+            self._numbers[reporters] = number
+        return number
+
+    def withdraw(self, by: Hashable) -> dict[int, int]:
+        """
+        Remove a Message from all sets.
+
+        @return: the numbers that stand for no set any more, each with the one that
+            takes its place.
+        """
+        moved = {}
+        for reporters, number in list(self._numbers.items()):
+            if by in reporters:
+                del self._numbers[reporters]
+                moved[number] = self.number_of(reporters - {by})
+        for number in moved:
+            self._sets[number] = frozenset()
+        self._free.extend(moved)
+        return moved
 
 
 class PresenceRefresh:
@@ -192,7 +275,7 @@ class PresenceRefresh:
         """
         if self._watching.unreported and now_s >= self._queried_s + _REQUERY_S:
             self._queried_s = now_s
-            self.query(list(self._watching.unreported))
+            self.query(self._watching.unreported.ids())
 
     def query(self, users: Sequence[int]) -> None:
         """

@@ -31,7 +31,7 @@ from wsmsg.connect.upstream.context import (
 )
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.connect.upstream.joins import JoinBarrier, PresenceAcks
-from wsmsg.connect.upstream.outgoing import NetChange, UserListing
+from wsmsg.connect.upstream.outgoing import NetChange, UserListing, WatchChange
 from wsmsg.connect.upstream.send_route import PendingSend, move_sends
 from wsmsg.errors import Unavailable
 from wsmsg.rpc import rest_pb2
@@ -80,7 +80,7 @@ class UpstreamStream:
         self._up = False
         self._listing = UserListing()
         self._users = NetChange()
-        self._watched = NetChange()
+        self._watched = WatchChange(shared.watching.__contains__)
         self._logins: list[rest_pb2.Login] = []
         self._applied = PresenceAcks()
         self._unsent: deque[PendingSend] = deque()
@@ -259,7 +259,7 @@ class UpstreamStream:
             or self._logins
             or self._probe
             or self._shared.cursors.cursors
-            or self._watched.changes
+            or self._watched
             or self._shared.typing.typing
             or self._applied.waiting
             or self._lead is not None
@@ -275,10 +275,8 @@ class UpstreamStream:
         acks = self._applied.waiting or self._probe
         if acks or self._users.changes or self._logins:
             self._fill_presence(batch.presence)
-        if self._watched.changes:
-            added, removed = self._watched.pop()
-            batch.watch.add.extend(added)
-            batch.watch.remove.extend(removed)
+        if self._watched:
+            self._watched.move_into(batch.watch)
         if self._unreached is not None:
             batch.unreached.addresses.extend(self._unreached)
             batch.unreached.SetInParent()
@@ -325,6 +323,7 @@ class UpstreamStream:
         if self._shared.edge.users():
             self._resync = (reason, since_s)
         self._listing.begin()
+        self._watched.begin(self._shared.edge.watched())
         self._heartbeat_s = min(_LONGEST_BEAT_S, welcome.heartbeat_ms / 1000)
         self._number = life.number
         self._up = True

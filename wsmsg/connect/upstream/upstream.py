@@ -296,9 +296,6 @@ class Upstream(Service):
         self._choice.added(stream)
         self.changed_s = self._clock.seconds()
         self._barrier = None  # users who join now wait for this stream as well
-        watched = self._shared.edge.watched()
-        self._watching.watch(watched)
-        stream.watch(watched)
         self._reach.stream_up(stream)
         self._review()
 

@@ -5,11 +5,11 @@ The users at each Connect, as Connect reports them: routes, leases, watchers.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from twisted.internet.interfaces import IReactorTime
 
+from wsmsg.flow.id_table import IdTable
 from wsmsg.message.links.leases import Leases
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.routes import Routes
@@ -26,18 +26,20 @@ MOST_USERS = 1_000_000
 
 class PresenceWatchers:
     """
-    The nodes of the Connects that watch a user, by user, and the users by node.
+    The users that each Connect watches, in 13 bytes a Connect and user.
+
+    There are at most some dozen Connects, so each is asked whether it watches a user;
+    and to forget one costs nothing, however many users it watches.
     """
 
     def __init__(self) -> None:
-        self._nodes: defaultdict[int, set[str]] = defaultdict(set)
-        self._users: defaultdict[str, set[int]] = defaultdict(set)
+        self._users: dict[str, IdTable] = {}
 
     def of(self, user: int) -> Collection[str]:
         """
         Return the nodes that watch the user.
         """
-        return self._nodes.get(user, ())
+        return [node for node, users in self._users.items() if user in users]
 
     def count(self, node: str) -> int:
         """
@@ -45,28 +47,28 @@ class PresenceWatchers:
         """
         return len(self._users.get(node, ()))
 
-    def add(self, node: str, user: int) -> None:
-        self._users[node].add(user)
-        self._nodes[user].add(node)
+    def add(self, node: str, users: Iterable[int]) -> None:
+        """
+        Add users that a Connect watches.
+        """
+        watched = self._users.setdefault(node, IdTable())
+        for user in users:
+            watched.add(user)
 
     def remove(self, node: str, users: Iterable[int]) -> None:
         """
         Remove users that a Connect watches no more.
         """
-        watched = self._users.get(node, set())
-        for user in users:
-            watched.discard(user)
-            nodes = self._nodes.get(user)
-            if nodes is not None:
-                nodes.discard(node)
-                if not nodes:
-                    del self._nodes[user]
+        watched = self._users.get(node)
+        if watched:
+            for user in users:
+                watched.discard(user)
 
     def forget(self, node: str) -> None:
         """
         Remove all users that a Connect watches.
         """
-        self.remove(node, list(self._users.pop(node, ())))
+        self._users.pop(node, None)
 
 
 class LinkUsers:
@@ -142,8 +144,8 @@ class LinkUsers:
         if self._watchers.count(link.node) + len(delta.add) > MOST_WATCHED:
             link.hang_up(f"Connect watches over {MOST_WATCHED} users")
             return
+        self._watchers.add(link.node, delta.add)
         for user in delta.add:
-            self._watchers.add(link.node, user)
             if self.routes.of(user):
                 link.presence(rest_pb2.Presence(user=user, online=True))
 

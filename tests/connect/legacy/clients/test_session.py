@@ -359,7 +359,7 @@ class EndTests(SynchronousTestCase):
         node.answer(ACCEPTED)
         self.assertEqual(set(node.legacy.held.status().values()), {0})
         self.assertEqual(node.registry.count, 0)
-        self.assertEqual(node.registry.watched(), [])
+        self.assertEqual(list(node.registry.watched()), [])
 
     def test_gone_while_looking(self) -> None:
         """
@@ -382,4 +382,4 @@ class EndTests(SynchronousTestCase):
             HeadsView([ConversationHead("u:7:9", 1, 0)], False, "1", "e1")
         )
         self.assertEqual(client.peer.written, [])
-        self.assertEqual(node.registry.watched(), [])
+        self.assertEqual(list(node.registry.watched()), [])

@@ -1,0 +1,91 @@
+"""
+Tests of L{wsmsg.connect.session.watchers}: the memory of watched users at Connect.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.connect.upstream.recording_edge import RecordingEdge
+from tests.memory import traced_bytes
+from wsmsg.connect.session.watchers import Watchers
+from wsmsg.connect.upstream.presence import WatchedPresence
+from wsmsg.model import UserPresence
+
+#: Ids of nineteen digits, as the numbers that applications make from time and node.
+FIRST = 2**62
+_SESSIONS, _EACH = 200, 500
+
+
+class MemoryTests(SynchronousTestCase):
+    """
+    Row 12 of who may: a watched id takes at most 100 bytes at Connect.
+    """
+
+    def watching(self, apart: int) -> int:
+        """
+        Return the bytes for sessions that watch 500 users each, all of them online.
+
+        @param apart: the distance of the first users of two sessions.
+        """
+        sessions = [object() for _ in range(_SESSIONS)]
+        stream = object()
+
+        def make() -> object:
+            watchers: Watchers[object] = Watchers()
+            watching = WatchedPresence(RecordingEdge())
+            for at, session in enumerate(sessions):
+                users = range(FIRST + at * apart, FIRST + at * apart + _EACH)
+                added, _ = watchers.replace(session, tuple(users))
+                watching.watch(added)
+                for user in added:
+                    watching.query_answered([UserPresence(user, True)])
+            for user in watchers.users()[::2]:
+                watching.reported(stream, UserPresence(user, True))
+            return watchers, watching
+
+        return traced_bytes(make)
+
+    def test_row_12_different_users(self) -> None:
+        """
+        Sessions that watch different users take at most 100 bytes a user.
+        """
+        self.assertLess(self.watching(_EACH) / (_SESSIONS * _EACH), 100)
+
+    def test_row_12_same_users(self) -> None:
+        """
+        Sessions that watch the same users take at most 100 bytes a user of a session.
+        """
+        self.assertLess(self.watching(0) / (_SESSIONS * _EACH), 100)
+
+    def test_row_12_two_sessions_each(self) -> None:
+        """
+        The same holds where two sessions watch each user.
+        """
+        self.assertLess(self.watching(_EACH // 2) / (_SESSIONS * _EACH), 100)
+
+
+class WatchersTests(SynchronousTestCase):
+    """
+    The table of users and sessions.
+    """
+
+    def test_places_are_used_again(self) -> None:
+        """
+        A session that ends leaves nothing, and the next one takes its place in the
+        table.
+        """
+        watchers: Watchers[str] = Watchers()
+        for name in ("a", "b", "c"):
+            watchers.add(name, [1001, 1002])
+            watchers.replace(name, [1001])
+        self.assertEqual(sorted(watchers.of(1001)), ["a", "b", "c"])
+        self.assertEqual(watchers.remove("b"), [])
+        self.assertEqual(watchers.add("d", [1003]), [1003])
+        self.assertEqual(sorted(watchers.of(1001)), ["a", "c"])
+        self.assertEqual(list(watchers.of(1003)), ["d"])
+        self.assertEqual(watchers.remove("e"), [])
+        for name in ("a", "c", "d"):
+            watchers.remove(name)
+        self.assertEqual(list(watchers.users()), [])
+        self.assertEqual(vars(watchers._places)["_objects"], {})

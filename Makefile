@@ -11,8 +11,9 @@ MINUTES ?= 60
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration faults bench lint format types \
-	protos docs package tox clean soak stack-install stack-up stack-down test-stack
+.PHONY: help setup demo test unit integration typescript faults bench lint format \
+	types protos vectors docs package tox clean soak stack-install stack-up stack-down \
+	test-stack
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +40,9 @@ unit: $(READY) ## run only the quick tests
 
 integration: $(READY) ## run only the tests with real daemons
 	$(BIN)/python tests/run.py integration
+
+typescript: $(READY) ## build and test the TypeScript client; needs Node 20
+	WSMSG_NODE=required $(BIN)/python tests/run.py typescript
 
 soak: $(READY) ## put load with churn on both daemons for MINUTES (60); their memory must stay flat
 	WSMSG_SOAK=$(MINUTES) $(BIN)/python tests/run.py soak
@@ -73,6 +77,9 @@ types: $(READY) ## check types with mypy, strict
 
 protos: $(READY) ## generate wsmsg/rpc from protos/
 	$(BIN)/python tools/make_rpc.py
+
+vectors: $(READY) ## fill in protos/vectors with what the Python client does
+	$(BIN)/python tools/make_vectors.py
 
 docs: $(READY) ## generate the tables in docs/ from the code
 	$(BIN)/python tools/make_tables.py

@@ -62,12 +62,14 @@ class Suite(NamedTuple):
     @ivar processes: number of trials that share its modules, at the same time.
     @ivar limit_s: seconds after which the stage is ended and has failed.
     @ivar servers: whether it needs real servers.
+    @ivar node: whether it needs Node, and the TypeScript client built.
     """
 
     folders: tuple[str, ...] = ()
     processes: int = 1
     limit_s: float = 900
     servers: bool = False
+    node: bool = False
 
 
 SUITES = {
@@ -75,6 +77,7 @@ SUITES = {
     "integration": Suite(
         ("integration", "conformance/daemons"), processes=2, limit_s=900
     ),
+    "typescript": Suite(("typescript",), node=True),
     "soak": Suite(("soak",), limit_s=900 + 1.2 * _SOAK_S),
     "faults": Suite(("faults",), processes=2, limit_s=900 + _FAULTS_S),
     "stack-faults": Suite(("stack/faults",), limit_s=900 + _FAULTS_S, servers=True),
@@ -249,6 +252,12 @@ def run_suite(stage: str) -> Result:
     if not modules:
         print(f"there are no tests for {stage}")
         return Result(failed=1)
+    if suite.node:
+        built = Command([sys.executable, "-m", "tools.typescript"], 300, live=True)
+        [(_, status)] = run_together([built])
+        if status != 0:
+            # Status 5: there is no Node, and none is required.
+            return Result(skipped=len(modules)) if status == 5 else Result(failed=1)
     if not suite.servers:
         return run_trials(stage, modules, {})
     with real_servers() as environment:

@@ -1,0 +1,92 @@
+/**
+ * Errors that the server names, and the close codes of a connection.
+ *
+ * The table is the one of `docs/protocol.md`.
+ */
+
+/** The name of an error, as `rejected` and `error` frames carry it. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/**
+ * The errors: whether the same request may succeed later, and the close code of a
+ * connection that the error ends.
+ */
+const ERRORS = {
+  internal: { retry: false, close: 1011 },
+  bad_frame: { retry: false, close: 4500 },
+  bad_request: { retry: false, close: 0 },
+  unauthenticated: { retry: false, close: 4501 },
+  forbidden: { retry: false, close: 0 },
+  stale: { retry: false, close: 4502 },
+  replaced: { retry: false, close: 4503 },
+  kicked: { retry: false, close: 4505 },
+  too_large: { retry: false, close: 0 },
+  conflict: { retry: false, close: 0 },
+  not_found: { retry: false, close: 0 },
+  unsupported: { retry: false, close: 0 },
+  rate_limited: { retry: true, close: 0 },
+  overloaded: { retry: true, close: 0 },
+  unavailable: { retry: true, close: 0 },
+} as const;
+
+/** The close codes that have a meaning in the protocol. */
+export const Close = {
+  DONE: 1000,
+  BAD_PROTOCOL: 1002,
+  UNSUPPORTED: 1003,
+  BAD_TEXT: 1007,
+  TOO_LARGE: 1009,
+  BUG: 1011,
+  DRAIN: 1012,
+  RATE_LIMITED: 4001,
+  SLOW_CLIENT: 4002,
+  NO_PONG: 4003,
+  UNAVAILABLE: 4004,
+  BAD_FRAME: 4500,
+  UNAUTHENTICATED: 4501,
+  STALE: 4502,
+  REPLACED: 4503,
+  FORBIDDEN: 4504,
+  KICKED: 4505,
+} as const;
+
+/** Whether the table of errors has this name. */
+export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code);
+
+/** A request that failed, or the end of a client. */
+export class WsmsgError extends Error {
+  override readonly name = "WsmsgError";
+
+  /**
+   * @param code the name of the error in the table of `docs/protocol.md`.
+   * @param reason one sentence for a person; it is the error's message.
+   * @param retryAfterMs the time until a repeat, in milliseconds; 0: no hint.
+   */
+  constructor(
+    readonly code: ErrorCode,
+    readonly reason: string,
+    readonly retryAfterMs = 0,
+  ) {
+    super(reason);
+  }
+
+  /** Whether the same request may be repeated later. */
+  get retry(): boolean {
+    return ERRORS[this.code].retry;
+  }
+
+  /** The close code of a connection that this error ends; 0: the connection goes on. */
+  get close(): number {
+    return ERRORS[this.code].close;
+  }
+}
+
+/** Returns the error that the server named; an unknown name is `internal`. */
+export const fromCode = (code: string, reason: string, retryAfterMs = 0): WsmsgError =>
+  new WsmsgError(isErrorCode(code) ? code : "internal", reason, retryAfterMs);
+
+const FINAL: ReadonlySet<number> = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010]);
+
+/** Whether a client should reconnect after this close code. */
+export const reconnectAllowed = (code: number): boolean =>
+  !FINAL.has(code) && !(code >= 4500 && code <= 4999);

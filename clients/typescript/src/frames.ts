@@ -1,0 +1,268 @@
+/**
+ * The frames of the client protocol.
+ *
+ * `docs/protocol.md` describes each of them.  Fields are spelled as on the wire.  A frame
+ * to the server leaves out the fields that have their defaults.
+ */
+
+import {
+  decimal, flag, id, integer, list, object, optional, text,
+  type Read,
+} from "./decode.js";
+import type { Id } from "./ids.js";
+
+const no = optional(flag, false);
+const none = optional(text, "");
+const zero = optional(integer, 0);
+
+const receipt = { conversation: text, user: id, read: zero, delivered: zero };
+
+const head = object({
+  conversation: text,
+  head: integer,
+  read: zero,
+  delivered: zero,
+  time: zero,
+  others: optional(list(object(receipt)), []),
+  unread: zero,
+});
+
+const limits = object({
+  content_bytes: integer,
+  frame_bytes: integer,
+  window: integer,
+  sends_per_s: integer,
+  page: integer,
+  watch: integer,
+  unnumbered: no,
+});
+
+const deliver = {
+  conversation: text,
+  seq: integer,
+  message_id: id,
+  from: id,
+  content: text,
+  kind: integer,
+  time: integer,
+  client_id: none,
+};
+
+const member = object({ user: id, joined: zero });
+
+const heads = optional(list(head), []);
+
+/** The fields of each frame from the server, by its type. */
+export const SERVER = {
+  welcome: object({
+    user: id,
+    session: text,
+    heartbeat_s: decimal,
+    limits,
+    time: integer,
+    heads,
+    more: no,
+    synced: optional(flag, true),
+    position: none,
+    epoch: none,
+    expires: zero,
+  }),
+  accepted: object({ client_id: text, time: integer, conversation: none }),
+  rejected: object({
+    client_id: text,
+    code: text,
+    reason: text,
+    retry_after_ms: zero,
+    uncertain: no,
+  }),
+  deliver: object(deliver),
+  page: object({
+    id: text,
+    conversation: text,
+    messages: list(object(deliver)),
+    head: integer,
+    more: no,
+    epoch: none,
+  }),
+  heads: object({ id: text, heads: list(head), more: no, position: none, epoch: none }),
+  receipt: object(receipt),
+  presence: object({ user: id, online: flag, last_seen: zero }),
+  typing: object({ conversation: text, user: optional(id, "0") }),
+  resync: object({ reason: text }),
+  goaway: object({
+    reason: text,
+    after_ms: integer,
+    alternatives: optional(list(text), []),
+  }),
+  error: object({ code: text, reason: text, id: none, retry_after_ms: zero }),
+  pong: object({ nonce: none, checked_ms: zero, witness: none }),
+  group: object({
+    id: text,
+    group: id,
+    name: text,
+    owner: id,
+    history: no,
+    count: zero,
+    members: optional(list(member), []),
+    more: no,
+  }),
+  expiring: object({ expires: integer }),
+  refreshed: object({ id: text, expires: zero }),
+} as const;
+
+/** The name of a frame from the server. */
+export type ServerType = keyof typeof SERVER;
+
+/** A frame from the server of one type. */
+export type From<T extends ServerType> = { readonly type: T } & Read<(typeof SERVER)[T]>;
+
+/** A frame from the server. */
+export type ServerFrame = { [T in ServerType]: From<T> }[ServerType];
+
+/** A conversation in `welcome` and `heads`: its last number, and the progress in it. */
+export type Head = Read<typeof head>;
+
+/** The limits of a connection. */
+export type Limits = Read<typeof limits>;
+
+/** A message, also in a `page`, where it may have a type. */
+export type Deliver = Read<typeof SERVER.deliver>;
+
+/** How far a user is in a conversation. */
+export type Receipt = Read<typeof SERVER.receipt>;
+
+/** The first frame of a connection. */
+export interface Hello {
+  readonly type: "hello";
+  readonly token?: string;
+  readonly device: string;
+  readonly position: string;
+  readonly client: string;
+  readonly witness: string;
+}
+
+/** A message to a user or to a group. */
+export interface Send {
+  readonly type: "send";
+  readonly client_id: string;
+  readonly to: Id;
+  readonly group: Id;
+  readonly content: string;
+  readonly kind: number;
+  readonly repeat?: true;
+}
+
+/** A request to recall a message of the user. */
+export interface Recall {
+  readonly type: "recall";
+  readonly client_id: string;
+  readonly conversation: string;
+  readonly seq: number;
+  readonly repeat?: true;
+}
+
+/** A request to create a group. */
+export interface CreateGroup {
+  readonly type: "create_group";
+  readonly client_id: string;
+  readonly name: string;
+  readonly members: readonly Id[];
+  readonly history: boolean;
+  readonly repeat?: true;
+}
+
+/** A request to add members to a group, and to remove others. */
+export interface ChangeGroup {
+  readonly type: "change_group";
+  readonly client_id: string;
+  readonly group: Id;
+  readonly add: readonly Id[];
+  readonly remove: readonly Id[];
+  readonly repeat?: true;
+}
+
+/** What the server accepts or rejects, once for each `client_id`. */
+export type Submission = Send | Recall | CreateGroup | ChangeGroup;
+
+/** A query for messages. */
+export interface Sync {
+  readonly type: "sync";
+  readonly id: string;
+  readonly conversation: string;
+  readonly after: number;
+  readonly limit?: number;
+}
+
+/** A query for conversations. */
+export interface Conversations {
+  readonly type: "conversations";
+  readonly id: string;
+  readonly position: string;
+}
+
+/** A query for a group and its members. */
+export interface Members {
+  readonly type: "members";
+  readonly id: string;
+  readonly group: Id;
+  readonly after: Id;
+  readonly limit: number;
+}
+
+/** A query that the server answers by its id. */
+export type Request = Sync | Conversations | Members;
+
+/** A report of what this device has. */
+export interface Delivered {
+  readonly type: "delivered";
+  readonly conversation: string;
+  readonly seq: number;
+}
+
+/** A report of what the person has seen. */
+export interface ReadMark {
+  readonly type: "read";
+  readonly conversation: string;
+  readonly seq: number;
+  readonly message_id?: Id;
+}
+
+/** The other frames to the server. */
+export interface Typing {
+  readonly type: "typing";
+  readonly conversation: string;
+}
+
+/** The users whose presence is of interest. */
+export interface Watch {
+  readonly type: "watch";
+  readonly users: readonly Id[];
+}
+
+/** A question whether the server is alive. */
+export interface Ping {
+  readonly type: "ping";
+  readonly nonce: string;
+}
+
+/** A new token for the session. */
+export interface Refresh {
+  readonly type: "refresh";
+  readonly token: string;
+  readonly id: string;
+}
+
+/** A frame to the server. */
+export type ClientFrame =
+  | Hello | Submission | Request | Delivered | ReadMark | Typing | Watch | Ping | Refresh;
+
+/** The kind of a plain text. */
+export const TEXT = 1;
+/** The kinds from this one up are the server's. */
+export const FIRST_EVENT = 1000;
+/** The kind of an event that changes a group. */
+export const GROUP = 1001;
+/** The kind of an event that recalls a message. */
+export const RECALL = 1002;
+/** The kind of a message that was recalled. */
+export const RECALLED = 1003;

@@ -1,0 +1,72 @@
+/**
+ * The queue of events for the program, bounded whatever the program does.
+ *
+ * A newer event replaces an older one of the same kind where only the newest matters,
+ * and drops the oldest one otherwise.  Messages, which must not be lost, are not queued
+ * while there is no room: the client asks for them later.
+ */
+
+import { isStored, type Event } from "./events.js";
+
+/** Events in their order. */
+export class EventQueue {
+  readonly #waiting = new Map<string | number, Event>();
+  readonly #other = new Set<string | number>();
+  readonly #limit: number;
+  #messages = 0;
+  #made = 0;
+
+  /** @param messages most messages in the queue; as many other events fit. */
+  constructor(messages: number) {
+    this.#limit = messages;
+  }
+
+  /** The number of messages that still fit. */
+  get room(): number {
+    return this.#limit - this.#messages;
+  }
+
+  /** Queues an event; a receipt, presence or typing replaces the one before it. */
+  put(event: Event): void {
+    if (isStored(event)) {
+      this.#messages += 1;
+      this.#made += 1;
+      this.#waiting.set(this.#made, event);
+      return;
+    }
+    const key = this.#key(event);
+    this.#waiting.set(key, event);
+    this.#other.add(key);
+    if (this.#other.size > this.#limit) {
+      for (const oldest of this.#other) {
+        this.#other.delete(oldest);
+        this.#waiting.delete(oldest);
+        break;
+      }
+    }
+  }
+
+  /** Removes and returns the oldest event. */
+  take(): Event | undefined {
+    for (const [key, event] of this.#waiting) {
+      this.#waiting.delete(key);
+      if (isStored(event)) this.#messages -= 1;
+      else this.#other.delete(key);
+      return event;
+    }
+    return undefined;
+  }
+
+  #key(event: Event): string | number {
+    switch (event.type) {
+      case "receiptReceived":
+      case "typingReceived":
+        return `${event.type} ${event.user} ${event.conversation}`;
+      case "presenceChanged":
+        return `${event.type} ${event.user}`;
+      default:
+        this.#made += 1;
+        return this.#made;
+    }
+  }
+}

@@ -1,0 +1,228 @@
+/** Events that the client gives to the program. */
+
+import type { WsmsgError } from "../errors.js";
+import {
+  FIRST_EVENT, GROUP, RECALL, RECALLED,
+  type Deliver, type Receipt,
+} from "../frames.js";
+import { id, list, object, optional, flag, text } from "../decode.js";
+import { groupIn, isGreater, type Id } from "../ids.js";
+
+/** The server has accepted a message, and will not lose it. */
+export interface SendAccepted {
+  readonly clientId: string;
+  /** When it was accepted by the server's clock, in milliseconds since 1970. */
+  readonly timeMs: number;
+  /** The conversation of the new group, for a request to create one; else empty. */
+  readonly conversation: string;
+}
+
+/** What messages and events with a place in a conversation have in common. */
+export interface Stored {
+  readonly conversation: string;
+  /** The number in the conversation; 0: the server does not number messages. */
+  readonly seq: number;
+  readonly messageId: Id;
+  readonly sender: Id;
+  /** When it was accepted, in milliseconds since 1970. */
+  readonly timeMs: number;
+  /** The sender's own id for it; empty if another user sent it. */
+  readonly clientId: string;
+  /** The user of this client sent it, from any device. */
+  readonly mine: boolean;
+}
+
+/** A message in a conversation of the user, perhaps one that the user sent. */
+export interface MessageReceived extends Stored {
+  readonly type: "messageReceived";
+  readonly content: string;
+  readonly kind: number;
+  /** The sender recalled it, so it has no content. */
+  readonly recalled: boolean;
+}
+
+/** The sender created a group, or added and removed members. */
+export interface GroupChanged extends Stored {
+  readonly type: "groupChanged";
+  readonly group: Id;
+  /** The group was created; only then are `name` and `history` set. */
+  readonly created: boolean;
+  readonly name: string;
+  /** New members read from the first message on. */
+  readonly history: boolean;
+  readonly added: readonly Id[];
+  readonly removed: readonly Id[];
+}
+
+/** The sender recalled one of their messages, which is not to be shown any more. */
+export interface MessageRecalled extends Stored {
+  readonly type: "messageRecalled";
+  /** The `seq` of that message. */
+  readonly recalled: number;
+}
+
+/** A message or an event in its place. */
+export type StoredEvent = MessageReceived | GroupChanged | MessageRecalled;
+
+/** Another member has received and read messages up to these numbers. */
+export interface ReceiptReceived {
+  readonly type: "receiptReceived";
+  readonly conversation: string;
+  readonly user: Id;
+  readonly delivered: number;
+  readonly read: number;
+}
+
+/** A watched user came online or went offline. */
+export interface PresenceChanged {
+  readonly type: "presenceChanged";
+  readonly user: Id;
+  readonly online: boolean;
+  /** Milliseconds since 1970; 0: never seen. */
+  readonly lastSeenMs: number;
+}
+
+/** A user is typing. */
+export interface TypingReceived {
+  readonly type: "typingReceived";
+  readonly conversation: string;
+  readonly user: Id;
+}
+
+/** The server has authenticated the user; missed messages follow. */
+export interface Connected {
+  readonly type: "connected";
+  readonly user: Id;
+  readonly session: string;
+}
+
+/** There is no connection; the client will try again. */
+export interface Reconnecting {
+  readonly type: "reconnecting";
+  readonly reason: string;
+  /** Seconds until the next attempt. */
+  readonly delayS: number;
+}
+
+/** There is no connection, and the client will not try again. */
+export interface Closed {
+  readonly type: "closed";
+  readonly reason: string;
+  /** `undefined`: the program closed the client. */
+  readonly error: WsmsgError | undefined;
+}
+
+/** The state of the connection. */
+export type StateChanged = Connected | Reconnecting | Closed;
+
+/**
+ * The server has another history than before: an older copy of its store was restored.
+ * What the program has may not be there any more.  The client gives the program what is
+ * new in this history, and sends the user's messages of this run again.
+ */
+export interface HistoryReplaced {
+  readonly type: "historyReplaced";
+  readonly epoch: string;
+}
+
+/** Like {@link HistoryReplaced}, but the server has not noticed it. */
+export interface HistoryRewound {
+  readonly type: "historyRewound";
+  readonly epoch: string;
+  /** The conversation in which the client found it. */
+  readonly conversation: string;
+}
+
+/** The result of a send for which no call waits: an earlier run left it unsent. */
+export interface SendSettled {
+  readonly type: "sendSettled";
+  readonly clientId: string;
+  /** `undefined`: the server refused it for good. */
+  readonly accepted: SendAccepted | undefined;
+  readonly error: WsmsgError | undefined;
+}
+
+/** Positions and unsent messages are not kept across reloads, for the reason given. */
+export interface MemoryOnly {
+  readonly type: "memoryOnly";
+  readonly reason: string;
+}
+
+/** An event for the program. */
+export type Event =
+  | StoredEvent | ReceiptReceived | PresenceChanged | TypingReceived | StateChanged
+  | HistoryReplaced | HistoryRewound | SendSettled | MemoryOnly;
+
+/** Whether an event has a place in a conversation. */
+export const isStored = (event: Event): event is StoredEvent => "messageId" in event;
+
+const change = object({
+  created: optional(flag, false),
+  name: optional(text, ""),
+  history: optional(flag, false),
+  add: optional(list(id), []),
+  remove: optional(list(id), []),
+});
+
+const USERS = 1000;
+
+const groupChanged = (frame: Deliver, common: Stored): GroupChanged | undefined => {
+  const group = groupIn(frame.conversation);
+  try {
+    const found = change(JSON.parse(frame.content), "content");
+    const { created, name, history, add, remove } = found;
+    const users = [...add, ...remove];
+    const valid =
+      users.every((user) => isGreater(user, "0") && !user.startsWith("-")) &&
+      users.length <= USERS + Number(created) &&
+      (created ? name !== "" && !remove.length : users.length > 0) &&
+      !add.some((user) => remove.includes(user));
+    if (!group || !valid) return undefined;
+    return {
+      type: "groupChanged", ...common,
+      group, created, name, history, added: add, removed: remove,
+    };
+  } catch {
+    return undefined; // Perhaps of a newer server: the program gets it as a message.
+  }
+};
+
+const messageRecalled = (frame: Deliver, common: Stored): MessageRecalled | undefined => {
+  const recalled = /^[1-9][0-9]{0,15}$/.test(frame.content) ? Number(frame.content) : 0;
+  return Number.isSafeInteger(recalled) && recalled
+    ? { type: "messageRecalled", ...common, recalled }
+    : undefined;
+};
+
+/** Returns what a message says to this user. */
+export const received = (frame: Deliver, user: Id): StoredEvent => {
+  const common: Stored = {
+    conversation: frame.conversation,
+    seq: frame.seq,
+    messageId: frame.message_id,
+    sender: frame.from,
+    timeMs: frame.time,
+    clientId: frame.client_id,
+    mine: frame.from === user,
+  };
+  const { content, kind } = frame;
+  const event =
+    kind < FIRST_EVENT ? undefined
+    : kind === GROUP ? groupChanged(frame, common)
+    : kind === RECALL ? messageRecalled(frame, common)
+    : undefined;
+  return event ?? {
+    type: "messageReceived", ...common, content, kind, recalled: kind === RECALLED,
+  };
+};
+
+/** Returns the numbers of a frame and of an earlier event, whichever are higher. */
+export const mergedReceipt = (
+  frame: Receipt, known: ReceiptReceived | undefined,
+): ReceiptReceived => ({
+  type: "receiptReceived",
+  conversation: frame.conversation,
+  user: frame.user,
+  delivered: Math.max(frame.delivered, frame.read, known?.delivered ?? 0),
+  read: Math.max(frame.read, known?.read ?? 0),
+});

@@ -1,0 +1,349 @@
+/**
+ * Received messages: each once, in the order of numbers, without a gap.
+ *
+ * Two numbers matter for each conversation: the last that the program was given (`seq`),
+ * and the last that exists (`head`).
+ *
+ *     deliver seq+1   give it to the program, then held messages behind it
+ *     deliver <= seq  a repeat: drop it
+ *     deliver > seq+1 a gap: hold the message, send sync after seq
+ *     head > seq      a gap without a message to hold
+ *     a page          complete up to its last message: numbers missing in it are not for
+ *                     this user
+ *
+ * A conversation that is behind waits for its turn, because the number of open syncs is
+ * limited, and because the program may not take the messages that it already has.
+ */
+
+import type { Deliver, From, Head, Sync } from "../frames.js";
+import { isGreater, type Id } from "../ids.js";
+import { Inflow, type Position } from "./inflow.js";
+
+/**
+ * The point from which a conversation without a position is read: from its first message,
+ * after the last that the user has on any device, or from now on.
+ */
+export type Start = "beginning" | "delivered" | "latest";
+
+const HELD = 256;
+const SYNCS = 4;
+// Messages that are recognized by their ids when the server has another history.
+const RECENT = 4096;
+const STALE_S = 1;
+
+const first = <T>(all: Iterable<T>): T | undefined => {
+  for (const one of all) return one;
+  return undefined;
+};
+
+/** What {@link Inbound} is made with. */
+export interface InboundOptions {
+  /** Called with each message, in order. */
+  readonly give: (message: Deliver) => void;
+  /** Returns the number of messages that the program can be given now. */
+  readonly room: () => number;
+  /** Nothing is asked for while there is room for fewer messages. */
+  readonly refill: number;
+  readonly start: Start;
+  /** The positions of an earlier run. */
+  readonly positions: ReadonlyMap<string, Position>;
+  /** An earlier run knew all conversations. */
+  readonly listed: boolean;
+}
+
+/** All conversations of the user. */
+export class Inbound {
+  readonly #options: InboundOptions;
+  #inflows = new Map<string, Inflow>();
+  readonly #recent = new Map<Id, Inflow>();
+  readonly #queue = new Set<string>();
+  readonly #open = new Map<string, string>();
+  #made = 0;
+  #listed: boolean;
+  #notBefore = 0;
+
+  constructor(options: InboundOptions) {
+    this.#options = options;
+    this.#listed = options.listed;
+    for (const [name, position] of options.positions) {
+      this.#inflows.set(name, Inflow.resumed(position));
+      this.#lookAt(name);
+    }
+  }
+
+  /** Returns the positions from which a later run can continue. */
+  *positions(): Iterable<readonly [string, Position]> {
+    for (const [name, inflow] of this.#inflows) yield [name, inflow.position];
+  }
+
+  /** Returns the last message of a conversation; of an empty name, the newest of all. */
+  lastOf(name: string): readonly [string, Position] | undefined {
+    if (!name) return this.#newest();
+    const inflow = this.#inflows.get(name);
+    return inflow?.last.seq ? [name, inflow.last] : undefined;
+  }
+
+  #newest(): readonly [string, Position] | undefined {
+    let newest: readonly [string, Position] | undefined;
+    for (const [name, inflow] of this.#inflows) {
+      if (inflow.takenId === "0" || inflow.taken < inflow.before) continue;
+      if (!newest || isGreater(inflow.takenId, newest[1].messageId)) {
+        newest = [name, inflow.position];
+      }
+    }
+    return newest;
+  }
+
+  /**
+   * Forgets all numbers: the server has another history.  A conversation of which the
+   * program was given nothing begins as a new one.
+   */
+  beginAnew(): void {
+    this.#open.clear();
+    this.#queue.clear();
+    this.#listed = false;
+    this.#inflows = new Map([...this.#inflows].filter(([, i]) => i.givenId !== "0"));
+    for (const inflow of this.#inflows.values()) inflow.beginAnew();
+  }
+
+  /** Returns the last known number of a conversation; 0 if there is none. */
+  head(conversation: string): number {
+    return this.#inflows.get(conversation)?.head ?? 0;
+  }
+
+  /** Records that the program has processed a message. */
+  took(conversation: string, seq: number, messageId: Id): void {
+    this.#inflows.get(conversation)?.took(seq, messageId);
+  }
+
+  /** Whether no message that is known to exist is missing. */
+  get settled(): boolean {
+    return !this.#queue.size && !this.#open.size;
+  }
+
+  /**
+   * Applies the known lengths of conversations.
+   *
+   * @param complete the list of changed conversations ends with these.
+   * @returns the conversations that are shorter than what the program was given.
+   */
+  merge(heads: Iterable<Head>, complete: boolean): string[] {
+    const shorter: string[] = [];
+    for (const head of heads) {
+      const inflow = this.#inflows.get(head.conversation);
+      if (!inflow) {
+        this.#inflows.set(head.conversation, new Inflow(this.#begin(head), head.head));
+      } else {
+        inflow.raiseHead(head.head);
+        if (head.head < inflow.seq) shorter.push(head.conversation);
+      }
+      this.#lookAt(head.conversation);
+    }
+    this.#listed ||= complete;
+    return shorter;
+  }
+
+  /**
+   * Processes a message that arrived live.
+   *
+   * @returns `false` if it has a number that the program was given already, and is not
+   *   known to be the same message.
+   */
+  delivered(message: Deliver): boolean {
+    const inflow = this.#inflows.get(message.conversation);
+    const known = !inflow || message.seq > inflow.seq;
+    this.#arrived(message);
+    this.#lookAt(message.conversation);
+    return known || this.#recent.has(message.message_id);
+  }
+
+  /** Whether a page shows that the conversation ends before the number of its sync. */
+  isRewoundIn(page: From<"page">): boolean {
+    const inflow = this.#inflows.get(this.#open.get(page.id) ?? "");
+    return inflow !== undefined && page.head < inflow.syncAfter;
+  }
+
+  /**
+   * Processes a page.
+   *
+   * @returns whether it answers a sync of this object.
+   */
+  page(page: From<"page">, now: number): boolean {
+    const inflow = this.#answered(page.id);
+    if (!inflow) return false;
+    const [name, flow] = inflow;
+    const messages = page.messages.filter((m) => m.conversation === name);
+    if (messages.length) {
+      flow.raiseHead(page.head);
+      this.#walk(flow, messages);
+    } else if (flow.held.size) {
+      // The page ends before the held messages; a repeat would give the same now.
+      this.#notBefore = Math.max(this.#notBefore, now + STALE_S);
+    } else {
+      flow.head = flow.seq;
+    }
+    this.#lookAt(name);
+    return true;
+  }
+
+  /**
+   * Processes an error as the answer to a sync.
+   *
+   * @param retryAt the time to ask again; `undefined`: never, as for a group that the user
+   *   has left: the held messages are all that will come.
+   * @returns whether it answers a sync of this object.
+   */
+  refused(syncId: string, retryAt: number | undefined): boolean {
+    const inflow = this.#answered(syncId);
+    if (!inflow) return false;
+    const [name, flow] = inflow;
+    if (retryAt === undefined) this.#giveUp(flow);
+    else this.#notBefore = Math.max(this.#notBefore, retryAt);
+    this.#lookAt(name);
+    return true;
+  }
+
+  #answered(syncId: string): readonly [string, Inflow] | undefined {
+    const name = this.#open.get(syncId);
+    const inflow = name === undefined ? undefined : this.#inflows.get(name);
+    if (name === undefined || !inflow) return undefined;
+    this.#open.delete(syncId);
+    inflow.syncId = "";
+    return [name, inflow];
+  }
+
+  /** Gives the held messages to the program, since no others will come. */
+  #giveUp(inflow: Inflow): void {
+    while (inflow.held.size && this.#options.room() > 0) {
+      inflow.seq = Math.min(...inflow.held.keys()) - 1;
+      this.#release(inflow);
+    }
+    inflow.head = inflow.held.size ? Math.max(...inflow.held.keys()) : inflow.seq;
+  }
+
+  /** Forgets the open syncs of a lost connection. */
+  lost(): void {
+    this.#open.clear();
+    this.#notBefore = 0;
+    for (const [name, inflow] of this.#inflows) {
+      inflow.syncId = "";
+      this.#lookAt(name);
+    }
+  }
+
+  /** Returns the queries to send now. */
+  due(now: number): Sync[] {
+    const frames: Sync[] = [];
+    while ((this.nextDue(now) ?? Infinity) <= now) {
+      const name = first(this.#queue) ?? "";
+      this.#queue.delete(name);
+      const inflow = this.#inflows.get(name);
+      if (!inflow) continue;
+      inflow.queued = false;
+      this.#release(inflow);
+      if (inflow.behind) {
+        this.#made += 1;
+        const id = `i${this.#made}`;
+        inflow.sync(id);
+        this.#open.set(id, name);
+        frames.push({ type: "sync", id, conversation: name, after: inflow.seq });
+      }
+    }
+    return frames;
+  }
+
+  /** The time at which {@link due} will return more if nothing happens until then. */
+  nextDue(now: number): number | undefined {
+    if (!this.#queue.size || this.#open.size >= SYNCS) return undefined;
+    if (this.#options.room() < this.#options.refill) return undefined;
+    return Math.max(now, this.#notBefore);
+  }
+
+  #begin(head: Head): number {
+    switch (this.#options.start) {
+      case "beginning":
+        return 0;
+      case "delivered":
+        return Math.min(head.delivered, head.head);
+      case "latest":
+        return this.#listed ? 0 : head.head;
+    }
+  }
+
+  #arrived(message: Deliver): void {
+    let inflow = this.#inflows.get(message.conversation);
+    if (!inflow) {
+      const at = this.#beginLive(message);
+      if (at === undefined) return;
+      inflow = new Inflow(at, at);
+      this.#inflows.set(message.conversation, inflow);
+    }
+    inflow.raiseHead(message.seq);
+    this.#passOn(inflow, message);
+  }
+
+  #walk(inflow: Inflow, messages: Iterable<Deliver>): void {
+    let before = inflow.seq;
+    for (const message of messages) {
+      if (message.seq > before + 1 && inflow.seq >= before) {
+        // No message there is for this user; a wait would never end.
+        inflow.seq = message.seq - 1;
+      }
+      inflow.raiseHead(message.seq);
+      this.#passOn(inflow, message);
+      before = message.seq;
+    }
+  }
+
+  #passOn(inflow: Inflow, message: Deliver): void {
+    if (message.seq <= inflow.seq) return;
+    if (message.seq === inflow.seq + 1 || inflow.held.size < HELD) {
+      inflow.held.set(message.seq, message);
+      this.#release(inflow);
+    }
+  }
+
+  #release(inflow: Inflow): void {
+    while (inflow.held.size && this.#options.room() > 0) {
+      const following = inflow.nextHeld();
+      if (!following) break;
+      const known = this.#recent.has(following.message_id) || inflow.isKnown(following);
+      if (inflow.before && known) {
+        inflow.skip(following);
+        continue;
+      }
+      inflow.give(following);
+      this.#remember(inflow, following.message_id);
+      this.#options.give(following);
+    }
+  }
+
+  #remember(inflow: Inflow, messageId: Id): void {
+    this.#recent.set(messageId, inflow);
+    if (this.#recent.size <= RECENT) return;
+    const oldest = first(this.#recent);
+    if (!oldest) return;
+    this.#recent.delete(oldest[0]);
+    oldest[1].know(oldest[0]);
+  }
+
+  /**
+   * Returns the start of a conversation that a live message is the first sign of;
+   * `undefined` if the list of conversations, which is still to come, decides it.
+   */
+  #beginLive(message: Deliver): number | undefined {
+    if (this.#listed || this.#options.start === "beginning") return 0;
+    return this.#options.start === "latest" ? message.seq - 1 : undefined;
+  }
+
+  #lookAt(name: string): void {
+    const inflow = this.#inflows.get(name);
+    if (!inflow) return;
+    if (!inflow.behind) {
+      inflow.held.clear();
+    } else if (!inflow.queued && !inflow.syncId) {
+      inflow.queued = true;
+      this.#queue.add(name);
+    }
+  }
+}

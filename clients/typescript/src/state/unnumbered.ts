@@ -1,0 +1,89 @@
+/**
+ * Received messages of a server without numbers: the client cannot ask for a message
+ * again, so it gives each to the program on arrival, and drops repeats.
+ */
+
+import type { Deliver, ReadMark } from "../frames.js";
+import type { Id } from "../ids.js";
+
+const REMEMBERED = 10_000;
+
+const remember = <T>(where: Map<string, T>, key: string, value: T): void => {
+  where.set(key, value);
+  if (where.size > REMEMBERED) {
+    for (const oldest of where.keys()) {
+      where.delete(oldest);
+      return;
+    }
+  }
+};
+
+const hash = (content: string): number => {
+  let sum = content.length;
+  for (let i = 0; i < content.length; i++) sum = (sum * 31 + content.charCodeAt(i)) | 0;
+  return sum;
+};
+
+/** The messages of one user. */
+export class Unnumbered {
+  readonly #give: (message: Deliver) => void;
+  readonly #room: () => number;
+  readonly #came = new Map<string, true>();
+  readonly #untold = new Map<string, ReadMark>();
+  readonly #told = new Map<string, ReadMark>();
+  /** Messages that arrived while there was no room; they are lost. */
+  lostCount = 0;
+
+  constructor(give: (message: Deliver) => void, room: () => number) {
+    this.#give = give;
+    this.#room = room;
+  }
+
+  /** Processes a message.  Ids are not quite unique here, so contents are compared. */
+  delivered(message: Deliver): void {
+    const { message_id, conversation, from, content } = message;
+    const key = `${message_id} ${from} ${hash(content)} ${conversation}`;
+    if (this.#came.has(key)) return;
+    if (this.#room() <= 0) {
+      this.lostCount += 1;
+      return;
+    }
+    remember(this.#came, key, true);
+    this.#give(message);
+  }
+
+  /** Records that the user has read this message. */
+  read(conversation: string, messageId: Id): void {
+    const key = `${messageId} ${conversation}`;
+    if (!this.#told.has(key)) {
+      remember(this.#untold, key, {
+        type: "read", conversation, seq: 0, message_id: messageId,
+      });
+    }
+  }
+
+  /** Whether there is something to report. */
+  get waiting(): boolean {
+    return this.#untold.size > 0;
+  }
+
+  /** Returns the frames to write now, up to a limit. */
+  due(limit: number): ReadMark[] {
+    const frames: ReadMark[] = [];
+    for (const [key, mark] of this.#untold) {
+      if (frames.length >= limit) break;
+      this.#untold.delete(key);
+      remember(this.#told, key, mark);
+      frames.push(mark);
+    }
+    return frames;
+  }
+
+  /** Repeats the last reports of a lost connection. */
+  lost(): void {
+    const again = [...this.#told, ...this.#untold];
+    this.#told.clear();
+    this.#untold.clear();
+    for (const [key, mark] of again) remember(this.#untold, key, mark);
+  }
+}

@@ -1,0 +1,262 @@
+/**
+ * Players of the shared vectors: each plays the steps of a scenario to one part of the
+ * client, and returns the effects as `tools/make_vectors.py` spells them.
+ */
+
+import { checked, checkedId, checkedUsers } from "../src/checks.js";
+import { Unreadable } from "../src/decode.js";
+import { WsmsgError } from "../src/errors.js";
+import type { Request, ServerFrame, Submission } from "../src/frames.js";
+import { decode, encode } from "../src/json.js";
+import type { Event } from "../src/state/events.js";
+import { Exchange } from "../src/state/exchange.js";
+import { HeartbeatTimer } from "../src/state/heartbeat.js";
+import { NOTHING } from "../src/state/saved.js";
+import { Reconnect } from "../src/state/reconnect.js";
+
+/** A line of a file of vectors. */
+export type Line = Readonly<Record<string, unknown>>;
+
+/** Plays one step, and returns its effects. */
+export interface Player {
+  play(step: Line): Line;
+}
+
+const text = (value: unknown): string => String(value);
+
+/**
+ * Returns a value as both clients are compared: without fields that are zero, empty or
+ * false, with integers as texts, and the names of fields in small letters.
+ */
+export const plain = (value: unknown): unknown => {
+  if (typeof value === "number") return Number.isInteger(value) ? text(value) : value;
+  if (Array.isArray(value)) return value.map(plain);
+  if (value instanceof WsmsgError) {
+    return plain({ code: value.code, retry_after_ms: value.retryAfterMs });
+  }
+  if (value instanceof Map) return plain(Object.fromEntries(value));
+  if (typeof value !== "object" || value === null) return value;
+  const fields = Object.entries(value).map(([name, one]) => [
+    name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), plain(one),
+  ] as const);
+  return Object.fromEntries(fields.filter(([, one]) => !isZero(one)));
+};
+
+const isZero = (value: unknown): boolean =>
+  value === undefined || value === "0" || value === "" || value === false || value === 0 ||
+  (typeof value === "object" && value !== null && Object.keys(value).length === 0);
+
+const told = (event: Event): unknown => {
+  const { type, ...rest } = event;
+  return { event: type.charAt(0).toUpperCase() + type.slice(1), ...rest };
+};
+
+// The frames of the vectors leave out what a program need not say.
+const submission = (line: Line): Submission => {
+  const { type, client_id } = line as { type: string; client_id: string };
+  const id = (name: string) => checkedId(text(line[name] ?? 0), name, true);
+  const users = (name: string) =>
+    checkedUsers(((line[name] ?? []) as unknown[]).map(text), name);
+  switch (type) {
+    case "send":
+      return {
+        type, client_id, to: id("to"), group: id("group"),
+        content: (line["content"] ?? "") as string, kind: (line["kind"] ?? 1) as number,
+      };
+    case "recall":
+      return {
+        type, client_id,
+        conversation: line["conversation"] as string, seq: line["seq"] as number,
+      };
+    case "create_group":
+      return {
+        type, client_id, name: line["name"] as string, members: users("members"),
+        history: line["history"] === true,
+      };
+    case "change_group":
+      return {
+        type, client_id, group: id("group"), add: users("add"), remove: users("remove"),
+      };
+    default:
+      throw new Error(`no submission: ${type}`);
+  }
+};
+
+const frame = (line: Line): ServerFrame => {
+  const found = decode(JSON.stringify(line));
+  if (!found) throw new Error(`no frame: ${JSON.stringify(line)}`);
+  return found;
+};
+
+class ExchangePlayer implements Player {
+  #exchange: Exchange;
+  readonly #options: Line;
+  #effects: Record<string, unknown[]> = {};
+
+  constructor(scenario: Line) {
+    this.#options = (scenario["options"] ?? {}) as Line;
+    this.#exchange = this.#begin(NOTHING);
+  }
+
+  #begin(saved: typeof NOTHING): Exchange {
+    const { start, queued_messages, unsent } = this.#options;
+    return new Exchange({
+      device: "d",
+      client: "test",
+      saved,
+      start: (start ?? "beginning") as "beginning",
+      queuedMessages: (queued_messages ?? 1000) as number,
+      unsent: (unsent ?? 10_000) as number,
+      onSettled: (clientId, outcome) => {
+        const failed = outcome instanceof WsmsgError;
+        this.#effect("settled", {
+          clientId, ...(failed ? { error: outcome } : { accepted: outcome }),
+        });
+      },
+      onAnswer: (id, answer) =>
+        this.#effect("answers", answer instanceof WsmsgError ? { id, error: answer } : answer),
+    });
+  }
+
+  #effect(name: string, value: unknown): void {
+    (this.#effects[name] ??= []).push(value);
+  }
+
+  play(step: Line): Line {
+    this.#effects = {};
+    const now = step["at"] as number;
+    const effects: Record<string, unknown> = {};
+    try {
+      this.#input(step, now, effects);
+    } catch (error) {
+      if (!(error instanceof WsmsgError)) throw error;
+      effects["raised"] = error;
+    }
+    if ("saved" in step) effects["saved"] = this.#exchange.saved();
+    const events: unknown[] = [];
+    const most = (step["take"] ?? Infinity) as number;
+    while (events.length < most) {
+      const event = this.#exchange.events.take();
+      if (!event) break;
+      events.push(told(event));
+      this.#exchange.took(event);
+    }
+    const frames = this.#exchange.due(now).map((f) => JSON.parse(encode(f)) as unknown);
+    return {
+      ...effects, ...this.#effects, events, frames,
+      next: this.#exchange.nextDue(now),
+      caught_up: this.#exchange.caughtUp,
+    };
+  }
+
+  #input(step: Line, now: number, effects: Record<string, unknown>): void {
+    const exchange = this.#exchange;
+    if ("receive" in step) exchange.receive(frame(step["receive"] as Line), now);
+    if ("send" in step) exchange.send(checked(submission(step["send"] as Line)));
+    if ("withdraw" in step) exchange.outbound.withdraw(step["withdraw"] as string);
+    if ("ask" in step) exchange.ask(step["ask"] as Request, now);
+    if ("forget" in step) exchange.forget(step["forget"] as string);
+    if ("mark_read" in step) {
+      const [conversation, seq, messageId] = step["mark_read"] as [string, number, unknown];
+      exchange.markRead(conversation, seq, text(messageId));
+    }
+    if ("typing" in step) exchange.typing(step["typing"] as string);
+    if ("watch" in step) exchange.watch((step["watch"] as unknown[]).map(text));
+    if ("lost" in step) exchange.lost();
+    if ("hello" in step) {
+      effects["hello"] = { ...exchange.hello(), client: undefined };
+    }
+    if ("last_words" in step) effects["last_words"] = exchange.lastWords();
+    if ("restart" in step) this.#exchange = this.#begin(exchange.saved());
+  }
+}
+
+class ReconnectPlayer implements Player {
+  readonly #reconnect: Reconnect;
+
+  constructor(scenario: Line) {
+    this.#reconnect = new Reconnect(scenario["url"] as string, { random: () => 0.5 });
+  }
+
+  play(step: Line): Line {
+    if ("told_to_move" in step) {
+      const [at, alternatives] = step["told_to_move"] as [number, string[]];
+      this.#reconnect.toldToMove(at, alternatives);
+      return { move_at: this.#reconnect.moveAt };
+    }
+    if ("welcomed" in step) {
+      this.#reconnect.welcomed();
+      return {};
+    }
+    const how = step["ended"] as Readonly<Record<string, number>>;
+    const after = this.#reconnect.ended(
+      {
+        reason: "r",
+        closeCode: how["close_code"] ?? 1006,
+        httpStatus: how["http_status"] ?? 0,
+        code: text(how["code"] ?? ""),
+        retryAfterS: how["retry_after_s"] ?? 0,
+        livedS: how["lived_s"] ?? 0,
+      },
+      step["at"] as number,
+    );
+    return "error" in after
+      ? { never: after.error.code }
+      : { url: after.url, delay_s: after.delayS };
+  }
+}
+
+class HeartbeatPlayer implements Player {
+  readonly #timer: HeartbeatTimer;
+
+  constructor(scenario: Line) {
+    this.#timer = new HeartbeatTimer(scenario["interval_s"] as number, 0);
+  }
+
+  play(step: Line): Line {
+    const now = step["at"] as number;
+    if ("received" in step) this.#timer.received(now);
+    const dead = this.#timer.dead(now);
+    return { dead, ping: this.#timer.ask(now), next: this.#timer.nextDue };
+  }
+}
+
+class FramePlayer implements Player {
+  play(step: Line): Line {
+    try {
+      return { frame: decode(step["text"] as string) ?? null };
+    } catch (error) {
+      if (error instanceof Unreadable) return { frame: null };
+      throw error;
+    }
+  }
+}
+
+class RequestPlayer implements Player {
+  play(step: Line): Line {
+    try {
+      checked(submission(step["check"] as Line));
+      return {};
+    } catch (error) {
+      if (error instanceof WsmsgError) return { code: error.code };
+      throw error;
+    }
+  }
+}
+
+/** Returns the player for a file, by its name without a suffix. */
+export const playerFor = (file: string, scenario: Line): Player => {
+  switch (file) {
+    case "reconnect":
+      return new ReconnectPlayer(scenario);
+    case "heartbeat":
+      return new HeartbeatPlayer(scenario);
+    case "frames":
+      return new FramePlayer();
+    case "requests":
+      return new RequestPlayer();
+    default:
+      return new ExchangePlayer(scenario);
+  }
+};
+

@@ -1,0 +1,74 @@
+"""
+The tests that the TypeScript client has in its own language.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tools.typescript import PACKAGE
+
+#: The most bytes of the package with its codec, compressed for transport.
+_BYTES = 15 * 1024
+
+
+def _run(*command: str) -> tuple[int, str]:
+    done = subprocess.run(
+        command,
+        check=False,
+        cwd=PACKAGE,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+    )
+    return done.returncode, done.stdout
+
+
+class NodeTests(SynchronousTestCase):
+    """
+    Tests that Node runs.
+    """
+
+    def test_own_tests(self) -> None:
+        """
+        Node's test runner finds no failure, and runs the shared vectors.
+        """
+        files = sorted(map(str, (PACKAGE / "build" / "test").glob("*.test.js")))
+        self.assertNotEqual(files, [], "python -m tools.typescript builds them")
+        status, output = _run("node", "--test", "--test-reporter=tap", *files)
+        counts = dict(re.findall(r"^# (tests|pass|fail|skipped) (\d+)$", output, re.M))
+        if status or counts.get("fail") != "0" or counts.get("skipped") != "0":
+            self.fail(output[-20_000:])
+        self.assertGreater(int(counts["pass"]), 100)
+
+    def test_size(self) -> None:
+        """
+        The package has at most 15 KB, as a web server sends it.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            bundle = Path(folder) / "client.js"
+            status, output = _run(
+                *("npx", "--no-install", "esbuild", "dist/index.js", "--bundle"),
+                *("--minify", "--format=esm", "--target=es2022"),
+                f"--outfile={bundle}",
+            )
+            self.assertEqual(status, 0, output)
+            size = len(gzip.compress(bundle.read_bytes(), 9))
+        self.assertLessEqual(size, _BYTES)
+        print(f"the TypeScript client has {size} bytes, compressed")
+
+    def test_no_dependencies(self) -> None:
+        """
+        The package depends on nothing at run time, and its lock file names no registry.
+        """
+        package = (PACKAGE / "package.json").read_text()
+        self.assertNotIn('"dependencies"', package)
+        self.assertNotIn("http", (PACKAGE / "package-lock.json").read_text())

@@ -1,0 +1,93 @@
+"""
+The TypeScript client: what its development needs, and its build::
+
+    python -m tools.typescript      install as far as missing, check types, build
+
+It needs Node 20 or later with npm, and a registry of npm packages.  Without Node it
+says so and exits with status 5, or with 1 if C{WSMSG_NODE} is C{required}.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent / "clients" / "typescript"
+
+#: The exit status of this program where Node is missing.
+LEFT_OUT = 5
+
+_NODE = 20
+
+
+def missing() -> str:
+    """
+    Return what is missing on this machine; empty: nothing.
+    """
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        return f"there is no {'node' if node is None else 'npm'}"
+    told = subprocess.run([node, "--version"], check=False, stdout=subprocess.PIPE)
+    version = told.stdout.decode().strip()
+    major = re.match(r"v(\d+)\.", version)
+    if major is None or int(major[1]) < _NODE:
+        return f"node is {version or 'broken'}, and must be {_NODE} or later"
+    return ""
+
+
+def is_installed() -> bool:
+    """
+    Return whether the installed packages are those of the lock file.
+    """
+    lock, done = PACKAGE / "package-lock.json", PACKAGE / "node_modules" / ".lock"
+    return done.is_file() and done.read_bytes() == lock.read_bytes()
+
+
+def install() -> int:
+    """
+    Install the packages of the lock file.
+
+    @return: the exit status of npm.
+    """
+    # No package needs its scripts.
+    status = _status("npm", "ci", "--ignore-scripts", "--no-progress")
+    if status == 0:
+        lock = PACKAGE / "package-lock.json"
+        (PACKAGE / "node_modules" / ".lock").write_bytes(lock.read_bytes())
+    return status
+
+
+def build() -> int:
+    """
+    Check the types, and write the package to C{dist} and its tests to C{build}.
+
+    @return: the exit status of the compiler.
+    """
+    for project in ("tsconfig.json", "test/tsconfig.json"):
+        status = _status("npx", "--no-install", "tsc", "-p", project)
+        if status:
+            return status
+    return 0
+
+
+def _status(*command: str) -> int:
+    done = subprocess.run(command, check=False, cwd=PACKAGE, stdin=subprocess.DEVNULL)
+    return done.returncode
+
+
+def main() -> int:
+    problem = missing()
+    if problem:
+        print(f"-- the TypeScript client is left out: {problem}")
+        return 1 if os.environ.get("WSMSG_NODE") == "required" else LEFT_OUT
+    if not is_installed() and install():
+        return 1
+    return build()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -89,6 +89,8 @@ def _port(reactor: Any) -> Any:
         handshakes_per_s=often,
         frames_per_s=often,
         frames_burst=often,
+        requests_per_s=often,
+        requests_burst=often,
         sends_per_s=often,
         sends_burst=often,
     )

@@ -22,6 +22,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from wsmsg.errors import ERRORS, Close, reconnect_allowed
+from wsmsg.protocol.costs import COSTS
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,6 +52,16 @@ def close_rows() -> Iterator[Row]:
     for close in sorted(Close):
         again = "yes" if reconnect_allowed(close) else "no"
         yield (str(int(close)), f"`{close.name}`", again)
+
+
+def cost_rows() -> Iterator[Row]:
+    """
+    Rows for the requests that cost something.
+    """
+    yield ("frame", "units", "and one more for each")
+    for frame, cost in COSTS.items():
+        items = f"{cost.each} {cost.items}" if cost.items else "-"
+        yield (f"`{frame.__struct_config__.tag}`", str(cost.units), items)
 
 
 def settings_rows(section: type[BaseModel]) -> Iterator[Row]:
@@ -142,6 +153,7 @@ def _sentence(docstring: str) -> str:
 TABLES: dict[str, Callable[[], Iterator[Row]]] = {
     "errors": error_rows,
     "closes": close_rows,
+    "costs": cost_rows,
     "connect": lambda: settings_rows(ConnectSettings),
     "message": lambda: settings_rows(MessageSettings),
     "packages": package_rows,

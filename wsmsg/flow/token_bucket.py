@@ -42,9 +42,21 @@ class TokenBucket:
         self._tokens = tokens - 1.0
         return True
 
-    def wait_s(self, now: float, rate: float) -> float:
+    def spend(self, cost: int, now: float, rate: float, burst: float) -> bool:
         """
-        Return the seconds until there is a token; 0: there is one.
+        Take several tokens, on credit if there are fewer.
+
+        @param rate: as for L{take}, as is C{burst}.  A debt is at most a burst.
+        @return: whether there is a token left.
         """
-        missing = 1.0 - self._tokens - max(0.0, now - self._at) * rate
+        tokens = min(burst, self._tokens + max(0.0, now - self._at) * rate) - cost
+        self._tokens = max(tokens, -burst)
+        self._at = now
+        return tokens >= 1.0
+
+    def wait_s(self, now: float, rate: float, tokens: float = 1.0) -> float:
+        """
+        Return the seconds until there are so many tokens; 0: there are.
+        """
+        missing = tokens - self._tokens - max(0.0, now - self._at) * rate
         return max(0.0, missing / rate)

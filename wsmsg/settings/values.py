@@ -140,6 +140,8 @@ class LimitSettings(Section):
     sends_burst: Count = 200
     frames_per_s: Count = 200
     frames_burst: Count = 400
+    requests_per_s: Count = 1000
+    requests_burst: Count = 4000
     connections: Count = 50000
     connections_per_user: Count = 8
     connections_per_address: Count = 10000

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from wsmsg.auth.identity import Authenticate
 from wsmsg.connect.upstream.interface import IUpstream
+from wsmsg.flow.user_rates import UserRates, UserRatesTable
 from wsmsg.monitoring.counters import Counters
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.repeats import Repeats
@@ -43,7 +44,11 @@ _METRICS = (
     ("resyncs", "Clients told to sync"),
     ("compared", "Conversations of sessions compared with their heads"),
     ("pushes_missed", "Conversations in which a session was not pushed a message"),
-    ("limited", "Times that a client was over its frame rate and not read"),
+    (
+        "limited",
+        "Times that a client was over its rate of frames or requests and not read",
+    ),
+    ("costly", "Times that requests of a user cost more than their rate allows"),
     ("welcomed", "Sessions welcomed"),
     ("refreshed", "Tokens that clients refreshed"),
 )
@@ -68,7 +73,9 @@ class SessionCounters(Counters):
     @ivar compared: conversations of sessions that were compared with their heads.
     @ivar pushes_missed: conversations in which a session was found not to have been
         pushed what the store has.
-    @ivar limited: times that a client was over its frame rate and not read.
+    @ivar limited: times that a client was over its frame rate, or its user over the
+        rate of requests, and not read.
+    @ivar costly: times that the requests of a user cost more than the rate allows.
     @ivar welcomed: sessions welcomed.
     @ivar refreshed: tokens that clients refreshed.
     @ivar closes: connections that Connect closed, by name of the close code.
@@ -88,6 +95,7 @@ class SessionCounters(Counters):
     compared: int = 0
     pushes_missed: int = 0
     limited: int = 0
+    costly: int = 0
     welcomed: int = 0
     refreshed: int = 0
     closes: Counter[str] = attrs.Factory(Counter)
@@ -136,6 +144,7 @@ class SessionContext:
     @ivar name: the node's id, part of the names of sessions.
     @ivar incarnation: a random id of this life of the process.
     @ivar registry: holds the current settings.
+    @ivar rates: the rates of users.
     @ivar clock: for durations: its seconds are monotonic.
     @ivar unix_s: returns the unix time, for the times that clients are told.
     @ivar lines: decides which lines about the sessions of a user are logged.
@@ -148,11 +157,40 @@ class SessionContext:
     authenticate: Authenticate
     clock: IReactorTime
     unix_s: Callable[[], float] = time.time
+    rates: UserRatesTable = attrs.field(factory=UserRatesTable)
     lines: Repeats = attrs.field(init=False)
 
     @lines.default
     def _new_lines(self) -> Repeats:
         return gathered_lines(self.clock)
+
+    def rates_of(self, user: int, now: float) -> UserRates:
+        """
+        Return the token buckets that all sessions of a user on this node share.
+        """
+        limits = self.limits
+        return self.rates.of(
+            user,
+            now,
+            sends_burst=limits.sends_burst,
+            requests_burst=limits.requests_burst,
+        )
+
+    def user_left(self, user: int) -> None:
+        """
+        Keep the token buckets of a user who has no session any more, until they are
+        full.
+        """
+        now, limits = self.clock.seconds(), self.limits
+
+        def full_s(rates: UserRates) -> float:
+            sends, requests = rates.sends, rates.requests
+            return max(
+                sends.wait_s(now, limits.sends_per_s, limits.sends_burst),
+                requests.wait_s(now, limits.requests_per_s, limits.requests_burst),
+            )
+
+        self.rates.left(user, now, full_s)
 
     @property
     def settings(self) -> ConnectSettings:

@@ -33,7 +33,6 @@ from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Overloaded
 from wsmsg.events import shown_content
 from wsmsg.flow.idle import IdleWaiters
-from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.protocol import frames
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import ServerFrame
@@ -51,7 +50,6 @@ class RegisteredSession(TimedSession, ExpiringSession, Protocol):
     opened_s: float
     login: int
     identity: Identity | None
-    send_bucket: TokenBucket | None
 
     def encoded(self, frame: ServerFrame, extra: str = "") -> bytes:
         """Return a frame as it is written; each codec has its own bytes."""
@@ -216,15 +214,6 @@ class Registry:
 
     def __contains__(self, user: object) -> bool:
         return user in self._sessions
-
-    def bucket(self, user: int, now: float) -> TokenBucket:
-        """
-        Return the token bucket that all sessions of a user share for sends.
-        """
-        for session in self.sessions_of(user):
-            if session.send_bucket is not None:
-                return session.send_bucket
-        return TokenBucket(now, self.settings.limits.sends_burst)
 
     # -------------------------------------------------------------------- IEdge
 

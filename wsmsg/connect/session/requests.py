@@ -25,11 +25,15 @@ from wsmsg.errors import BadFrame, BadRequest, Internal, Overloaded, WsmsgError
 from wsmsg.events import KIND_OF_FRAME
 from wsmsg.model import group_conversation
 from wsmsg.protocol import frames
+from wsmsg.protocol.costs import COSTS
 
 if TYPE_CHECKING:
     from wsmsg.connect.session.session import Session
 
 T = TypeVar("T")
+
+#: Carries out a frame of a session.
+Request = Callable[[Any, Any], None]
 
 #: Unanswered queries of a session at which Connect stops reading from it.
 QUERIES_MAX = 4
@@ -316,8 +320,23 @@ def hello(session: Session, frame: frames.Hello) -> None:
     refuse(session, BadFrame("hello was sent already"))
 
 
-#: The function for each kind of frame of a client that was welcomed.
-REQUESTS: dict[type[Any], Callable[[Any, Any], None]] = {
+def _charged(kind: type[Any], request: Request) -> Request:
+    """
+    Return the request with its cost (L{wsmsg.protocol.costs}).
+    """
+    cost = COSTS.get(kind)
+    if cost is None:
+        return request
+    units = cost.of
+
+    def charged(session: Session, frame: Any) -> None:
+        session.charge(units(frame, session.limits.page))
+        request(session, frame)
+
+    return charged
+
+
+_FREE: dict[type[Any], Request] = {
     frames.Hello: hello,
     frames.Send: send,
     frames.Delivered: delivered,
@@ -331,3 +350,6 @@ REQUESTS: dict[type[Any], Callable[[Any, Any], None]] = {
     frames.Refresh: refresh,
     **dict.fromkeys(KIND_OF_FRAME, submit_event),
 }
+
+#: The function for each kind of frame of a client that was welcomed.
+REQUESTS = {kind: _charged(kind, request) for kind, request in _FREE.items()}

@@ -30,7 +30,7 @@ from wsmsg.connect.session.requests import QUERIES_MAX
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.errors import Close, Fault, RateLimited, Unavailable, WsmsgError
 from wsmsg.flow.send_fence import BEHIND
-from wsmsg.flow.token_bucket import TokenBucket
+from wsmsg.flow.user_rates import UserRates
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import Accepted, Goaway, Hello, Rejected, Welcome
 
@@ -48,7 +48,7 @@ class Session(Input):
     @ivar login: the number of its login; 0: none yet.
     @ivar opened_s: the time when the connection opened, from hello on that of hello.
     @ivar unanswered: sends without an answer.
-    @ivar send_bucket: the user's rate of sends; L{None} before the first.
+    @ivar rates: the rates of the user; L{None} before the first request.
     """
 
     __slots__ = (
@@ -58,7 +58,7 @@ class Session(Input):
         "device",
         "login",
         "opened_s",
-        "send_bucket",
+        "rates",
         "unanswered",
     )
 
@@ -83,7 +83,7 @@ class Session(Input):
         self.login = 0
         self.opened_s = context.clock.seconds()
         self.unanswered = 0
-        self.send_bucket: TokenBucket | None = None
+        self.rates: UserRates | None = None
         self._queries = 0
         self._claimed = claimed_user
         self._lifecycle = new_lifecycle(self)
@@ -120,12 +120,27 @@ class Session(Input):
 
         @return: whether it does.
         """
-        frames = self._frames
-        if frames is None or not frames.wait_s(now, self.limits.frames_per_s):
-            self.inbox.unblock(RATE)
-            # The frames that waited may have used up the tokens again.
-            return not self.inbox.blocks & RATE
-        return False
+        frames, rates, limits = self._frames, self.rates, self.limits
+        if frames is not None and frames.wait_s(now, limits.frames_per_s):
+            return False
+        if rates is not None and rates.requests.wait_s(now, limits.requests_per_s):
+            return False
+        self.inbox.unblock(RATE)
+        # The frames that waited may have used up the tokens again.
+        return not self.inbox.blocks & RATE
+
+    def charge(self, units: int) -> None:
+        """
+        Count what a request costs.  Once it is more than the user's rate allows,
+        Connect does not read from this session until the rate allows more.
+        """
+        limits, now = self.limits, self.context.clock.seconds()
+        requests = self.shared_rates(now).requests
+        if not requests.spend(
+            units, now, limits.requests_per_s, limits.requests_burst
+        ):
+            self.context.registry.counters.costly += 1
+            self.limit_rate()
 
     def demoted(self) -> None:
         registry = self.context.registry
@@ -152,9 +167,10 @@ class Session(Input):
         self.unanswered += 1
         limits, now = registry.settings.limits, self.context.clock.seconds()
         upstream = self.context.upstream
-        bucket, fences = self.send_bucket, upstream.fences
-        if bucket is None:
-            bucket = self.shared_bucket(now)
+        rates, fences = self.rates, upstream.fences
+        if rates is None:
+            rates = self.shared_rates(now)
+        bucket = rates.sends
         key, wait_ms = (conversation, self.user, self.number), 0
         if fences.standing:
             wait_ms = fences.hint_ms(key, client_id, now)
@@ -172,13 +188,13 @@ class Session(Input):
             self.inbox.block(WINDOW)
         return not wait_ms
 
-    def shared_bucket(self, now: float) -> TokenBucket:
+    def shared_rates(self, now: float) -> UserRates:
         """
-        Return the token bucket that all sessions of the user share for sends.
+        Return the token buckets that all sessions of the user share.
         """
-        if self.send_bucket is None:
-            self.send_bucket = self.context.registry.bucket(self.user, now)
-        return self.send_bucket
+        if self.rates is None:
+            self.rates = self.context.rates_of(self.user, now)
+        return self.rates
 
     def reject_send(self, client_id: str, error: WsmsgError) -> None:
         """
@@ -306,6 +322,7 @@ class Session(Input):
         registry, upstream = self.context.registry, self.context.upstream
         if registry.remove(self):
             upstream.user_left(self.user)
+            self.context.user_left(self.user)
         unwatched = registry.watchers.remove(self)
         if unwatched:
             upstream.unwatch(unwatched)

@@ -163,7 +163,7 @@ class LegacySession(Session):
 
     def _take_send_token(self) -> bool:
         limits, now = self.limits, self.context.clock.seconds()
-        bucket = self.shared_bucket(now)
+        bucket = self.shared_rates(now).sends
         return bucket.take(now, limits.sends_per_s, limits.sends_burst)
 
     def limit_rate(self) -> None:
@@ -173,8 +173,8 @@ class LegacySession(Session):
             super().limit_rate()
 
     def refill(self, now: float) -> bool:
-        bucket = self.send_bucket
-        if bucket is not None and bucket.wait_s(now, self.limits.sends_per_s):
+        rates = self.rates
+        if rates is not None and rates.sends.wait_s(now, self.limits.sends_per_s):
             return False
         return super().refill(now)
 

@@ -250,6 +250,17 @@ class RateLimited(WsmsgError):
     retry = True
 
 
+class LimitReached(WsmsgError):
+    """
+    The user has as much as a limit of the operator allows; the reason names the limit.
+    """
+
+    code = "limit_reached"
+    grpc_code = "RESOURCE_EXHAUSTED"
+    http_status = 403
+    close = None
+
+
 class Overloaded(WsmsgError):
     """
     As many requests are in flight as the limit allows.
@@ -290,6 +301,7 @@ ERRORS: dict[str, type[WsmsgError]] = {
         NotFound,
         Unsupported,
         RateLimited,
+        LimitReached,
         Overloaded,
         Unavailable,
     )

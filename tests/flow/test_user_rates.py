@@ -46,7 +46,7 @@ class UserRatesTableTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        Of more users than the bound, those who left first are forgotten.
+        Those who left first are forgotten, of more users than the bound.
         """
         table = UserRatesTable(most_gone=3)
         kept = []

@@ -16,6 +16,7 @@ from tests.message.store.lists_in_memory import EpochInMemory, listed
 from tests.message.store.marks_in_memory import MemoryReadMarks
 from tests.message.store.pages_in_memory import page_of
 from tests.message.store.read_ranges_in_memory import SeenInMemory
+from tests.message.store.usage_in_memory import UsageInMemory
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
 from wsmsg.events.group_change import GROUP
@@ -167,6 +168,7 @@ class MemoryStore(MemoryReadMarks, EpochInMemory):
                 lambda: list(self.messages.values()), self._groups.readable_from
             )
         )
+        self.usage = UsageInMemory(self._groups, lambda: self.dependency.up)
         self.reserved = {}
         self.revoked = {}
         self.refuse: set[str] = set()

@@ -77,6 +77,18 @@ def legacy(value: Any, name: str, module: str) -> LiveKey:
     )
 
 
+def quota(value: Any, name: str) -> LiveKey:
+    """
+    A limit of users that the store must judge.
+    """
+    return read(
+        value,
+        lambda t: t.owner("limits")._limits.settings,
+        name,
+        "wsmsg.message.limits.quotas",
+    )
+
+
 class MessageSettingsTests(live_settings.LiveSettingsCase):
     """
     Message with embedded backends.
@@ -103,6 +115,14 @@ class MessageSettingsTests(live_settings.LiveSettingsCase):
         "link_grace_s": used(9.0, lambda t: t.core.links.grace_s),
         "page": used(9, lambda t: t.node.queries.page_limit),
         "group_members": used(9, lambda t: t.core.ingress.rules.group_members),
+        "limits.sends_per_s": used(9, lambda t: t.owner("limits").meters.rate),
+        "limits.sends_burst": used(9, lambda t: t.owner("limits").meters.burst),
+        "limits.stored_bytes_per_day": used(
+            9, lambda t: t.owner("limits").meters.amount
+        ),
+        "limits.strangers_per_h": quota(9, "strangers_per_h"),
+        "limits.groups_owned": quota(9, "groups_owned"),
+        "limits.groups_joined": quota(9, "groups_joined"),
         "peer.proof": used("none", lambda t: proof(t.node.peers)),
         "peer.secrets": used(["s" * 32], lambda t: secrets(t.node.peers)),
         "legacy.callers": used(["10.0.0.0/8"], lambda t: list(t.node.peers._callers)),

@@ -1,8 +1,10 @@
 """
-A limit on a rate, with bursts.
+A limit on a rate, with bursts, alone or together with one on an amount in a period.
 """
 
 from __future__ import annotations
+
+from typing import Protocol
 
 
 class TokenBucket:
@@ -60,3 +62,82 @@ class TokenBucket:
         """
         missing = tokens - self._tokens - max(0.0, now - self._at) * rate
         return max(0.0, missing / rate)
+
+
+class MeterLimits(Protocol):
+    """
+    The limits of a L{Meter}; C{0}: none.
+
+    @ivar period: a number of the current period, in which C{amount} is allowed.
+    """
+
+    @property
+    def rate(self) -> float: ...
+
+    @property
+    def burst(self) -> float: ...
+
+    @property
+    def amount(self) -> int: ...
+
+    @property
+    def period(self) -> int: ...
+
+    def unsaved(self, meter: Meter) -> None:
+        """
+        Note that a meter has counted something since its L{Meter.take_unsaved}.
+        """
+
+
+class Meter(TokenBucket):
+    """
+    A token bucket of one user that also counts an amount in a period.
+
+    @ivar used: the amount that is counted in the period, also elsewhere.
+    """
+
+    __slots__ = ("_period", "_unsaved", "used", "user")
+
+    def __init__(self, user: int, now: float, limits: MeterLimits) -> None:
+        super().__init__(now, limits.burst)
+        self.user = user
+        self.used = 0
+        self._period = limits.period
+        self._unsaved = 0
+
+    def count(self, size: int, now: float, limits: MeterLimits) -> str:
+        """
+        Take a token and count an amount, unless that would pass a limit.
+
+        @return: the limit that it would pass, C{rate} or C{amount}; or empty.
+        """
+        if limits.amount:
+            if self._period != limits.period:
+                self._period = limits.period
+                self.used = 0
+            if self.used + size > limits.amount:
+                return "amount"
+        if limits.rate and not self.take(now, limits.rate, limits.burst):
+            return "rate"
+        if limits.amount:
+            if not self._unsaved:
+                limits.unsaved(self)
+            self.used += size
+            self._unsaved += size
+        return ""
+
+    def take_unsaved(self) -> int:
+        """
+        Return the amount that was counted since the last call.
+        """
+        unsaved, self._unsaved = self._unsaved, 0
+        return unsaved
+
+    def saved(self, total: int, period: int) -> None:
+        """
+        Take over the amount that all others have counted with this one.
+
+        @param total: as it was saved; what was counted here meanwhile is not in it.
+        """
+        if period == self._period:
+            self.used = total + self._unsaved

@@ -64,9 +64,7 @@ class UserRatesTable:
             self._here[user] = rates
         return rates
 
-    def left(
-        self, user: int, now: float, full_s: Callable[[UserRates], float]
-    ) -> None:
+    def left(self, user: int, now: float, full_s: Callable[[UserRates], float]) -> None:
         """
         Note that the last session of a user has ended.
 

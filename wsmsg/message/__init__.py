@@ -18,6 +18,7 @@ The packages::
     journal   the durable log: IJournal; sqlite, kafka
     delivery  from a record to a numbered, stored and pushed message; commits
     store     messages, groups, read marks: IMessageStore; sqlite, mongo
+    limits    how much users may send, store, begin and join
     links     the Connects: streams, routes, pushes, cursors, typing
     queries   reads on behalf of users, read marks
     presence  the presence of users, shared by all Messages: IPresence
@@ -29,6 +30,7 @@ The modules::
 
     options      the command line
     tap          the composition of a Message
+    intake       the composition of the ingress
     node         start, stop, reload, status and metrics of all parts
     rpc          the gRPC services
     query_rpc    queries in protobuf

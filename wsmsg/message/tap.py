@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from wsmsg.message.ingress.interface import ISubmit
     from wsmsg.message.ingress.watches import IntakeWatches
     from wsmsg.message.legacy.plugin import LegacyPlugin
+    from wsmsg.message.limits.parts import LimitParts
     from wsmsg.message.links.links import Links
     from wsmsg.message.links.stream import StreamContext
     from wsmsg.message.node import MessageNode
@@ -139,13 +140,14 @@ class Assembly:
             part("ids", self._reservation),
             Part("leases", node.start_leases, node.stop_leases),
             part("revoked tokens", self._revoked),
+            part("limits", self._limits),
             Part("rpc", node.start_rpc, node.stop_rpc),
             Part("plugins", stop=node.stop_plugins),
             Part("intake", stop=node.drain),
             part("watches", self._watches),
         ]
         stop_order = ["intake", "plugins", "rpc", "watches", "ids"]
-        stop_order += ["revoked tokens", "files", "leases", "presence"]
+        stop_order += ["limits", "revoked tokens", "files", "leases", "presence"]
         if self._settings.listen:
             http = self._http()
             listener = self._daemon.listener(http.site)
@@ -255,31 +257,27 @@ class Assembly:
         return watches
 
     @cached_property
-    def _ingress(self) -> Ingress:
-        from wsmsg.message.backends import store_backend
-        from wsmsg.message.ingress.appends import Appends
-        from wsmsg.message.ingress.group_rules import GroupRules
-        from wsmsg.message.ingress.ingress import Ingress
+    def _limits(self) -> LimitParts:
+        from wsmsg.message.limits.parts import LimitParts
 
-        settings = self._settings
-        rules = GroupRules(
+        limits = LimitParts(self._settings, self._store, self._reactor)
+        limits.register_metrics(self._daemon.metrics)
+        self._daemon.on_reload(limits.apply_settings)
+        return limits
+
+    @cached_property
+    def _ingress(self) -> Ingress:
+        from wsmsg.message.intake import make_ingress
+
+        return make_ingress(
+            self._settings,
+            self._journal,
             self._store,
-            self._now_ms,
-            group_members=settings.group_members,
-            recall_s=settings.recall_s,
-            shared=store_backend(settings).SHARED,
-            seconds=self._reactor.seconds,
-        )
-        return Ingress(
-            Appends(self._journal, self._store, self._reactor),
-            self._store,
-            self._ids,
-            self._now_ms,
-            rules=rules,
-            limit=settings.appends_in_flight,
-            content_bytes=settings.content_bytes,
+            self._reactor,
+            ids=self._ids,
+            now_ms=self._now_ms,
             gate=self._gate,
-            seconds=self._reactor.seconds,
+            limits=self._limits,
         )
 
     @cached_property
@@ -336,6 +334,7 @@ class Assembly:
             content_bytes=self._settings.content_bytes,
             clocks=ClockOffsets(self._reactor.seconds, time.time),
             revoked=self._revoked.known,
+            rates=self._limits.rates,
         )
 
     def _reader(self) -> JournalReader:

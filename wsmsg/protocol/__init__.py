@@ -6,6 +6,7 @@ share.  Each encoding turns L{wsmsg.protocol.frames} into bytes and back::
 
     frames      the frames, in the form that all encodings share
     validation  what the fields of every client frame must be
+    costs       the units that requests cost
     codec       the interface of an encoding
     protobuf    C{wsmsg.v1.protobuf}: a binary message is one frame
     json        C{wsmsg.v1.json}: a text message is one object

@@ -65,7 +65,7 @@ class GetHistoryResponse(_message.Message):
     def __init__(self, messages: _Optional[_Iterable[_Union[WSMessage, _Mapping]]] = ..., total: _Optional[int] = ..., page: _Optional[int] = ..., size: _Optional[int] = ...) -> None: ...
 
 class SubscribeRequest(_message.Message):
-    __slots__ = ("connect_service_id", "link_version", "incarnation", "resume_incarnation", "resume_from", "everything", "stream", "other_streams", "unix_ms")
+    __slots__ = ("connect_service_id", "link_version", "incarnation", "resume_incarnation", "resume_from", "everything", "stream", "other_streams", "sends_per_s", "sends_burst", "unix_ms")
     CONNECT_SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     LINK_VERSION_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,8 @@ class SubscribeRequest(_message.Message):
     EVERYTHING_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     OTHER_STREAMS_FIELD_NUMBER: _ClassVar[int]
+    SENDS_PER_S_FIELD_NUMBER: _ClassVar[int]
+    SENDS_BURST_FIELD_NUMBER: _ClassVar[int]
     UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     connect_service_id: str
     link_version: int
@@ -83,8 +85,10 @@ class SubscribeRequest(_message.Message):
     everything: bool
     stream: int
     other_streams: _containers.RepeatedScalarFieldContainer[int]
+    sends_per_s: int
+    sends_burst: int
     unix_ms: int
-    def __init__(self, connect_service_id: _Optional[str] = ..., link_version: _Optional[int] = ..., incarnation: _Optional[str] = ..., resume_incarnation: _Optional[str] = ..., resume_from: _Optional[int] = ..., everything: _Optional[bool] = ..., stream: _Optional[int] = ..., other_streams: _Optional[_Iterable[int]] = ..., unix_ms: _Optional[int] = ...) -> None: ...
+    def __init__(self, connect_service_id: _Optional[str] = ..., link_version: _Optional[int] = ..., incarnation: _Optional[str] = ..., resume_incarnation: _Optional[str] = ..., resume_from: _Optional[int] = ..., everything: _Optional[bool] = ..., stream: _Optional[int] = ..., other_streams: _Optional[_Iterable[int]] = ..., sends_per_s: _Optional[int] = ..., sends_burst: _Optional[int] = ..., unix_ms: _Optional[int] = ...) -> None: ...
 
 class MessageAckRequest(_message.Message):
     __slots__ = ("ack_id", "message_id", "user_id", "timestamp")

@@ -216,6 +216,30 @@ class ConnectSettings(Common):
     upstream: UpstreamSettings = UpstreamSettings()
 
 
+class UserLimitSettings(Section):
+    """
+    Message's limits of each user, over all devices and Connects; all of them can change
+    live.  Sends of services over HTTP count for none of them.
+
+    @ivar sends_per_s: sustained rate of sends; 0: the highest C{limits.sends_per_s} of
+        the Connects.
+    @ivar sends_burst: burst of sends; 0: twice the highest C{limits.sends_burst} of
+        the Connects.
+    @ivar stored_bytes_per_day: bytes of messages in a day of UTC; 0: no limit, as for
+        the following.
+    @ivar strangers_per_h: conversations of two that the user begins in an hour of UTC.
+    @ivar groups_owned: groups that the user created.
+    @ivar groups_joined: groups of which the user is a member.
+    """
+
+    sends_per_s: Annotated[int, Field(ge=0)] = 0
+    sends_burst: Annotated[int, Field(ge=0)] = 0
+    stored_bytes_per_day: Annotated[int, Field(ge=0)] = 2**30
+    strangers_per_h: Annotated[int, Field(ge=0)] = 0
+    groups_owned: Annotated[int, Field(ge=0)] = 1000
+    groups_joined: Annotated[int, Field(ge=0)] = 10_000
+
+
 class MessageSettings(Common):
     """
     C{twistd message}.
@@ -319,4 +343,5 @@ class MessageSettings(Common):
     kafka: KafkaSettings = KafkaSettings()
     mongo: MongoSettings = MongoSettings()
     http: HttpSettings = HttpSettings()
+    limits: UserLimitSettings = UserLimitSettings()
     legacy: MessageLegacySettings = MessageLegacySettings()

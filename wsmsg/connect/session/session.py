@@ -136,9 +136,7 @@ class Session(Input):
         """
         limits, now = self.limits, self.context.clock.seconds()
         requests = self.shared_rates(now).requests
-        if not requests.spend(
-            units, now, limits.requests_per_s, limits.requests_burst
-        ):
+        if not requests.spend(units, now, limits.requests_per_s, limits.requests_burst):
             self.context.registry.counters.costly += 1
             self.limit_rate()
 

@@ -52,6 +52,8 @@ LINGER_S = 30.0
 DRAIN_S = 2.0
 # Within this time a Message answers that can be reached directly.
 _ANSWER_S = 1.0
+# The highest rate that Connect tells a Message; nobody sends so fast.
+_MOST_RATE = 2**31
 
 DiscoveryOf = Callable[[ConnectSettings, Any, RetryPolicy], IDiscovery]
 Listener = Callable[[Dependency], object]
@@ -129,6 +131,16 @@ class Peers:
         self._policy = retry_policy(settings.retry)
         if _place(settings) != _place(before):
             self._rediscover(settings)
+        if _send_rate(settings) != _send_rate(before):
+            self._subscribe_again("the rate of sends of users changed")
+
+    def _subscribe_again(self, reason: str) -> None:
+        """
+        Tell the Messages what only a new stream tells; it resumes, and loses nothing.
+        """
+        for peer in self._peers.values():
+            if peer.stream is not None and not peer.stream.unnumbered:
+                peer.stream.drop(reason)
 
     def _rediscover(self, settings: ConnectSettings) -> None:
         before = self._discovery
@@ -262,6 +274,7 @@ class Peers:
             incarnation=self._incarnation,
             stream=next(self._stream_numbers),
             other_streams=[p.number for p in others if p.engaged and p.number],
+            **_send_rate(self._settings),
         )
 
     def stream_lost(self) -> None:
@@ -328,6 +341,14 @@ class Peers:
                 del self._leaving[peer]
                 return peer
         return None
+
+
+def _send_rate(settings: ConnectSettings) -> dict[str, int]:
+    limits = settings.limits
+    return {
+        "sends_per_s": min(limits.sends_per_s, _MOST_RATE),
+        "sends_burst": min(limits.sends_burst, _MOST_RATE),
+    }
 
 
 def _place(settings: ConnectSettings) -> tuple[object, ...]:

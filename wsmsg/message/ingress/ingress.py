@@ -43,6 +43,7 @@ from wsmsg.message.ingress.interface import Answer, IIngress, Reply, SendRequest
 from wsmsg.message.ingress.judging import Judged, Judging
 from wsmsg.message.ingress.refusals import RETRY_AFTER_MS, TemporaryRefusals
 from wsmsg.message.ingress.validation import validate
+from wsmsg.message.limits.interface import OVERHEAD_BYTES, Quotas, UserMeters
 from wsmsg.message.store.interface import IMessages
 from wsmsg.model import (
     FIRST_EVENT,
@@ -65,6 +66,8 @@ class Ingress:
         ever unstored while the store is available.
     @param now_ms: returns unix milliseconds, for the times of acceptance.
     @param seconds: returns monotonic seconds, for the fences.
+    @param meters: the users' limits of sends and bytes; L{None}: none, as for
+        C{quotas}, those that the store must judge.
     @ivar in_flight: requests on their way into the journal.
     @ivar may_be_unstored: as L{Judging.may_be_unstored}.
     """
@@ -84,6 +87,8 @@ class Ingress:
         remembered: int = 50_000,
         gate: IntakeGate | None = None,
         seconds: Callable[[], float] = time.monotonic,
+        meters: UserMeters | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self.in_flight = 0
         self.accepted = 0
@@ -101,7 +106,11 @@ class Ingress:
         self._appending: dict[MessageIdentity, list[tuple[SendRequest, Reply]]] = {}
         self._idle = IdleWaiters()
         self._refusals = TemporaryRefusals(self._unanswered, seconds)
-        self._judging = Judging(rules, store, appends.backlog, self._refusals, self)
+        self._meters = meters
+        self._quotas = quotas
+        self._judging = Judging(
+            rules, store, appends.backlog, self._refusals, self, quotas=quotas
+        )
         self.may_be_unstored = self._judging.may_be_unstored
         self._doubts = Doubts(
             store, appends.clock, resolved=self._resolved, refused=self._refused
@@ -130,6 +139,10 @@ class Ingress:
         longest = self._appends.journal.content_bytes
         content_bytes = min(self.content_bytes, longest)
         now_ms = self._now_ms()
+        meters = None if judged else self._meters
+        if meters is not None:
+            now_s = meters.seconds() if meters.on else 0.0
+            meters = meters if meters.on else None
         for request in requests:
             error = validate(request, content_bytes, longest)
             if error is not None:
@@ -149,6 +162,16 @@ class Ingress:
                 at_once.append((request, error))
             elif problem := self._problem_of_now(request, len(fresh)):
                 at_once.append((request, refusals.refuse(request, problem)))
+            elif (
+                meters is not None
+                and request.by_user
+                and (error := _over_limit(request, meters, now_s))
+            ):
+                if error.retry:
+                    at_once.append((request, refusals.refuse(request, error)))
+                else:  # It may be a repeat; only the store can tell.
+                    self.in_flight += 1
+                    self._judging.hold(request, reply, error)
             elif not judged and self._must_be_judged(request):
                 self.in_flight += 1
                 self._judging.hold(request, reply)
@@ -198,8 +221,16 @@ class Ingress:
     def _must_be_judged(self, request: SendRequest) -> bool:
         if request.kind >= FIRST_EVENT:
             return True
-        group = is_group(request.conversation)
-        if group and not self.rules.is_confirmed_member(request):
+        if is_group(request.conversation):
+            if not self.rules.is_confirmed_member(request):
+                return True
+        elif (
+            request.by_user
+            and (quotas := self._quotas) is not None
+            and quotas.limits_strangers
+            and request.conversation not in quotas.known
+            and quotas.may_begin(request.conversation)
+        ):
             return True
         holding = self._judging.holding
         return bool(holding) and (request.conversation, request.sender) in holding
@@ -337,3 +368,17 @@ class Ingress:
         self.accepted += accepted
         self.rejected += len(answers) - accepted
         reply(answers)
+
+
+def _over_limit(
+    request: SendRequest, meters: UserMeters, now_s: float
+) -> WsmsgError | None:
+    """
+    Count a send of a user, or return why it is refused.
+    """
+    content, sender = request.content, request.sender
+    n_bytes = len(content) if content.isascii() else len(content.encode())
+    n_bytes += len(request.extra) + OVERHEAD_BYTES
+    meter = meters.meters.get(sender) or meters.begin(sender, now_s)
+    limit = meter.count(n_bytes, now_s, meters)
+    return meters.refusal(meter, limit, now_s) if limit else None

@@ -29,6 +29,8 @@ class SendRequest(NamedTuple):
     @ivar connect: the node of the Connect that it came through; empty: none.
     @ivar extra: as in L{Message}; at most L{EXTRA_BYTES}.
     @ivar repeat: the message may have been accepted before, here or elsewhere.
+    @ivar by_user: the sender asks for it, not a service: it counts for the sender's
+        limits.
     """
 
     ref: int
@@ -40,6 +42,7 @@ class SendRequest(NamedTuple):
     connect: str = ""
     extra: str = ""
     repeat: bool = False
+    by_user: bool = False
 
 
 #: A request with the time of its acceptance in unix ms, or the error that refuses it.

@@ -16,14 +16,16 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from wsmsg.errors import Forbidden, Unavailable, WsmsgError
+from wsmsg.errors import Forbidden, LimitReached, Unavailable, WsmsgError
+from wsmsg.events import EVENT_KINDS
 from wsmsg.message.ingress.appends import RememberedMessage, summary_of
 from wsmsg.message.ingress.backlog import StartupBacklog
 from wsmsg.message.ingress.group_rules import GroupRules, NotAMember
 from wsmsg.message.ingress.interface import Reply, SendRequest
 from wsmsg.message.ingress.refusals import TemporaryRefusals
+from wsmsg.message.limits.interface import GroupRequest, Quotas
 from wsmsg.message.store.interface import IMessages
-from wsmsg.model import MessageIdentity
+from wsmsg.model import FIRST_EVENT, MessageIdentity, is_group
 
 #: A request with its verdict: allowed (L{None}), refused, or accepted before at a time
 #: in unix ms.
@@ -75,6 +77,8 @@ class Judging:
         backlog: StartupBacklog,
         refusals: TemporaryRefusals,
         owner: JudgingOwner,
+        *,
+        quotas: Quotas | None = None,
     ) -> None:
         self.held: list[tuple[SendRequest, Reply]] = []
         self.holding: Counter[tuple[str, int]] = Counter()
@@ -83,6 +87,8 @@ class Judging:
         self._backlog = backlog
         self._refusals = refusals
         self._owner = owner
+        self._quotas = quotas
+        self._over: dict[MessageIdentity, WsmsgError] = {}
         self._running = False
         self._judged: list[tuple[SendRequest, Reply]] = []
 
@@ -93,10 +99,16 @@ class Judging:
         for request, _ in chain(self._judged, self.held):
             yield _identity(request)
 
-    def hold(self, request: SendRequest, reply: Reply) -> None:
+    def hold(
+        self, request: SendRequest, reply: Reply, problem: WsmsgError | None = None
+    ) -> None:
         """
         Hold a request until L{start} has it judged.
+
+        @param problem: the error to refuse it with, unless it is a repeat.
         """
+        if problem is not None:
+            self._over[_identity(request)] = problem
         self.held.append((request, reply))
         self.holding[request.conversation, request.sender] += 1
 
@@ -142,10 +154,13 @@ class Judging:
         self, requests: Sequence[SendRequest]
     ) -> list[int | WsmsgError | None]:
         refuse = self._refusals.refuse
+        over = [self._over.pop(_identity(r), None) for r in requests]
         try:
             # Checked before the rules, which may miss what is stored after this.
             backlog = self._backlog.may_be_unstored()
-            problems = await self._rules.judge(requests)
+            judged = await self._rules.judge(requests)
+            problems = [a or b for a, b in zip(over, judged, strict=True)]
+            problems = await self._within_quotas(requests, problems)
             refused = [
                 _identity(r)
                 for r, problem in zip(requests, problems, strict=True)
@@ -173,7 +188,7 @@ class Judging:
             message = known.get(_identity(request))
             if problem is not None and message is not None:
                 verdicts.append(self._owner.repeat(request, summary_of(message)))
-            elif backlog and isinstance(problem, Forbidden):
+            elif backlog and isinstance(problem, (Forbidden, LimitReached)):
                 later = Unavailable("messages accepted earlier are still being stored")
                 verdicts.append(refuse(request, later))
             elif isinstance(problem, NotAMember) and _key(request) in unknown:
@@ -182,6 +197,40 @@ class Judging:
             else:
                 verdicts.append(problem)
         return verdicts
+
+    async def _within_quotas(
+        self,
+        requests: Sequence[SendRequest],
+        problems: list[WsmsgError | None],
+    ) -> list[WsmsgError | None]:
+        """
+        Add the errors of those requests for which their users have used up a limit.
+        """
+        quotas = self._quotas
+        if quotas is None:
+            return problems
+        places = [
+            n
+            for n, (r, problem) in enumerate(zip(requests, problems, strict=True))
+            if problem is None and r.by_user
+        ]
+        texts = [n for n in places if requests[n].kind < FIRST_EVENT]
+        begun = [_key(requests[n]) for n in texts if not is_group(_key(requests[n])[0])]
+        refused = await quotas.begin(begun) if begun else {}
+        for n in texts:
+            problems[n] = refused.get(_key(requests[n]))
+        if not quotas.limits_groups:
+            return problems
+        changes = [
+            (n, change)
+            for n in places
+            if (change := _group_request(requests[n])) is not None
+        ]
+        if changes:
+            errors = await quotas.change([change for _, change in changes])
+            for (n, _), error in zip(changes, errors, strict=True):
+                problems[n] = error
+        return problems
 
     def _end_hold(self, held: Sequence[tuple[SendRequest, Reply]]) -> None:
         self._owner.end_hold(len(held))
@@ -194,6 +243,17 @@ class Judging:
 
 def _key(request: SendRequest) -> tuple[str, int]:
     return request.conversation, request.sender
+
+
+def _group_request(request: SendRequest) -> GroupRequest | None:
+    kind = EVENT_KINDS.get(request.kind)
+    if kind is None or kind.member_change is None:
+        return None
+    change = kind.member_change(request.content)
+    if not change.add:
+        return None
+    owner = request.sender if change.created else 0
+    return GroupRequest(owner, request.conversation, change.add)
 
 
 def _identity(request: SendRequest) -> MessageIdentity:

@@ -52,7 +52,14 @@ def send_request_of(
         conversation = conversation_of(sender, to)
     extra = checked_extra_of(message)
     return SendRequest(
-        ref, sender, client_id, conversation, message.content, TEXT, extra=extra
+        ref,
+        sender,
+        client_id,
+        conversation,
+        message.content,
+        TEXT,
+        extra=extra,
+        by_user=True,
     )
 
 

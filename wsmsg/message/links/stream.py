@@ -21,6 +21,7 @@ from twisted.logger import Logger
 
 from wsmsg.errors import WsmsgError
 from wsmsg.message.ingress.interface import Answer, IIngress, SendRequest
+from wsmsg.message.limits.interface import ConnectRates
 from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.interface import Context
 from wsmsg.message.links.link import Link
@@ -42,6 +43,7 @@ class StreamContext:
 
     @ivar incarnation: the id of this run of this Message.
     @ivar clocks: the Connects whose system clocks differ from ours.
+    @ivar rates: the rates of sends that the Connects allow a user.
     @ivar revoked: returns the times before which tokens of users are revoked; L{None}:
         they are not known yet.
     @ivar draining: whether sends are left unanswered, so that Connect gives them to
@@ -59,6 +61,7 @@ class StreamContext:
     clocks: ClockOffsets
     draining: bool = False
     revoked: Callable[[], Mapping[int, int] | None] = lambda: None
+    rates: ConnectRates = attrs.Factory(ConnectRates)
 
     def welcome(self, resumed: bool) -> rest_pb2.MessageStreamResponse:
         """
@@ -134,6 +137,7 @@ class ConnectStreams:
         reason = "Connect is gone"
         stream = LinkStream(core, context, link, resumed)
         core.clocks.note(stream, link.node, hello.unix_ms)
+        core.rates.note(stream, hello.sends_per_s, hello.sends_burst)
         try:
             reason = await stream.run()
             context.set_code(grpc.StatusCode.UNAVAILABLE)
@@ -141,6 +145,7 @@ class ConnectStreams:
         finally:
             self.open -= 1
             core.clocks.forget(stream)
+            core.rates.forget(stream)
             core.links.lost(link, stream.number, reason)
 
     def hang_up_all(self, reason: str) -> None:
@@ -259,6 +264,7 @@ def _send_request(send: rest_pb2.SendRequest, node: str) -> SendRequest:
         node,
         send.extra,
         send.repeat,
+        True,
     )
 
 

@@ -17,6 +17,7 @@ from enum import Enum
 import attrs
 import msgspec
 from twisted.internet.defer import Deferred
+from zope.interface import Attribute
 
 from wsmsg.message.store.history import IHistory as IHistory  # noqa: PLC0414
 from wsmsg.message.store.page_span import PAGE_BYTES as PAGE_BYTES  # noqa: PLC0414
@@ -29,9 +30,12 @@ from wsmsg.message.store.position import (
 from wsmsg.message.store.position import (
     decode_position as decode_position,  # noqa: PLC0414
 )
+from wsmsg.message.store.roles import GroupCount as GroupCount  # noqa: PLC0414
 from wsmsg.message.store.roles import IReservations as IReservations  # noqa: PLC0414
 from wsmsg.message.store.roles import IRevocations as IRevocations  # noqa: PLC0414
 from wsmsg.message.store.roles import IStoreRole
+from wsmsg.message.store.roles import IUsage as IUsage  # noqa: PLC0414
+from wsmsg.message.store.roles import UsageRow as UsageRow  # noqa: PLC0414
 from wsmsg.model import Cursor, Mark, Message, MessageIdentity
 
 #: The shard of imported conversations, which have no partition.
@@ -374,6 +378,8 @@ class IMessageStore(IConversations, IReaders, IReservations, IRevocations):
     """
     A store: all roles, and its life.
     """
+
+    usage = Attribute("What users have used of their limits, an L{IUsage}.")
 
     def start() -> None:
         """

@@ -1,9 +1,12 @@
 """
 The part that all roles of the store share; the role that keeps message ids from being
-given out twice; and the role of revoked tokens.
+given out twice; the role of revoked tokens; and that of the usage of users.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -62,4 +65,51 @@ class IRevocations(IStoreRole):
     def forget_revocations(until_ms: int) -> Deferred[None]:
         """
         Forget the times up to this one: all tokens that they concern have expired.
+        """
+
+
+class UsageRow(NamedTuple):
+    """
+    An amount of something that a user has used in a period.
+
+    @ivar kind: a number for what is used.
+    @ivar period: a number for the period, which rises.
+    """
+
+    user: int
+    kind: int
+    period: int
+    amount: int
+
+
+class GroupCount(NamedTuple):
+    """
+    The number of groups that a user created, and of those the user is a member of.
+    """
+
+    owned: int
+    joined: int
+
+
+class IUsage(Interface):
+    """
+    The usage of users: amounts by kind and period, and numbers of groups.
+    """
+
+    def add(rows: Sequence[UsageRow]) -> Deferred[list[int]]:
+        """
+        Add amounts, durably.
+
+        @return: a Deferred that fires with the amount of each row's user, kind and
+            period now, in the order of the rows.
+        """
+
+    def forget(kind: int, before_period: int) -> Deferred[None]:
+        """
+        Forget the amounts of a kind in earlier periods.
+        """
+
+    def groups(users: Sequence[int]) -> Deferred[dict[int, GroupCount]]:
+        """
+        @return: a Deferred that fires with the number of groups of each of these users.
         """

@@ -6,6 +6,9 @@ statement for each document would make a batch slow.  Existing documents are rai
 one statement for a hundred of them: a pipeline that looks up the values of each
 document by its key.  Missing documents are inserted.  The guess of which documents
 exist may be wrong; the replies tell, and the rest is done the other way.
+
+The amounts that users have used of their limits are such documents as well, few at a
+time, whose numbers are increased.
 """
 
 from __future__ import annotations
@@ -13,11 +16,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any
 
-from wsmsg.dependency.gather import gather_lists
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from wsmsg.dependency.gather import both, gather_lists
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.documents import (
     Document,
+    change,
     check_errors,
     chunks,
     find,
@@ -25,7 +32,8 @@ from wsmsg.message.store.mongo.documents import (
     member_key,
     update,
 )
-from wsmsg.model import Cursor
+from wsmsg.message.store.roles import GroupCount, IUsage, UsageRow
+from wsmsg.model import Cursor, storable_values
 
 #: Returns expressions by field, given that of what a field is wanted to be.
 Also = Callable[[Callable[[str], Document]], Document]
@@ -33,6 +41,9 @@ Also = Callable[[Callable[[str], Document]], Document]
 _TRIES = 5
 # A server may search the values of a statement linearly for each document.
 _AT_ONCE = 100
+# Users of one command; more than a change of a group names.
+_USERS = 1000
+_MOST_COUNTED = 10_000
 
 
 def no_more(wanted: Callable[[str], Document]) -> Document:
@@ -175,3 +186,82 @@ def _exchange(moves: Sequence[tuple[Cursor, Cursor]]) -> Document:
 
 def _ranges(cursor: Cursor) -> list[list[int]]:
     return [list(r) for r in cursor.seen]
+
+
+@implementer(IUsage)
+class MongoUsage:
+    """
+    The collection of what users have used, and the numbers of their groups.
+    """
+
+    def __init__(self, connection: MongoConnection) -> None:
+        self._connection = connection
+
+    def add(self, rows: Sequence[UsageRow]) -> Deferred[list[int]]:
+        return self._connection.do(lambda: self._add(rows))
+
+    def forget(self, kind: int, before_period: int) -> Deferred[None]:
+        return self._connection.do(lambda: self._forget(kind, before_period))
+
+    def groups(self, users: Sequence[int]) -> Deferred[dict[int, GroupCount]]:
+        return self._connection.do(lambda: self._groups(users))
+
+    async def _add(self, rows: Sequence[UsageRow]) -> list[int]:
+        keys = [f"{row.kind}/{row.period}/{row.user}" for row in rows]
+        left = [
+            change(
+                {"_id": key},
+                {
+                    "$inc": {"amount": row.amount},
+                    "$setOnInsert": {"kind": row.kind, "period": row.period},
+                },
+                upsert=True,
+            )
+            for key, row in zip(keys, rows, strict=True)
+        ]
+        while left:
+            some, left = left[:_USERS], left[_USERS:]
+            reply = await self._connection.run(update("usage", some))
+            errors = reply.get("writeErrors", ())
+            check_errors(errors)
+            # Another process has just made these documents, so they are there now.
+            left += [some[e["index"]] for e in errors]
+        totals: dict[str, int] = {}
+        for part in chunks(keys, _USERS):
+            asked = find("usage", {"_id": {"$in": part}})
+            for d in await self._connection.documents(asked):
+                totals[d["_id"]] = int(d["amount"])
+        return [totals.get(key, 0) for key in keys]
+
+    async def _forget(self, kind: int, before_period: int) -> None:
+        old = {"q": {"kind": kind, "period": {"$lt": before_period}}, "limit": 0}
+        await self._connection.run({"delete": "usage", "deletes": [old]})
+
+    async def _groups(self, users: Sequence[int]) -> dict[int, GroupCount]:
+        known = [user for user in users if storable_values((user,))]
+        owned, joined = await both(
+            self._count("groups", "owner", {"owner": {"$in": known}}),
+            self._count("members", "user", _members_now(known)),
+        )
+        return {u: GroupCount(owned.get(u, 0), joined.get(u, 0)) for u in known}
+
+    async def _count(
+        self, collection: str, field: str, matching: Document
+    ) -> dict[int, int]:
+        reply = await self._connection.run(
+            {
+                "aggregate": collection,
+                "pipeline": [
+                    {"$match": matching},
+                    {"$group": {"_id": f"${field}", "n": {"$sum": 1}}},
+                ],
+                "cursor": {"batchSize": _MOST_COUNTED},
+                "readConcern": {"level": "local"},
+            }
+        )
+        rows = reply["cursor"]["firstBatch"]
+        return {int(row["_id"]): int(row["n"]) for row in rows}
+
+
+def _members_now(users: Sequence[int]) -> Document:
+    return {"user": {"$in": users}, "joined": {"$gt": 0}}

@@ -11,6 +11,7 @@ The documents of the store in MongoDB, and the commands that write and find them
     members        _id conversation/user, joined (0: no member), changed
     cursors        _id conversation/user, delivered, read, seen (ranges above; or none)
     revocations    _id user, before_ms
+    usage          _id kind/period/user, kind, period, amount
     meta           the version of these documents; also _id revocations, count
 
 Every key begins with the conversation, so the whole database may be sharded by it.
@@ -61,6 +62,8 @@ INDEXES: Mapping[str, Sequence[tuple[str, tuple[str, ...], bool]]] = {
         ("by_user_and_name", ("user", "conversation", "joined"), False),
     ],
     "cursors": [("by_user", ("conversation", "user"), True)],
+    "groups": [("by_owner", ("owner",), False)],
+    "usage": [("by_period", ("kind", "period"), False)],
 }
 
 #: The indexes of earlier versions of these documents.

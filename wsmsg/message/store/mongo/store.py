@@ -33,6 +33,7 @@ from wsmsg.message.store.interface import (
     PageSpan,
     UnreadList,
 )
+from wsmsg.message.store.mongo.bulk_raise import MongoUsage
 from wsmsg.message.store.mongo.connection import MongoConnection, Run
 from wsmsg.message.store.mongo.cursors import MongoCursors
 from wsmsg.message.store.mongo.documents import (
@@ -108,6 +109,7 @@ class MongoStore:
             reactor,
             strict=strict,
         )
+        self.usage = MongoUsage(self._connection)
         self._shards = MongoShards(self._connection)
         self._heads = MongoHeads(self._connection, self._shards)
         self._lists = MongoLists(self._connection, self._shards)

@@ -12,6 +12,7 @@ history  the name of the history, and the generations of ids
 marks    the read ranges above cursors
 pages    pages of conversations, bounded in bytes
 revocations  the revoked tokens of users
+usage        what users have used of their limits
 store    IMessageStore: one thread that reads, one that writes
 unread   the unread messages of a user, looked at in pieces
 """

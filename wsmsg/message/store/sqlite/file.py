@@ -29,6 +29,7 @@ from wsmsg.message.store.sqlite.marks import SEEN, SeenRows
 from wsmsg.message.store.sqlite.pages import MessageRow, PageRows
 from wsmsg.message.store.sqlite.revocations import REVOCATIONS, RevocationRows
 from wsmsg.message.store.sqlite.unread import UnreadRows
+from wsmsg.message.store.sqlite.usage import USAGE, UsageRows
 from wsmsg.model import (
     Cursor,
     Mark,
@@ -97,6 +98,7 @@ STORE = Schema(
         GENERATIONS,
         REVOCATIONS,
         SIZES,
+        USAGE,
     ),
 )
 
@@ -157,6 +159,7 @@ class StoreReader:
         self.unread = UnreadRows(self._file)
         self.lists = ConversationLists(self._file)
         self.revocations = RevocationRows(self._file)
+        self.usage = UsageRows(self._file)
 
     def open(self) -> None:
         self._file.open()

@@ -34,6 +34,7 @@ from wsmsg.message.store.sqlite.unread import (
     UnreadLook,
     UnreadSearch,
 )
+from wsmsg.message.store.sqlite.usage import SqliteUsage
 from wsmsg.model import Cursor, Mark, Message, MessageIdentity
 
 L = TypeVar("L", bound=UnreadLook)
@@ -70,6 +71,13 @@ class SqliteStore:
         self._reading: IWorker = reading
         self._kept = KeptOpen(
             lambda: Deferred.fromCoroutine(self._open()), reactor, retry, dependency
+        )
+        self.usage = SqliteUsage(
+            self._kept,
+            writing,
+            reading,
+            writer=self._writer.usage,
+            reader=self._reader.usage,
         )
         self._stopping = StopOnce(self._stop)
 

@@ -10,9 +10,9 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from tests.message.store.cursor_contract import StorePlace, said
-from tests.message.store.list_contract import ListTests
 from tests.message.store.mark_contract import MarkTests
 from tests.message.store.right_contract import RightTests
+from tests.message.store.usage_contract import UsageTests
 from wsmsg.dependency.state import State
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.interface import HeadRow, IMessageStore, Outcome
@@ -26,7 +26,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
     Make the tests of the behaviour that every L{IMessageStore} has.
     """
 
-    class StoreTests(MarkTests, RightTests, ListTests):
+    class StoreTests(MarkTests, RightTests, UsageTests):
         async def setUp(self) -> None:  # type: ignore[override]
             self.place = make_place(self)
             self.store = await self.place.open()

@@ -269,12 +269,14 @@ class Peers:
 
     def subscribe(self) -> rest_pb2.SubscribeRequest:
         others = (*self._peers.values(), *self._leaving)
+        sends_per_s, sends_burst = _send_rate(self._settings)
         return rest_pb2.SubscribeRequest(
             connect_service_id=self._node,
             incarnation=self._incarnation,
             stream=next(self._stream_numbers),
             other_streams=[p.number for p in others if p.engaged and p.number],
-            **_send_rate(self._settings),
+            sends_per_s=sends_per_s,
+            sends_burst=sends_burst,
         )
 
     def stream_lost(self) -> None:
@@ -343,12 +345,9 @@ class Peers:
         return None
 
 
-def _send_rate(settings: ConnectSettings) -> dict[str, int]:
+def _send_rate(settings: ConnectSettings) -> tuple[int, int]:
     limits = settings.limits
-    return {
-        "sends_per_s": min(limits.sends_per_s, _MOST_RATE),
-        "sends_burst": min(limits.sends_burst, _MOST_RATE),
-    }
+    return min(limits.sends_per_s, _MOST_RATE), min(limits.sends_burst, _MOST_RATE)
 
 
 def _place(settings: ConnectSettings) -> tuple[object, ...]:

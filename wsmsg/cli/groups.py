@@ -57,6 +57,7 @@ def _asks(command: Callable[..., Task]) -> Any:
     def run(
         user: int,
         url: str,
+        ca: Path | None,
         token: str | None,
         token_file: Path | None,
         data_dir: Path | None,
@@ -67,9 +68,11 @@ def _asks(command: Callable[..., Task]) -> Any:
         source = token_source(user, token, token_file, data_dir)
         device = f"groups-{socket.gethostname()[:32]}-{os.getpid()}"
         task = command(user=user, **more)
-        text, document = asyncio.run(
-            one_task(lambda: Client(url, source, device, start="latest"), task, timeout)
-        )
+
+        def connect() -> Client:
+            return Client(url, source, device, start="latest", ca=ca)
+
+        text, document = asyncio.run(one_task(connect, task, timeout))
         say(json.dumps(document) if as_json else text)
 
     as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -91,10 +91,17 @@ class GroupId(UserId):
 
 def user_options(command: Any) -> Any:
     """
-    Add C{--user}, C{--url}, C{--token}, C{--token-file} and C{--data-dir} to a command.
+    Add C{--user}, C{--url}, C{--ca}, C{--token}, C{--token-file} and C{--data-dir} to a
+    command.
     """
     for option in (
         data_dir_option,
+        click.option(
+            "--ca",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="A PEM file with the authorities of a wss: URL.  "
+            "[default: the machine's]",
+        ),
         click.option(
             "--token-file",
             type=click.Path(dir_okay=False, path_type=Path),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from twisted.logger import Logger
@@ -28,11 +29,12 @@ from wsmsg.daemon.preflight import Probe, preflight
 from wsmsg.daemon.reload import Reload
 from wsmsg.daemon.signals import Signals
 from wsmsg.daemon.systemd import Notify
-from wsmsg.daemon.tls import ServerTls
+from wsmsg.daemon.tls import FailedHandshakes, ServerTls
 from wsmsg.dependency.retry import backoff, retry_policy
 from wsmsg.http.operators import OperatorAccess
 from wsmsg.http.routes import Route
 from wsmsg.monitoring.admin import admin_site
+from wsmsg.monitoring.certificates import CertificateWatch, certificate_files
 from wsmsg.monitoring.health import Health, Rule
 from wsmsg.monitoring.logs import twistd_logs
 from wsmsg.monitoring.metrics import Metrics
@@ -80,6 +82,8 @@ class Daemon:
             lambda: int(self.health.ready),
         )
         self.admin: Listener | None = None
+        self._failed_handshakes = FailedHandshakes(reactor)
+        self._failed_handshakes.register_metrics(self.metrics)
         self._reactor = reactor
         self._options = options
         self._reload: Reload[Any] = Reload(settings, options.load)
@@ -109,13 +113,14 @@ class Daemon:
         """
         Make the listener that the settings name by this key, with its TLS.
         """
-        tls = self._tls(getattr(self.settings.tls, key))
+        tls = self._tls(key)
         return Listener(self._reactor, getattr(self.settings, key), factory, tls)
 
-    def _tls(self, settings: ListenerTls) -> ServerTls | None:
+    def _tls(self, key: str) -> ServerTls | None:
+        settings: ListenerTls = getattr(self.settings.tls, key)
         if not settings.cert:
             return None
-        tls = ServerTls(settings)
+        tls = ServerTls(settings, partial(self._failed_handshakes.note, key))
         self.on_files(tls.read)
         return tls
 
@@ -162,6 +167,8 @@ class Daemon:
             part("signals", signals),
             Part("first lines", self._log_first_lines),
             part("systemd", self._notify),
+            Part("handshakes", stop=self._failed_handshakes.stop),
+            *self._certificates_part(),
             *self._admin_part(admin),
         ]
         last = [p.name for p in reversed(first) if p.stop]
@@ -186,6 +193,15 @@ class Daemon:
             self._log.info("{line}", line=line)
         for note in in_clear(self.settings):
             self._log.warn("{note}", note=note)
+
+    def _certificates_part(self) -> list[Part]:
+        files = certificate_files(self.settings.tls, self.settings.peer)
+        if not files:
+            return []
+        watch = CertificateWatch(files, self._reactor, self.health.alarms)
+        watch.register_metrics(self.metrics)
+        self.on_files(watch.read)
+        return [part("certificates", watch)]
 
     def _admin_part(self, more: Sequence[Route]) -> list[Part]:
         listen = self.settings.admin_listen

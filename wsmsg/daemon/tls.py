@@ -2,24 +2,52 @@
 TLS on the listeners that Twisted serves.
 
 A connection has the certificate that was current when it began; a reload changes that
-of later ones.
+of later ones.  A handshake that fails is counted and logged, with the reason.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Hashable
 from typing import Any
 
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from OpenSSL.SSL import (
+    VERIFY_FAIL_IF_NO_PEER_CERT,
+    VERIFY_PEER,
+    Connection,
+    Context,
+    Error,
+    WantReadError,
+    WantWriteError,
+)
+from twisted.internet.interfaces import (
+    IOpenSSLServerConnectionCreator,
+    IReactorTime,
+)
 from twisted.internet.ssl import (
     Certificate,
     CertificateOptions,
     KeyPair,
     trustRootFromCertificates,
 )
+from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from wsmsg.monitoring.metrics import Metrics
+from wsmsg.monitoring.repeats import Repeats
 from wsmsg.settings.listeners import ListenerTls
+
+#: Lines about failed handshakes of one address, and of all, in a minute.
+_FIRST = 5
+_LINES = 60
+
+#: What is wrong with a caller's certificate, by the number of OpenSSL (x509_vfy.h).
+_FAULTS = {
+    9: "is not valid yet",
+    10: "has expired",
+    **dict.fromkeys((18, 19, 20, 21), "is not of an authority in client_ca"),
+}
 
 _END = b"-----END CERTIFICATE-----"
 
@@ -64,17 +92,94 @@ class TlsTransport(TLSMemoryBIOProtocol):
         raise AssertionError("bytes must not bypass TLS")
 
 
+class FailedHandshakes:
+    """
+    Counts and logs the handshakes that failed.
+
+    @ivar counts: by listener.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.counts: Counter[str] = Counter()
+        self._repeats = Repeats(clock, self._log_sum, first=_FIRST, lines=_LINES)
+        self.stop = self._repeats.stop
+
+    def note(self, listener: str, address: str, reason: str) -> None:
+        """
+        Note that the handshake of a caller failed.
+        """
+        self.counts[listener] += 1
+        if self._repeats.allow(address):
+            self._log.warn(
+                "the TLS handshake of {address} at {listener} failed: {reason}",
+                address=address,
+                listener=listener,
+                reason=reason,
+            )
+
+    def register_metrics(self, metrics: Metrics) -> None:
+        """
+        Have the counts read by each scrape.
+        """
+        metrics.counters(
+            "wsmsg_tls_failed",
+            "TLS handshakes that failed at a listener, other than gRPC",
+            label="listener",
+            read=lambda: self.counts,
+        )
+
+    def _log_sum(self, address: Hashable, more: int, seconds: float) -> None:
+        self._log.warn(
+            "the TLS handshakes of {address} failed {more:,} more times in "
+            "{seconds:.0f} s",
+            address=address or "others",
+            more=more,
+            seconds=seconds,
+        )
+
+
+class _ServerConnection(Connection):
+    """
+    One TLS connection, which reports why its handshake failed.
+    """
+
+    def __init__(self, context: Context, failed: Callable[[str], object]) -> None:
+        super().__init__(context, None)
+        self._failed = failed
+        self._fault = ""
+
+    def found(self, error: int) -> None:
+        """
+        Note what is wrong with the certificate of the caller.
+        """
+        fault = _FAULTS.get(error, f"is not accepted (error {error} of OpenSSL)")
+        self._fault = self._fault or f"the certificate {fault}"
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except (WantReadError, WantWriteError):
+            raise
+        except Error as e:
+            self._failed(self._fault or _reason(e))
+            raise
+
+
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerTls:
     """
     The certificate of one listener.
 
+    @param failed: told of handshakes that failed: the address and the reason.
     @raise ValueError: the files cannot be used together.
     @raise OSError: a file cannot be read.
     """
 
-    def __init__(self, tls: ListenerTls) -> None:
+    def __init__(self, tls: ListenerTls, failed: Callable[[str, str], object]) -> None:
         self._tls = tls
+        self._failed = failed
         self.read()
 
     def read(self) -> None:
@@ -87,9 +192,12 @@ class ServerTls:
         """
         Begin a connection with the present certificate.
         """
-        from OpenSSL.SSL import Connection
 
-        return Connection(self._options.getContext(), None)
+        def failed(reason: str) -> None:
+            address = getattr(tlsProtocol.transport.getPeer(), "host", "this machine")
+            self._failed(address, reason)
+
+        return _ServerConnection(self._options.getContext(), failed)
 
     def wrap(self, factory: Any) -> TLSMemoryBIOFactory:
         """
@@ -107,12 +215,33 @@ def _options(tls: ListenerTls) -> CertificateOptions:
     trust = None
     if tls.client_ca:
         trust = trustRootFromCertificates(_certificates(tls.client_ca))
-    return CertificateOptions(
+    options = CertificateOptions(
         privateKey=key.original,
         certificate=own.original,
         extraCertChain=[each.original for each in chain],
         trustRoot=trust,
     )
+    if trust is not None:
+        options.getContext().set_verify(
+            VERIFY_PEER | VERIFY_FAIL_IF_NO_PEER_CERT, _verify
+        )
+    return options
+
+
+def _verify(
+    connection: Any, certificate: object, error: int, depth: int, is_good: int
+) -> bool:
+    if not is_good:
+        connection.found(error)
+    return bool(is_good)
+
+
+def _reason(e: Error) -> str:
+    """
+    Return OpenSSL's reasons, as C{peer did not return a certificate}.
+    """
+    found = e.args[0] if e.args and isinstance(e.args[0], list) else []
+    return ", ".join(str(each[-1]) for each in found) or "the connection was cut"
 
 
 def _certificates(path: str) -> list[Certificate]:

@@ -106,6 +106,16 @@ class DoctorTests(SynchronousTestCase):
         self.assertEqual(found.level, "problem")
         self.assertIn("twistd -n message", found.remedy)
 
+    def test_alarm(self) -> None:
+        """
+        An alarm of a daemon is a warning, with its reason.
+        """
+        alarm = {"name": "disk", "since": "12:00", "reason": "1 MB is free"}
+        document = {"ready": True, "dependencies": [], "alarms": [alarm]}
+        warning, ready = checks.daemon(CONNECT, lambda _: document)
+        self.assertEqual((warning.level, ready.level), ("warning", "ok"))
+        self.assertIn("alarm disk since 12:00: 1 MB is free", warning.text)
+
     def test_daemon_waits(self) -> None:
         """
         The finding about a daemon that is not ready names the dependency and its last

@@ -41,12 +41,18 @@ class Authority:
         return str(self.folder / f"{self.name}.pem")
 
     def issue(
-        self, name: str, host: str = "127.0.0.1", days: float = 30
+        self,
+        name: str,
+        host: str = "127.0.0.1",
+        days: float = 30,
+        *,
+        since_days: float = 90,
     ) -> tuple[str, str]:
         """
         Write a certificate for a host.
 
         @param days: until it expires; negative: it has expired.
+        @param since_days: for how long it has been valid.
         @return: the paths of the certificate and of its key.
         """
         key = ec.generate_private_key(ec.SECP256R1())
@@ -54,7 +60,7 @@ class Authority:
             names: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
         except ValueError:
             names = x509.DNSName(host)
-        built = self._builder(name, key, days).add_extension(
+        built = self._builder(name, key, days, since_days).add_extension(
             x509.SubjectAlternativeName([names]), critical=False
         )
         cert, private = self.folder / f"{name}.pem", self.folder / f"{name}.key"
@@ -69,7 +75,11 @@ class Authority:
         return str(cert), str(private)
 
     def _builder(
-        self, name: str, key: ec.EllipticCurvePrivateKey, days: float
+        self,
+        name: str,
+        key: ec.EllipticCurvePrivateKey,
+        days: float,
+        since_days: float = 90,
     ) -> x509.CertificateBuilder:
         def named(text: str) -> x509.Name:
             return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
@@ -81,7 +91,7 @@ class Authority:
             .issuer_name(named(self.name))
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - 90 * _DAY)
+            .not_valid_before(now - since_days * _DAY)
             .not_valid_after(now + days * _DAY)
         )
 

@@ -223,15 +223,37 @@ class CommandTests(TlsTestCase):
         file = self.installation.folder / "wsmsg.toml"
         file.write_text("\n".join(tables))
         for command in ("status", "doctor"):
-            process = await asyncio.create_subprocess_exec(
-                *(str(Path(sys.executable).parent / "wsmsg"), command),
-                *("--config", str(file)),
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                env=dict(os.environ),
-            )
-            out, _ = await process.communicate()
-            self.assertEqual(process.returncode, 0, out.decode())
+            await self.run_command(command, "--config", str(file))
+
+    @with_daemons
+    async def test_row_6_groups(self) -> None:
+        """
+        C{wsmsg groups} trusts the authorities that C{--ca} names.
+        """
+        await self.started()
+        url = self.installation.url.replace("ws:", "wss:")
+        data = str(self.installation.folder / "data")
+        options = ("--user", str(self.user()), "--url", url, "--data-dir", data)
+        made = await self.run_command(
+            *("groups", "create", *options, "--ca", self.authority.path, "Climbing")
+        )
+        self.assertRegex(made, r"^\d+\n$")
+
+    async def run_command(self, *arguments: str) -> str:
+        """
+        Run C{wsmsg}, which has to succeed.
+
+        @return: its output.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *(str(Path(sys.executable).parent / "wsmsg"), *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=dict(os.environ),
+        )
+        out, _ = await process.communicate()
+        self.assertEqual(process.returncode, 0, out.decode())
+        return out.decode()
 
 
 class CertificateProofTests(TlsTestCase):

@@ -37,11 +37,6 @@ from wsmsg.errors import BadRequest
     type=click.Path(dir_okay=False, path_type=Path),
     help="File that keeps unsent messages across a crash.",
 )
-@click.option(
-    "--ca",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A PEM file with the authorities of a wss: URL.  [default: the machine's]",
-)
 @click.option("--codec", type=click.Choice(["protobuf", "json"]), default="protobuf")
 @click.option(
     "--timeout",

@@ -301,6 +301,10 @@ def daemon(place: DaemonPlace, ask: Ask) -> list[Finding]:
             )
             remedy = _remedy(each["name"], each.get("cause", ""))
             found.append(Finding(level, name, text, remedy))
+    for alarm in document.get("alarms", []):
+        text = f"alarm {alarm['name']} since {alarm['since']}: {alarm['reason']}"
+        remedy = f"see the alarm {alarm['name']} in docs/operations.md"
+        found.append(Finding("warning", name, text, remedy))
     if document["ready"]:
         found.append(Finding("ok", name, "ready"))
     elif not found:

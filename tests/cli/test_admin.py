@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.cli.admin import NoAnswer, ask
+from wsmsg.cli.operator.ask import NoAnswer, ask
 
 
 class _Answers(BaseHTTPRequestHandler):

@@ -18,8 +18,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cli.test_commands import run
-from wsmsg.cli.admin import NoAnswer
-from wsmsg.cli.paths import admin_url
+from wsmsg.cli.operator.ask import NoAnswer
+from wsmsg.cli.operator.listener import admin_url
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 READY = Path(__file__).parents[2] / "deploy" / "compose" / "ready"
@@ -29,6 +29,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, AdminServer)
         self.server.paths.append(self.path)
+        self.server.keys.append(self.headers.get("Authorization", ""))
+        wanted = self.server.wanted
+        if wanted and self.server.keys[-1] != f"Bearer {wanted}":
+            self.send_response(401)
+            self.end_headers()
+            self.wfile.write(b'{"detail": "this call needs the key"}')
+            return
         self.send_response(200 if self.server.ready else 503)
         self.end_headers()
         document = {"ready": self.server.ready, "reason": "waits", "dead_letters": []}
@@ -41,12 +48,17 @@ class _Handler(BaseHTTPRequestHandler):
 class AdminServer(HTTPServer):
     """
     The admin listener of a daemon, which is ready or not.
+
+    @ivar wanted: the key that it asks for; empty: none.
+    @ivar keys: what requests had as C{Authorization}.
     """
 
     def __init__(self, *, ready: bool = True) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.ready = ready
         self.paths: list[str] = []
+        self.wanted = ""
+        self.keys: list[str] = []
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def end(self) -> None:

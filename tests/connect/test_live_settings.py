@@ -14,6 +14,7 @@ from tests.daemon.live_keys import (
     retry_keys,
     secrets,
     token_keys,
+    trusted,
 )
 from tests.daemon.live_settings import (
     LiveKey,
@@ -163,6 +164,9 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
             lambda t: allowed(t.node.edge_access._pages._origins),
         ),
         "limits.http_per_s": used(9, lambda t: t.node.edge_access.requests_per_s),
+        "api_keys": read(
+            "/x/api.keys", lambda t: t.daemon.current, "api_keys", "wsmsg.daemon.app"
+        ),
         "hosts": used(
             ["new.example"],
             lambda t: sorted(t.node.edge_access._pages._hosts),
@@ -173,9 +177,8 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
         ),
         "proxies": used(
             ["10.0.0.0/8"],
-            lambda t: [
-                n for n in ["10.0.0.0/8"] if t.node.admission.proxies.trust("10.1.1.1")
-            ],
+            lambda t: trusted(t.node.admission.proxies),
+            lambda t: trusted(t.node.edge_access._proxies),
         ),
         **token_keys("token", ConnectTree.auth),
         "limits.frame_bytes": used(

@@ -137,3 +137,10 @@ def secrets(peers: PeerParts) -> list[str]:
     known = peers._identity.secrets()
     found = (known.get(key) for key in known.ids)
     return [secret.value.decode() for secret in found if secret is not None]
+
+
+def trusted(proxies: Any) -> list[str]:
+    """
+    Return the one network that proxies may be in, if it is trusted.
+    """
+    return ["10.0.0.0/8"] if proxies.trust("10.1.1.1") else []

@@ -15,15 +15,32 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
 
+from wsmsg.auth.api_keys import NO_KEYS, ApiKey, Keyring, new_key
 from wsmsg.auth.identity import Authenticate, Identity
+from wsmsg.auth.scopes import GRANTED, Scope
 from wsmsg.errors import Unauthenticated
 from wsmsg.http.access import Access, AccessLevel
+from wsmsg.http.changes import Change
 from wsmsg.http.errors import PlainError, Problem
 from wsmsg.http.forms import Answer, Form, Id, parse_int
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import Call, Reply, Route
 from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.tokens import TokenSettings
+
+
+def key_of(secret: str, name: str = "all") -> ApiKey:
+    """
+    Return a key with this secret and all scopes.
+    """
+    return new_key(name, [scope.value for scope in GRANTED], secret=secret)[0]
+
+
+def keyring(*keys: ApiKey) -> Keyring:
+    """
+    Return the keys of a listener; without any, it asks for none.
+    """
+    return Keyring(keys or None)
 
 
 def believing(settings: TokenSettings) -> Authenticate:
@@ -59,7 +76,11 @@ class HttpCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.access = Access(HttpSettings(), self.clock, believing)
+        self.keyring = NO_KEYS
+        self.changes: list[Change] = []
+        self.access = Access(
+            HttpSettings(), self.clock, believing, keys=lambda: self.keyring
+        )
 
     def begin(self, method: str, path: str, body: object = None, **args: Any) -> Any:
         """
@@ -106,11 +127,27 @@ class HttpCase(SynchronousTestCase):
         """
         return self.end(self.begin(method, path, body, **args))
 
-    def configure(self, **http: Any) -> None:
+    def configure(
+        self, keys: Sequence[str] = (), proxies: Sequence[str] = (), **http: Any
+    ) -> None:
         """
         Apply other settings.
+
+        @param keys: secrets of keys with all scopes; none: the listener asks for none.
         """
-        self.access.apply_settings(HttpSettings.model_validate(http))
+        self.access.apply_settings(HttpSettings.model_validate(http), proxies=proxies)
+        self.keyring = keyring(*(key_of(s, f"key-{n}") for n, s in enumerate(keys)))
+
+    def restrict(self, scopes: str, networks: str = "") -> str:
+        """
+        Ask for a key, and return the secret of one with these scopes and networks.
+        """
+        secret = "a-key-with-few-scopes"
+        names = networks.split(",") if networks else []
+        made, _ = new_key("few", scopes.split(","), names, secret)
+        self.keyring = keyring(made)
+        self.key = f"Bearer {secret}"
+        return secret
 
 
 class NewNote(Form):
@@ -148,11 +185,13 @@ class NoteCalls:
         Return the routes.
         """
         users = {"access": AccessLevel.USERS}
+        open_ = {"scope": None}
         return [
             _get("ping", self.ping),
-            _get("open", self.ping, access=AccessLevel.ANYBODY),
-            _get("healthz", self.ping, access=AccessLevel.UNLIMITED, root="/"),
+            _get("open", self.ping, access=AccessLevel.ANYBODY, **open_),
+            _get("healthz", self.ping, access=AccessLevel.UNLIMITED, root="/", **open_),
             _get("slow", self.slow),
+            _post("slow", self.slow),
             _get("broken", self.broken),
             _post("notes", self.make),
             _post("users/{user}/notes", self.make_own, **users),
@@ -183,6 +222,8 @@ class NoteCalls:
         Make a note.
         """
         form = call.body_as(NewNote)
+        if not call.path:
+            call.concerns(note=form.user)
         self.notes.append(form)
         return Reply(201, Note(user=parse_int(form.user, "user"), text=form.text))
 
@@ -195,11 +236,13 @@ class NoteCalls:
 
 
 def _get(pattern: str, answer: Any, **more: Any) -> Route:
-    return Route(f"GET {pattern}", answer, {204: None}, **more)
+    asked = {"scope": Scope.READ, **more}
+    return Route(f"GET {pattern}", answer, {204: None}, **asked)
 
 
 def _post(pattern: str, answer: Any, **more: Any) -> Route:
-    return Route(f"POST {pattern}", answer, {201: Note}, body=NewNote, **more)
+    asked = {"scope": Scope.SEND, "body": NewNote, **more}
+    return Route(f"POST {pattern}", answer, {201: Note}, **asked)
 
 
 class NotesCase(HttpCase):
@@ -210,6 +253,4 @@ class NotesCase(HttpCase):
     def setUp(self) -> None:
         super().setUp()
         self.calls = NoteCalls()
-        self.api = Api(
-            self.calls.routes(), self.access.admit, readable=self.access.readable
-        )
+        self.api = Api(self.calls.routes(), self.access, audit=self.changes.append)

@@ -80,7 +80,7 @@ class ApiTests(NotesCase):
         routes = [
             attrs.evolve(route, conventions=PLAIN) for route in NoteCalls().routes()
         ]
-        self.api = Api(routes, self.access.admit)
+        self.api = Api(routes, self.access, audit=self.changes.append)
         self.assertEqual(self.ask("GET", "ping", odd=1)[0], 204)
         self.assertEqual(self.ask("PUT", "ping")[1]["code"], "bad_request")
         self.assertEqual(self.ask("GET", "x")[1]["title"], "Not Found")

@@ -98,6 +98,7 @@ class IntegrationTestCase(TestCase):
         try:
             await SHARED.begin(type(self))
             self.installation = self._installed()
+            self.installed()
             if not self.alone:
                 await self._running()
             await test
@@ -110,6 +111,11 @@ class IntegrationTestCase(TestCase):
                 await close()
             if self.alone:
                 await self.installation.stop()
+
+    def installed(self) -> None:
+        """
+        Prepare the installation, before its daemons start.
+        """
 
     def _installed(self) -> Installation:
         def make() -> Installation:

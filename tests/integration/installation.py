@@ -20,7 +20,7 @@ from typing import Any
 
 import jwt
 
-from wsmsg.auth.local_key import local_key
+from wsmsg.auth.local_key import ADMIN_KEY, local_key
 from wsmsg.bench.load.proc import rss_bytes
 
 #: Seconds within which a killed daemon must be ready again.
@@ -175,7 +175,15 @@ class DaemonProcess:
 
         @return: the HTTP status and the document; status 0 if nothing answers.
         """
-        return await http_get(self.port("admin_listen"), path)
+        key = self.admin_key.read_text().strip() if self.admin_key.exists() else ""
+        return await http_get(self.port("admin_listen"), path, key)
+
+    @property
+    def admin_key(self) -> Path:
+        """
+        The file with the key of operators.
+        """
+        return self._folder / "data" / ADMIN_KEY
 
     async def ready(self, wanted: bool = True) -> None:
         """
@@ -326,14 +334,17 @@ class Installation:
         return [line for d in self.daemons for line in d.lines() if text in line]
 
 
-async def http_get(port: int, path: str) -> tuple[int, Any]:
+async def http_get(port: int, path: str, key: str = "") -> tuple[int, Any]:
     """
     Send a GET request.
 
+    @param key: the key to send; empty: none.
     @return: the HTTP status and the JSON document (the text, if it is not JSON); status
         0 if nothing answers.
     """
-    return await _http(port, f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")
+    login = f"Authorization: Bearer {key}\r\n" if key else ""
+    head = f"GET {path} HTTP/1.0\r\nHost: localhost\r\n{login}\r\n"
+    return await _http(port, head)
 
 
 async def http_post(port: int, path: str, document: Any) -> tuple[int, Any]:

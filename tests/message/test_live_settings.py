@@ -14,6 +14,7 @@ from tests.daemon.live_keys import (
     retry_keys,
     secrets,
     token_keys,
+    trusted,
 )
 from tests.daemon.live_settings import (
     LiveKey,
@@ -127,18 +128,17 @@ class MessageSettingsTests(live_settings.LiveSettingsCase):
         "peer.secrets": used(["s" * 32], lambda t: secrets(t.node.peers)),
         "legacy.callers": used(["10.0.0.0/8"], lambda t: list(t.node.peers._callers)),
         "recall_s": used(9.0, lambda t: t.core.ingress.rules.recall_s),
-        "http.keys": used(
-            ["0123456789abcdef"], lambda t: [key.decode() for key in t.access._keys]
+        "api_keys": read(
+            "/x/api.keys", lambda t: t.daemon.current, "api_keys", "wsmsg.daemon.app"
         ),
+        "proxies": used(["10.0.0.0/8"], lambda t: trusted(t.access._proxies)),
         "http.origins": used(
             ["https://new.example"], lambda t: allowed(t.access._pages._origins)
         ),
         "hosts": used(
             ["new.example"],
             lambda t: sorted(t.access._pages._hosts),
-            lambda t: sorted(
-                t.owner("admin")._factory.resource._admit.__self__._pages._hosts
-            ),
+            lambda t: sorted(t.owner("admin")._factory.resource._gate._pages._hosts),
         ),
         "http.requests_per_s": http(9, "requests_per_s", "wsmsg.http.access"),
         "http.requests_burst": http(9, "requests_burst", "wsmsg.http.access"),

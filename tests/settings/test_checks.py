@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 
 from tests.settings.files import Folder
+from wsmsg.settings.mistakes import SettingsMistakes
 from wsmsg.settings.sources import Sources, load_settings
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.urls.address import Address, is_loopback, parse_address
@@ -88,34 +89,34 @@ class RulesTests(Folder):
             self.assertIn("trust_network: is a list of the settings whose", told)
             self.assertIn('as ["rpc_listen", "admin_listen"]', told)
 
-    def test_http_keys(self) -> None:
+    def test_api_keys(self) -> None:
         """
-        With keys, Message's HTTP may listen beyond loopback; keys that are too short,
-        equal, or not fit for a header are refused, and no message shows a key.
+        With a file of API keys, Message's HTTP may listen beyond loopback; the keys in
+        the settings of earlier versions are a mistake that names what takes their
+        place, and no message shows one.
         """
-        begin = '[message]\nlisten = "0.0.0.0:21004"\nhttp.keys = '
-        good = '["0123456789abcdef", "fedcba9876543210"]'
-        settings = load_settings(MessageSettings, Sources(file=self.file(begin + good)))
-        self.assertEqual(len(settings.http.keys), 2)
-        self.assertNotIn("0123456789abcdef", settings.model_dump_json())
-        for keys, word in (
-            ('["short"]', "16"),
-            ('["0123456789abcdef", "0123456789abcdef"]', "equal"),
-            ('["0123456789 abcdef"]', "header"),
-            ("[]", "http.keys: other machines can reach 0.0.0.0"),
-            ('"0123456789abcdef"', "list"),
-            ('[["0123456789abcdef"]]', "text"),
-        ):
-            told = self.in_file(begin + keys, MessageSettings)
-            self.assertEqual(len(told), 1, told)
-            self.assertIn(word, told[0])
-            self.assertNotIn("6789", told[0])
+        begin = '[message]\nlisten = "0.0.0.0:21004"\n'
+        (told,) = self.in_file(begin, MessageSettings)
+        self.assertIn("listen, api_keys: other machines can reach 0.0.0.0", told)
+        good = begin + 'api_keys = "/etc/wsmsg/api.keys"\n'
+        load_settings(MessageSettings, Sources(file=self.file(good)))
+        for keys in ('["0123456789abcdef"]', "[]", '"0123456789abcdef"'):
+            (told,) = self.in_file(f"{good}http.keys = {keys}\n", MessageSettings)
+            self.assertIn("http.keys: is gone", told)
+            self.assertIn("wsmsg key new NAME --scopes", told)
+            self.assertNotIn("6789", told)
+        environ = {"WSMSG_MESSAGE__HTTP__KEYS": "0123456789abcdef"}
+        error = self.assertRaises(
+            SettingsMistakes, load_settings, MessageSettings, Sources(environ=environ)
+        )
+        self.assertIn("http.keys: is gone", str(error))
+        self.assertNotIn("6789", str(error))
 
     def test_http_tokens(self) -> None:
         """
         The tokens of users have the same rules at Message as at Connect.
         """
-        begin = '[message]\nlisten = "0.0.0.0:1"\nhttp.keys = ["0123456789abcdef"]\n'
+        begin = '[message]\nlisten = "0.0.0.0:1"\napi_keys = "/x"\n'
         for line, word in (
             ('http.token.secret = "x"', "32 bytes"),
             (f'http.token.debug_token = "{"d" * 32}"', "debug token"),
@@ -180,7 +181,7 @@ class RulesTests(Folder):
         for settings_type, name, value in (
             (ConnectSettings, "CONNECT__ORIGINS", '["https://a", "https://b"]'),
             (ConnectSettings, "CONNECT__ALTERNATIVES", '["ws://a"]'),
-            (MessageSettings, "MESSAGE__HTTP__KEYS", ' ["hidden-hidden-hidden"]'),
+            (MessageSettings, "MESSAGE__PEER__SECRETS", ' ["hidden-hidden-hidden"]'),
         ):
             sources = Sources(environ={f"WSMSG_{name}": value})
             (told,) = self.mistakes(sources, settings_type)

@@ -1,6 +1,9 @@
 """
-Authentication of clients by JSON Web Tokens.
+Authentication of clients by JSON Web Tokens, and of services by API keys.
 
+api_keys        API keys: their names, scopes, addresses and hashes
+key_file        the file with the API keys
+scopes          what the bearer of an API key may do
 identity        the user that a token identifies, and the type of authenticators
 jwt             the authenticator: checks tokens by the keys of the settings
 issuer          the keys of an issuer: fetched, kept, and fetched again

@@ -1,6 +1,7 @@
 """
 The keys in the data directory, for what the settings name none: C{token.key} signs
-tokens, and C{peer.key} is what the daemons prove themselves with.
+tokens, C{peer.key} is what the daemons prove themselves with, and C{admin.key} is what
+operators send to admin listeners.
 
 Whichever process needs a key first creates it there; all read it from there.
 """
@@ -14,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 FILE_NAME = "token.key"
+ADMIN_KEY = "admin.key"
 
 _BYTES = 48
 _LEAST = 32

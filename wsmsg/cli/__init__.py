@@ -3,7 +3,6 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
 
 ::
 
-    admin         client of a daemon's admin listener
     bench         wsmsg bench
     check_config  wsmsg check-config
     dead_letters  wsmsg dead-letters
@@ -21,5 +20,7 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
     chat          a package: wsmsg chat
     demo          a package: wsmsg demo
     doctor        a package: wsmsg doctor
+    key           a package: wsmsg key
+    operator      a package: calls of an admin listener that need its key
     token         a package: wsmsg token
 """

@@ -5,11 +5,13 @@ C{wsmsg check-config}: validation of a settings file.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from wsmsg.auth.key_file import read_keys
 from wsmsg.cli.say import say
 from wsmsg.settings.mistakes import Mistake, SettingsMistakes
 from wsmsg.settings.notes import notes
@@ -67,7 +69,16 @@ def _checked(file: Path) -> tuple[dict[str, Common], list[Mistake]]:
             mistakes.update(dict.fromkeys(e.mistakes))
         else:
             settings[table_of(settings_type)] = loaded
+            mistakes.update(dict.fromkeys(_key_mistakes(file, loaded)))
     return settings, list(mistakes)
+
+
+def _key_mistakes(file: Path, settings: Common) -> Iterator[Mistake]:
+    if settings.api_keys:
+        try:
+            read_keys(settings.api_keys, Path())
+        except ValueError as e:
+            yield Mistake(str(file), "api_keys", str(e))
 
 
 def _notes(settings: dict[str, Common]) -> list[str]:

@@ -14,8 +14,9 @@ from typing import Any
 
 import click
 
-from wsmsg.cli.admin import NoAnswer, ask
-from wsmsg.cli.paths import admin_url, config_option, fail, settings_of
+from wsmsg.cli.operator.ask import NoAnswer
+from wsmsg.cli.operator.listener import AdminListener, admin_listener, key_file_option
+from wsmsg.cli.paths import config_option, fail, settings_of
 from wsmsg.cli.say import say
 from wsmsg.settings.values import MessageSettings
 from wsmsg.text.escape import harmless
@@ -25,22 +26,28 @@ _PAGE = 200
 
 def _admin_option(command: Callable[..., None]) -> Any:
     """
-    Add the options that say where Message is; C{command} gets its C{message_admin}.
+    Add the options that say where Message is; C{command} gets its C{admin}.
     """
 
     @functools.wraps(command)
-    def with_admin(message_admin: str | None, config: Path | None, **more: Any) -> None:
+    def with_admin(
+        message_admin: str | None,
+        config: Path | None,
+        key_file: Path | None,
+        **more: Any,
+    ) -> None:
         try:
             settings = settings_of(MessageSettings, config)
-            url = message_admin or admin_url(settings)
+            found = admin_listener(settings, message_admin, key_file)
         except NoAnswer as error:
             fail(str(error))
-        command(message_admin=url, **more)
+        command(admin=found, **more)
 
     admin = "URL of Message's admin listener.  [default: of the settings]"
     for option in (
         config_option("Message's settings file: look where it says."),
         click.option("--message-admin", help=admin),
+        key_file_option,
     ):
         with_admin = option(with_admin)
     return with_admin
@@ -76,11 +83,11 @@ def dead_letters() -> None:
 )
 @_admin_option
 @_json_option
-def list_(after: int, limit: int | None, message_admin: str, as_json: bool) -> None:
+def list_(after: int, limit: int | None, admin: AdminListener, as_json: bool) -> None:
     """
     List the dead letters, oldest first.
     """
-    letters = list(_letters(message_admin, after, limit))
+    letters = list(_letters(admin, after, limit))
     if as_json:
         say(json.dumps({"dead_letters": letters}, indent=2))
         return
@@ -98,11 +105,11 @@ def list_(after: int, limit: int | None, message_admin: str, as_json: bool) -> N
 @click.argument("number", type=click.IntRange(1))
 @_admin_option
 @_json_option
-def show(number: int, message_admin: str, as_json: bool) -> None:
+def show(number: int, admin: AdminListener, as_json: bool) -> None:
     """
     Show one dead letter in full.
     """
-    letter = next(_letters(message_admin, number - 1, 1), None)
+    letter = next(_letters(admin, number - 1, 1), None)
     if letter is None or letter["number"] != number:
         fail(f"there is no dead letter {number}")
     if as_json:
@@ -124,7 +131,7 @@ def show(number: int, message_admin: str, as_json: bool) -> None:
 @_admin_option
 @_json_option
 def replay(
-    numbers: tuple[int, ...], everything: bool, message_admin: str, as_json: bool
+    numbers: tuple[int, ...], everything: bool, admin: AdminListener, as_json: bool
 ) -> None:
     """
     Append dead letters to the journal again.
@@ -136,13 +143,11 @@ def replay(
         raise click.UsageError("name numbers, or use --all")
     wanted = list(numbers)
     if everything:
-        wanted = [letter["number"] for letter in _letters(message_admin, 0, None)]
+        wanted = [letter["number"] for letter in _letters(admin, 0, None)]
     replayed: list[int] = []
     for at in range(0, len(wanted), _PAGE):
         part = {"numbers": wanted[at : at + _PAGE]}
-        replayed += _asked(f"{message_admin.rstrip('/')}/dead-letters/replay", part)[
-            "replayed"
-        ]
+        replayed += _asked(admin, "/dead-letters/replay", part)["replayed"]
     missing = [number for number in wanted if number not in set(replayed)]
     if as_json:
         say(json.dumps({"replayed": replayed, "missing": missing}))
@@ -153,12 +158,13 @@ def replay(
         fail(f"not replayed, as they do not exist or were cut short: {numbers_left}")
 
 
-def _letters(admin: str, after: int, limit: int | None) -> Iterator[dict[str, Any]]:
+def _letters(
+    admin: AdminListener, after: int, limit: int | None
+) -> Iterator[dict[str, Any]]:
     left = limit
     while left is None or left > 0:
         ask_for = _PAGE if left is None else min(left, _PAGE)
-        url = f"{admin.rstrip('/')}/dead-letters?after={after}&limit={ask_for}"
-        answer = _asked(url)
+        answer = _asked(admin, f"/dead-letters?after={after}&limit={ask_for}")
         found: list[dict[str, Any]] = answer["dead_letters"]
         yield from found
         if not answer["more"] or not found:
@@ -167,9 +173,11 @@ def _letters(admin: str, after: int, limit: int | None) -> Iterator[dict[str, An
         left = None if left is None else left - len(found)
 
 
-def _asked(url: str, body: object | None = None) -> dict[str, Any]:
+def _asked(
+    admin: AdminListener, path: str, body: object | None = None
+) -> dict[str, Any]:
     try:
-        return ask(url, body)
+        return admin.ask(path, body)
     except NoAnswer as error:
         fail(str(error))
 

@@ -31,6 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "wsmsg.cli.token.token:token",
         "Print a token for a user, or explain a token.",
     ),
+    "key": (
+        "wsmsg.cli.key.key:key",
+        "Make, list and revoke API keys of services.",
+    ),
     "status": ("wsmsg.cli.status:status", "Show the status of both daemons."),
     "doctor": (
         "wsmsg.cli.doctor.doctor:doctor",

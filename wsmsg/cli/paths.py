@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from wsmsg.cli.admin import NoAnswer
-
 if TYPE_CHECKING:
     from wsmsg.settings.values import ConnectSettings, MessageSettings
 
@@ -63,25 +61,6 @@ def settings_of(
         return load_settings(settings_type, sources)
     except SettingsMistakes as mistakes:
         fail(mistakes.text())
-
-
-def admin_url(settings: ConnectSettings | MessageSettings) -> str:
-    """
-    Return the URL of a daemon's admin listener.
-
-    @raise NoAnswer: it has none.
-    """
-    from wsmsg.settings.sources import table_of
-    from wsmsg.settings.urls.address import parse_address
-
-    if not settings.admin_listen:
-        name = table_of(type(settings))
-        raise NoAnswer(f"nobody to ask, as {name}.admin_listen is empty")
-    address = parse_address(settings.admin_listen)
-    # A listener on all addresses is asked on this machine.
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)
-    scheme = "https" if settings.tls.admin_listen.cert else "http"
-    return f"{scheme}://{address._replace(host=host)}"
 
 
 def data_dir_of(given: Path | None) -> Path:

@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from wsmsg.cli.admin import NoAnswer, ask
-from wsmsg.cli.paths import admin_url, config_option, settings_of
+from wsmsg.cli.operator.ask import NoAnswer
+from wsmsg.cli.operator.listener import admin_listener, key_file_option
+from wsmsg.cli.paths import config_option, settings_of
 from wsmsg.cli.say import say
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
@@ -38,18 +39,21 @@ def admin_options(command: Any) -> Any:
 @click.command()
 @admin_options
 @config_option("The daemons' settings file: look where it says.")
+@key_file_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(
     connect_admin: str | None,
     message_admin: str | None,
     config: Path | None,
+    key_file: Path | None,
     as_json: bool,
 ) -> None:
     """
     Show the status of both daemons.
 
     The addresses are those of --config, in the environment of this command, or the
-    default ones.
+    default ones. The daemons tell it to their own account, to root, and to who has a
+    copy of their file admin.key.
 
     The exit status is 0 only if both answer and are ready, so a script can wait:
 
@@ -57,8 +61,8 @@ def status(
       until wsmsg status --json > /dev/null; do sleep 1; done
     """
     documents = {
-        "connect": _told(connect_admin, settings_of(ConnectSettings, config)),
-        "message": _told(message_admin, settings_of(MessageSettings, config)),
+        "connect": _told(settings_of(ConnectSettings, config), connect_admin, key_file),
+        "message": _told(settings_of(MessageSettings, config), message_admin, key_file),
     }
     if as_json:
         say(json.dumps(documents, indent=2))
@@ -71,12 +75,12 @@ def status(
 
 
 def _told(
-    admin: str | None, settings: ConnectSettings | MessageSettings
+    settings: ConnectSettings | MessageSettings,
+    admin: str | None,
+    key_file: Path | None,
 ) -> dict[str, Any]:
     try:
-        certificate = "" if admin else settings.tls.admin_listen.cert
-        url = f"{(admin or admin_url(settings)).rstrip('/')}/status"
-        return ask(url, certificate=certificate)
+        return admin_listener(settings, admin, key_file).ask("/status")
     except NoAnswer as error:
         return {"ready": False, "phase": "unreachable", "reason": str(error)}
 

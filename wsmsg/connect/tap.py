@@ -23,6 +23,7 @@ from wsmsg.daemon.options import DaemonOptions
 from wsmsg.settings.values import ConnectSettings
 
 if TYPE_CHECKING:
+    from wsmsg.auth.api_keys import Keyring
     from wsmsg.auth.identity import Identity
     from wsmsg.auth.issuer import IssuerKeys
     from wsmsg.auth.jwt import Authenticator
@@ -141,7 +142,7 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
     admission = Admission(settings.limits, reactor, settings.proxies)
     online = OnlineStatus(registry, upstream)
     connections = _connections(context, admission, heartbeat, plugins)
-    edge = _edge_access(context, connections)
+    edge = _edge_access(context, connections, daemon.keys.current)
     return ConnectNode(
         settings=settings,
         clock=reactor,
@@ -287,11 +288,13 @@ def _legacy_subprotocol(
 
 
 def _edge_access(
-    context: SessionContext, connections: WebSocketConnections
+    context: SessionContext,
+    connections: WebSocketConnections,
+    keys: Callable[[], Keyring],
 ) -> EdgeAccess:
     """
-    Build the access control of HTTP on the public port.  Beyond loopback, callers need
-    a token.
+    Build the access control of HTTP on the public port.  Beyond loopback, and where
+    there are API keys, callers need a token or a key.
     """
     from wsmsg.connect.edge.http import EdgeAccess
     from wsmsg.settings.urls.address import is_loopback, parse_address
@@ -302,7 +305,7 @@ def _edge_access(
     is_local = not listen.startswith("systemd:") and is_loopback(
         parse_address(listen).host
     )
-    return EdgeAccess(context.settings, callers, asks_token=not is_local)
+    return EdgeAccess(context.settings, callers, asks_token=not is_local, keys=keys)
 
 
 def _add_legacy_redis(

@@ -19,6 +19,8 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from wsmsg.auth.key_file import ApiKeys, keys_probe
+from wsmsg.auth.local_key import ADMIN_KEY, local_key
 from wsmsg.daemon.exits import Exit
 from wsmsg.daemon.first_lines import first_lines
 from wsmsg.daemon.lead import LeadTime
@@ -34,6 +36,7 @@ from wsmsg.dependency.retry import backoff, retry_policy
 from wsmsg.http.operators import OperatorAccess
 from wsmsg.http.routes import Route
 from wsmsg.monitoring.admin import admin_site
+from wsmsg.monitoring.audit import AuditLog
 from wsmsg.monitoring.certificates import CertificateWatch, certificate_files
 from wsmsg.monitoring.health import Health, Rule
 from wsmsg.monitoring.logs import twistd_logs
@@ -51,6 +54,8 @@ class Daemon:
     @param probes: as for L{preflight}.
     @ivar settings: the settings at the start.
     @ivar node: the name of this daemon.
+    @ivar keys: the API keys.
+    @ivar audit: records the calls of HTTP that change something.
     @ivar admin: the admin listener; L{None} if C{admin_listen} is empty.
     """
 
@@ -66,7 +71,12 @@ class Daemon:
     ) -> None:
         self.settings = settings = options.settings
         self.data_dir = options.data_dir
-        preflight(options.daemon, settings, self.data_dir, probes=probes)
+        keys = keys_probe(settings.api_keys, self.data_dir)
+        if settings.admin_listen:
+            make_key = partial(local_key, self.data_dir, name=ADMIN_KEY)
+            probes = [*probes, ("cannot make the key of operators", make_key)]
+        preflight(options.daemon, settings, self.data_dir, probes=[*probes, keys])
+        self.keys = ApiKeys(settings.api_keys, self.data_dir)
         self.node: str = settings.node or f"{options.daemon}-{time.time_ns()}"
         self.exits = Exit(reactor, pidfile=options.pidfile)
         self.health = Health(
@@ -81,6 +91,7 @@ class Daemon:
             "1 if the daemon is ready, else 0",
             lambda: int(self.health.ready),
         )
+        self.audit = AuditLog(reactor)
         self.admin: Listener | None = None
         self._failed_handshakes = FailedHandshakes(reactor)
         self._failed_handshakes.register_metrics(self.metrics)
@@ -88,6 +99,7 @@ class Daemon:
         self._options = options
         self._reload: Reload[Any] = Reload(settings, options.load)
         self._notify = Notify(reactor, self.health)
+        self.on_files(self._read_keys)
 
     @property
     def current(self) -> Any:
@@ -169,6 +181,7 @@ class Daemon:
             part("systemd", self._notify),
             Part("handshakes", stop=self._failed_handshakes.stop),
             *self._certificates_part(),
+            Part("audit", stop=self.audit.stop),
             *self._admin_part(admin),
         ]
         last = [p.name for p in reversed(first) if p.stop]
@@ -207,11 +220,22 @@ class Daemon:
         listen = self.settings.admin_listen
         if not listen:
             return []
-        access = OperatorAccess(self.settings)
+        access = OperatorAccess(self.settings, self.data_dir)
         self.on_reload(access.apply_settings)
-        site = admin_site(self.health, self.metrics, self._reactor, more, access=access)
+        self.on_files(access.read_key)
+        site = admin_site(
+            self.health,
+            self.metrics,
+            self._reactor,
+            more,
+            access=access,
+            audit=self.audit,
+        )
         self.admin = self.listener(site, "admin_listen")
         return [part("admin", self.admin)]
+
+    def _read_keys(self) -> None:
+        self.keys.reload(self.current.api_keys, self.health.alarms)
 
     def _reload_settings(self) -> None:
         self._notify.reloading()

@@ -3,13 +3,12 @@ Access control for an HTTP API: keys and users' tokens, rates, requests in fligh
 
 Without keys every caller is trusted but web pages (L{wsmsg.http.pages}), and the
 settings keep the listener on loopback.
-With keys each call needs one (C{Authorization: Bearer <key>}) or, if it is about
-one user and its route allows that, a token of that user.
+With keys each call needs one (C{Authorization: Bearer <key>}) that has the scope of the
+call or, if it is about one user and its route allows that, a token of that user.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
@@ -18,7 +17,9 @@ from typing import Any
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
+from wsmsg.auth.api_keys import NO_KEYS, ApiKey, Keyring, given_secret
 from wsmsg.auth.identity import Authenticate
+from wsmsg.auth.scopes import Scope
 from wsmsg.errors import (
     Forbidden,
     RateLimited,
@@ -29,6 +30,7 @@ from wsmsg.errors import (
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.http.errors import Conventions
 from wsmsg.http.pages import Pages, readable_by_all
+from wsmsg.http.proxies import Proxies
 from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.tokens import TokenSettings
 
@@ -36,7 +38,7 @@ from wsmsg.settings.tokens import TokenSettings
 MOST_RATES = 10_000
 
 _WAIT_MS = 1000
-_REMEDY = "; or set http.keys, and send one of them"
+_REMEDY = "; or make a key (wsmsg key new), and send it"
 _HEADER_CHARACTERS = 8192
 
 
@@ -64,11 +66,13 @@ class Caller:
         act for every user.
     @ivar is_foreign: whether the request may come from a page of another site, which
         only routes without any access control are told.
+    @ivar name: the key's name, or what stands in its place in the audit, in brackets.
     """
 
     token: str = attrs.field(default="", repr=False)
     authenticate: Authenticate | None = None
     is_foreign: bool = attrs.field(default=False, kw_only=True)
+    name: str = attrs.field(default="(anybody)", kw_only=True)
 
     def check_user(self, user: int) -> None:
         """
@@ -86,6 +90,10 @@ class Caller:
 #: A caller that may act for every user.
 OPEN = Caller()
 FOREIGN = Caller(is_foreign=True)
+#: The name of callers that have a user's token.
+USER = "(user)"
+#: The name of callers that have shown nothing that is known.
+UNKNOWN = "(unknown)"
 
 
 class Access:
@@ -97,8 +105,10 @@ class Access:
     @ivar rejected: requests over a rate or a limit, or without a key.
     @ivar draining: whether no more requests are admitted.
     @param hosts: names of the listener; see L{wsmsg.http.pages.Pages}.
+    @param proxies: addresses and networks of proxies; see L{Proxies}.
     @param make_authenticate: makes what checks users' tokens, when the first one
         comes; raises L{WsmsgError} if there is nothing to check them with.
+    @param keys: returns the keys as they are now.
     """
 
     def __init__(
@@ -107,22 +117,31 @@ class Access:
         clock: IReactorTime,
         make_authenticate: Callable[[TokenSettings], Authenticate],
         hosts: Sequence[str] = (),
+        *,
+        proxies: Sequence[str] = (),
+        keys: Callable[[], Keyring] = lambda: NO_KEYS,
     ) -> None:
         self.in_flight = 0
         self.rejected = 0
         self.draining = False
         self._clock = clock
         self._make_authenticate = make_authenticate
+        self._keys = keys
         self._buckets: dict[str, TokenBucket] = {}
-        self.apply_settings(settings, hosts)
+        self.apply_settings(settings, hosts, proxies)
 
-    def apply_settings(self, settings: HttpSettings, hosts: Sequence[str] = ()) -> None:
+    def apply_settings(
+        self,
+        settings: HttpSettings,
+        hosts: Sequence[str] = (),
+        proxies: Sequence[str] = (),
+    ) -> None:
         """
         Apply other settings to the requests that follow.
         """
         self.settings = settings
         self._pages = Pages(settings.origins, hosts, remedy=_REMEDY)
-        self._keys = [key.get_secret_value().encode() for key in settings.keys]
+        self._proxies = Proxies(proxies)
         self._authenticate: Authenticate | None = None
 
     def read_keys(self) -> None:
@@ -137,11 +156,27 @@ class Access:
         """
         self.draining = True
 
+    def who(self, request: Any) -> tuple[str, str]:
+        """
+        Return the name and the address of the sender of a request, for the audit.
+        """
+        key = self._key(_header(request))
+        if key is not None:
+            name = key.name
+        elif not self._keys().asks:
+            name = OPEN.name
+        else:
+            name = UNKNOWN
+        return name, self._address(request)
+
     @contextmanager
-    def admit(self, request: Any, level: AccessLevel) -> Iterator[Caller]:
+    def admit(
+        self, request: Any, level: AccessLevel, scope: Scope | None = None
+    ) -> Iterator[Caller]:
         """
         Admit a request, until the context ends.
 
+        @param scope: the one that a key needs.
         @raise WsmsgError: it is not admitted.
         """
         if level is AccessLevel.UNLIMITED:
@@ -149,14 +184,22 @@ class Access:
             return
         if self.draining:
             raise Unavailable("this daemon is stopping", _WAIT_MS)
-        if not self._keys:
+        asks = self._keys().asks
+        if not asks:
             self._check_page(request)
-        key, token = self._credentials(request)
-        self._check_rate(key, request)
+        header, address = _header(request), self._address(request)
+        key = self._key(header)
+        self._check_rate(f"address {address}" if key is None else f"key {key.name}")
         if self.in_flight >= self.settings.requests_in_flight:
             self.rejected += 1
             raise Unavailable(f"{self.in_flight} requests are being answered", _WAIT_MS)
-        caller = self._caller(key, token, level)
+        if key is not None:
+            self._check_key(key, scope, address)
+            caller = Caller(name=key.name)
+        elif not asks or level is AccessLevel.ANYBODY:
+            caller = OPEN
+        else:
+            caller = self._user(header, level)
         self.in_flight += 1
         try:
             yield caller
@@ -167,7 +210,7 @@ class Access:
         """
         Return the headers by which pages may read an answer.
         """
-        by_all = readable_by_all(conventions, asks_key=bool(self._keys))
+        by_all = readable_by_all(conventions, asks_key=self._keys().asks)
         return self._pages.readable(request, by_all=by_all)
 
     def _check_page(self, request: Any) -> None:
@@ -177,21 +220,23 @@ class Access:
             self.rejected += 1
             raise
 
-    def _credentials(self, request: Any) -> tuple[int, str]:
-        # The number of the key, from 1, and no token; or 0 and what may be a token.
-        header = (request.getHeader("authorization") or "")[:_HEADER_CHARACTERS].strip()
-        scheme, _, rest = header.partition(" ")
-        bearer = rest.strip() if scheme.lower() == "bearer" else header
-        given = bearer.encode("utf-8", "surrogateescape")
-        found = 0
-        for number, key in enumerate(self._keys, 1):
-            if hmac.compare_digest(given, key):
-                found = number
-        return found, "" if found else header
+    def _key(self, header: str) -> ApiKey | None:
+        keys = self._keys()
+        return keys.find(given_secret(header)) if header and keys.asks else None
 
-    def _check_rate(self, key: int, request: Any) -> None:
+    def _address(self, request: Any) -> str:
         address = getattr(request.getClientAddress(), "host", "")
-        name = f"key {key}" if key else f"address {address}"
+        headers = request.requestHeaders.getRawHeaders(b"x-forwarded-for", ())
+        return self._proxies.behind(address, headers)
+
+    def _check_key(self, key: ApiKey, scope: Scope | None, address: str) -> None:
+        try:
+            key.check(scope, address)
+        except WsmsgError:
+            self.rejected += 1
+            raise
+
+    def _check_rate(self, name: str) -> None:
         settings, now = self.settings, self._clock.seconds()
         bucket = self._buckets.pop(name, None)
         if bucket is None:
@@ -207,11 +252,9 @@ class Access:
                 max(1, int(wait_s * 1000)),
             )
 
-    def _caller(self, key: int, token: str, level: AccessLevel) -> Caller:
-        if not self._keys or key or level is AccessLevel.ANYBODY:
-            return OPEN
+    def _user(self, token: str, level: AccessLevel) -> Caller:
         if level is AccessLevel.USERS and token:
-            return Caller(token, self._check_token)
+            return Caller(token, self._check_token, name=USER)
         self.rejected += 1
         raise Unauthenticated(
             "the Authorization header has to be Bearer <key>, with a valid key"
@@ -225,3 +268,11 @@ class Access:
         except WsmsgError:
             self.rejected += 1
             raise
+
+
+def _header(request: Any) -> str:
+    """
+    Return what a request has to prove who sends it.
+    """
+    header: str = request.getHeader("authorization") or ""
+    return header[:_HEADER_CHARACTERS].strip()

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from wsmsg import __version__
+from wsmsg.auth.scopes import GRANTED
 from wsmsg.http.access import AccessLevel
 from wsmsg.http.errors import PlainError, Problem
 from wsmsg.http.routes import Argument, Call, MoreRoutes, Reply, Route
@@ -76,7 +77,14 @@ def describe(routes: Sequence[Route]) -> OpenApi:
     for route in routes:
         operations = paths.setdefault(route.path, {})
         operations[route.method.lower()] = _operation(route, references)
-    security = {"key": {"type": "http", "scheme": "bearer"}}
+    scopes = "; ".join(f"{scope.value}: {scope.text}" for scope in GRANTED)
+    security = {
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": f"A key of wsmsg key new. Its scopes: {scopes}.",
+        }
+    }
     return OpenApi(
         openapi="3.1.0",
         info={
@@ -104,9 +112,9 @@ def _operation(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
             for status, form in route.responses.items()
         },
     }
-    if route.access is not AccessLevel.ANYBODY:
-        # Without keys in the settings every caller is trusted.
-        operation["security"] = [{"key": []}, {}]
+    if route.scope is not None:
+        # Without a file of keys every caller is trusted.
+        operation["security"] = [{"key": [route.scope.value]}, {}]
     if route.body is not None:
         content = {"application/json": {"schema": references[route.body]}}
         operation["requestBody"] = {"required": True, "content": content}

@@ -15,8 +15,10 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from wsmsg.auth.scopes import Scope
 from wsmsg.errors import BadRequest, Internal, NotFound, WsmsgError
 from wsmsg.http.access import OPEN, AccessLevel, Caller
+from wsmsg.http.changes import LEFT, Audit, Change, unaudited
 from wsmsg.http.errors import NATIVE, Conventions, MethodNotAllowed, error_headers
 from wsmsg.http.routes import Call, MoreRoutes, Reply, Route, Text, matching
 
@@ -25,31 +27,46 @@ _JSON = "application/json; charset=utf-8"
 
 class Gate(Protocol):
     """
-    Decides which requests are answered: L{wsmsg.http.access.Access.admit}.
+    Decides which requests are answered, and to whom: L{wsmsg.http.access.Access}.
     """
 
-    def __call__(
-        self, request: Request, level: AccessLevel
-    ) -> AbstractContextManager[Caller]: ...
+    def admit(
+        self, request: Request, level: AccessLevel, scope: Scope | None
+    ) -> AbstractContextManager[Caller]:
+        """
+        Admit a request until the context ends, or raise L{WsmsgError}.
+        """
+
+    def who(self, request: Request) -> tuple[str, str]:
+        """
+        Return the name and the address of a caller, for the audit.
+        """
+
+    def readable(self, request: Request, conventions: Conventions) -> Mapping[str, str]:
+        """
+        Return the headers by which pages of other sites may read an answer.
+        """
 
 
-#: Returns the headers by which pages may read an answer:
-#: L{wsmsg.http.access.Access.readable}.
-Readable = Callable[[Request, Conventions], Mapping[str, str]]
-
-
-def readable_by_none(request: Request, conventions: Conventions) -> Mapping[str, str]:
+class OpenGate:
     """
-    Let no page of another site read an answer.
+    Admits every request, and lets no page of another site read an answer.
     """
-    return {}
+
+    def admit(
+        self, request: Request, level: AccessLevel, scope: Scope | None
+    ) -> AbstractContextManager[Caller]:
+        return nullcontext(OPEN)
+
+    def who(self, request: Request) -> tuple[str, str]:
+        return OPEN.name, getattr(request.getClientAddress(), "host", "")
+
+    def readable(self, request: Request, conventions: Conventions) -> Mapping[str, str]:
+        return {}
 
 
-def admit_all(request: Request, level: AccessLevel) -> AbstractContextManager[Caller]:
-    """
-    Admit every request.
-    """
-    return nullcontext(OPEN)
+#: The route of a request, the parts of the path that it names, and what it is about.
+_Chosen = tuple[Route, Mapping[str, str], dict[str, object]]
 
 
 class Api(Resource):
@@ -59,8 +76,7 @@ class Api(Resource):
     @param more: returns routes that are asked for when a path is in none of C{routes},
         the same each time.
     @param unmatched: the conventions for a path that no route has.
-    @param readable: returns the headers by which pages of other sites may read an
-        answer.
+    @param audit: records the calls that change something.
     @ivar calls: requests so far, without those that no limit applies to.
     @ivar failed: those of them that were answered with a status from 400 on.
     """
@@ -71,20 +87,20 @@ class Api(Resource):
     def __init__(
         self,
         routes: Sequence[Route],
-        admit: Gate = admit_all,
+        gate: Gate | None = None,
         *,
         more: MoreRoutes = tuple,
         unmatched: Conventions = NATIVE,
-        readable: Readable = readable_by_none,
+        audit: Audit = unaudited,
     ) -> None:
         Resource.__init__(self)
         self.calls = 0
         self.failed = 0
         self._routes = routes
         self._more = more
-        self._admit = admit
+        self._gate: Gate = gate or OpenGate()
         self._unmatched = unmatched
-        self._readable = readable
+        self._audit = audit
 
     def render(self, request: Request) -> int:
         """
@@ -101,26 +117,43 @@ class Api(Resource):
         self, request: Request, found: Sequence[tuple[Route, Mapping[str, str]]]
     ) -> None:
         conventions = found[0][0].conventions if found else self._unmatched
-        for name, value in self._readable(request, conventions).items():
+        for name, value in self._gate.readable(request, conventions).items():
             request.setHeader(name, value)
         counted = not found or found[0][0].access is not AccessLevel.UNLIMITED
         self.calls += counted
+        chosen = _choose(request, found)
+        callers: list[Caller] = []
+        error: WsmsgError
         try:
-            reply = await self._answer(request, found)
+            if chosen is None:
+                reply = self._no_call(request, found)
+            else:
+                reply = await self._answer(request, chosen, callers.append)
         except CancelledError:
-            return  # the client has left
+            self._note(request, chosen, callers, LEFT, "left")
+            return
         except WsmsgError as e:
-            self.failed += counted
-            write_error(request, e, conventions)
+            error = e
         except Exception:  # noqa: BLE001 - a guard
             self._log.failure("answering {path}", path=request.path.decode("latin-1"))
-            self.failed += counted
             error = Internal("internal error; the log of the daemon has the details")
-            write_error(request, error, conventions)
         else:
+            self._note(request, chosen, callers, reply.status, "ok")
             write(request, reply, conventions)
+            return
+        self.failed += counted
+        self._note(request, chosen, callers, error.http_status, error.code)
+        write_error(request, error, conventions)
 
     async def _answer(
+        self, request: Request, chosen: _Chosen, admitted: Callable[[Caller], object]
+    ) -> Reply:
+        route = chosen[0]
+        with self._gate.admit(request, route.access, route.scope) as caller:
+            admitted(caller)
+            return await _call(_read(request, chosen, caller))
+
+    def _no_call(
         self, request: Request, found: Sequence[tuple[Route, Mapping[str, str]]]
     ) -> Reply:
         method = request.method.decode("latin-1")
@@ -128,28 +161,53 @@ class Api(Resource):
             if method == "OPTIONS" and self._unmatched.any_page:
                 return Reply(204)  # so that a page can read that nothing is there
             raise NotFound("there is nothing at this path")
-        wanted = "GET" if method == "HEAD" else method
-        for route, named in found:
-            if route.method == wanted:
-                with self._admit(request, route.access) as caller:
-                    return await _call(_read(request, route, named, caller))
         allowed = ", ".join(sorted({route.method for route, _ in found}))
         request.setHeader("allow", allowed)
         if method == "OPTIONS":
             return Reply(204)
         raise MethodNotAllowed(f"this path accepts {allowed}")
 
+    def _note(
+        self,
+        request: Request,
+        chosen: _Chosen | None,
+        callers: Sequence[Caller],
+        status: int,
+        code: str,
+    ) -> None:
+        """
+        Record the result of a call, if it was to change something.
+        """
+        if chosen is None or not chosen[0].changes:
+            return
+        route, _, objects = chosen
+        name, address = self._gate.who(request)
+        name = callers[0].name if callers else name
+        call = f"{route.method} {route.path}"
+        self._audit(Change(name, address, call, objects, status, code))
 
-def _read(
-    request: Request, route: Route, named: Mapping[str, str], caller: Caller
-) -> Call:
+
+def _choose(
+    request: Request, found: Sequence[tuple[Route, Mapping[str, str]]]
+) -> _Chosen | None:
+    method = request.method.decode("latin-1")
+    wanted = "GET" if method == "HEAD" else method
+    for route, named in found:
+        if route.method == wanted:
+            return route, named, dict(named)
+    return None
+
+
+def _read(request: Request, chosen: _Chosen, caller: Caller) -> Call:
     assert request.content is not None
+    route, named, objects = chosen
     arguments = {
         name.decode("utf-8", "replace"): values[-1].decode("utf-8", "replace")
         for name, values in (request.args or {}).items()
     }
     accept = (request.getHeader(b"accept") or b"").decode("latin-1")
-    return Call(route, named, arguments, request.content.read(), caller, accept)
+    body = request.content.read()
+    return Call(route, named, arguments, body, caller, accept, objects)
 
 
 async def _call(call: Call) -> Reply:

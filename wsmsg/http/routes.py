@@ -14,6 +14,7 @@ from typing import TypeVar
 import attrs
 import msgspec
 
+from wsmsg.auth.scopes import Scope
 from wsmsg.errors import BadRequest, NotFound
 from wsmsg.http.access import OPEN, AccessLevel, Caller
 from wsmsg.http.errors import NATIVE, Conventions
@@ -21,6 +22,9 @@ from wsmsg.http.forms import parse_int
 
 #: The root of the API's routes.
 ROOT = "/api/v1/"
+
+#: The levels of access at which callers need a scope.
+SCOPED = (AccessLevel.SERVICES, AccessLevel.USERS)
 
 _REASON_CHARACTERS = 200
 
@@ -71,6 +75,7 @@ class Call:
     @ivar path: the parts of the path that the route's pattern names.
     @ivar arguments: of the query, the last of each name.
     @ivar accept: the C{Accept} header.
+    @ivar objects: what the call is about, by name; see L{concerns}.
     """
 
     route: Route
@@ -79,6 +84,13 @@ class Call:
     body: bytes
     caller: Caller = OPEN
     accept: str = ""
+    objects: dict[str, object] = attrs.field(factory=dict)
+
+    def concerns(self, **objects: object) -> None:
+        """
+        Note what the call is about, beside the parts of the path, for the audit.
+        """
+        self.objects.update(objects)
 
     def id(self, name: str) -> int:
         """
@@ -140,6 +152,7 @@ class Route:
     @ivar responses: status to the form of the answer; L{None}: no body.
     @ivar body: the form of the request's body.
     @ivar query: the arguments that it accepts.
+    @ivar scope: the scope that its callers need; L{None}: it is for everybody.
     """
 
     target: str
@@ -147,14 +160,28 @@ class Route:
     responses: Mapping[int, type | None]
     body: type | None = attrs.field(default=None, kw_only=True)
     query: Sequence[Argument] = attrs.field(default=(), kw_only=True)
+    scope: Scope | None = attrs.field(default=None, kw_only=True)
     access: AccessLevel = attrs.field(default=AccessLevel.SERVICES, kw_only=True)
     conventions: Conventions = attrs.field(default=NATIVE, kw_only=True)
     root: str = attrs.field(default=ROOT, kw_only=True)
     _parts: Sequence[str] = attrs.field(init=False)
 
+    def __attrs_post_init__(self) -> None:
+        if (self.scope is None) is (self.access in SCOPED):
+            raise TypeError(
+                f"{self.target}: calls of services and users have a scope, others none"
+            )
+
     @_parts.default
     def _split(self) -> Sequence[str]:
         return self.path.split("/")[1:]
+
+    @property
+    def changes(self) -> bool:
+        """
+        True if the call changes something, and so leaves a line in the audit.
+        """
+        return self.scope is not None and self.scope.changes
 
     @property
     def method(self) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import time
 import uuid
-from collections.abc import Sequence
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from wsmsg.settings.values import MessageSettings
 if TYPE_CHECKING:
     from wsmsg.daemon.app import Daemon
     from wsmsg.daemon.lifecycle import Part
-    from wsmsg.http.routes import MoreRoutes, Route
+    from wsmsg.http.routes import MoreRoutes
     from wsmsg.message.backends import Backends
     from wsmsg.message.delivery.numbering import Numbering
     from wsmsg.message.delivery.reader import JournalReader
@@ -368,6 +367,8 @@ class Assembly:
             settings,
             self._user_tokens.authenticator,
             self._legacy_http(submit) if settings.legacy.http else tuple,
+            keys=daemon.keys.current,
+            audit=daemon.audit,
         )
         daemon.on_reload(http.apply_settings)
         daemon.on_files(http.read_keys)
@@ -389,10 +390,7 @@ class Assembly:
         return UserTokens(jwks, self._daemon, self._reactor, check=check)
 
     def _legacy_http(self, submit: ISubmit) -> MoreRoutes:
-        daemon = self._daemon
+        def unread() -> int:
+            return int(self._daemon.current.http.unread)
 
-        @cache
-        def load() -> Sequence[Route]:
-            return self._legacy.http_routes(submit, lambda: daemon.current.http.unread)
-
-        return load
+        return cache(lambda: self._legacy.http_routes(submit, unread))

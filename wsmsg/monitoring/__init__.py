@@ -6,6 +6,7 @@ Health, metrics and logs of a daemon, and the admin listener that shows them::
     events ---------> logs -----> file, stdout or syslog
 
 admin         the admin listener: health, metrics and status over HTTP
+audit         the audit: a line for each call of HTTP that changes something
 certificates  an alarm before a certificate of the daemon expires
 counters      the base of records of counters
 grpc_health   the standard gRPC health service

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
+from wsmsg.auth.scopes import Scope
 from wsmsg.http.access import AccessLevel
+from wsmsg.http.changes import Audit, unaudited
 from wsmsg.http.errors import Conventions
 from wsmsg.http.operators import OperatorAccess
 from wsmsg.http.resource import Api
@@ -34,11 +36,14 @@ def page(
 
     @param statuses: those of the answers; without any, 200.
     @param form: of the answers.
+    @param access: by default, operators have it.
     """
+    is_open = access in (AccessLevel.UNLIMITED, AccessLevel.ANYBODY)
     return Route(
         f"GET {name}",
         answer,
         dict.fromkeys(statuses or (200,), form),
+        scope=None if is_open else Scope.OBSERVE,
         access=access,
         conventions=_LENIENT,
         root="/",
@@ -81,9 +86,10 @@ def admin_site(
     more: Sequence[Route] = (),
     *,
     access: OperatorAccess,
+    audit: Audit = unaudited,
 ) -> QuietSite:
     """
-    Make the site of the admin listener.
+    Make the site of the admin listener.  Probes and a scraper of metrics need no key.
 
     @param more: further routes; see L{page}.
     """
@@ -96,10 +102,9 @@ def admin_site(
 
     routes = [
         *health_routes(health),
-        page("metrics", expose, form=Text),
+        page("metrics", expose, form=Text, access=AccessLevel.ANYBODY),
         page("status", status),
         *more,
     ]
-    return QuietSite(
-        Api(routes, access.admit), clock, lambda: _LIMITS, name="admin listener"
-    )
+    api = Api(routes, access, audit=audit)
+    return QuietSite(api, clock, lambda: _LIMITS, name="admin listener")

@@ -4,27 +4,22 @@ Section C{http} of Message: its HTTP API.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from wsmsg.settings.base import Count, Seconds, Section
 from wsmsg.settings.tokens import TokenSettings
-
-_LEAST_KEY_CHARACTERS = 16
 
 
 class HttpSettings(Section):
     """
     Message's HTTP API.  All of it can change live.
 
-    @ivar keys: a caller sends one of them, as C{Authorization: Bearer <key>}; several
-        allow a rotation.  Empty: the listener does not authenticate callers.
     @ivar origins: C{Origin} headers of the web pages that may call without a key, and
         read the answers.
     @ivar token: verification of users' own tokens, which C{unread} and C{mark-read}
-        accept if there are keys.
+        accept if there are API keys.
     @ivar requests_per_s: rate limit for a key; without keys, for an address.
     @ivar requests_in_flight: requests that are being answered; over it requests are
         refused as C{unavailable}.
@@ -35,7 +30,6 @@ class HttpSettings(Section):
     @ivar unread: most messages in one answer of C{unread}.
     """
 
-    keys: tuple[SecretStr, ...] = ()
     origins: tuple[str, ...] = ("http://localhost:*", "http://127.0.0.1:*")
     requests_per_s: Count = 1000
     requests_burst: Count = 2000
@@ -45,19 +39,3 @@ class HttpSettings(Section):
     receive_s: Seconds = 10.0
     unread: Annotated[Count, Field(le=10000)] = 1000
     token: TokenSettings = TokenSettings()
-
-
-def key_problems(given: Sequence[SecretStr]) -> Iterator[str]:
-    """
-    Yield what is wrong with the keys of callers.
-    """
-    keys = [key.get_secret_value() for key in given]
-    for number, key in enumerate(keys, 1):
-        if len(key) < _LEAST_KEY_CHARACTERS:
-            reason = f"has {len(key)} characters; at least {_LEAST_KEY_CHARACTERS}"
-            yield f"key {number} {reason} are needed"
-        elif not all("!" <= c <= "~" for c in key):
-            reason = "has spaces, or characters that a header cannot have"
-            yield f"key {number} {reason}"
-    if len(set(keys)) < len(keys):
-        yield "two keys are equal"

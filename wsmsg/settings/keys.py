@@ -23,6 +23,15 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
     "message": {"deployed": "legacy"},
 }
 
+#: By table of a file: keys that are gone, with what takes their place.
+REMOVED: Mapping[str, Mapping[str, str]] = {
+    "message": {
+        "http.keys": "is gone: API keys have names and scopes now, in a file (api_keys)"
+        " that `wsmsg key new NAME --scopes ...` makes; with --secret-file it takes a"
+        " secret that callers have already"
+    },
+}
+
 
 @cache
 def keys_of(

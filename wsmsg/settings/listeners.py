@@ -185,8 +185,8 @@ def trusting_listeners(settings: Common) -> Iterator[Conflict]:
         if key == "admin_listen":
             yield (
                 (key,),
-                f"other machines can reach {text}, and this listener does not "
-                f"authenticate callers; listen on 127.0.0.1, or {trust}",
+                f"other machines can reach {text}, and this listener tells everybody "
+                f"of health and metrics; listen on 127.0.0.1, or {trust}",
             )
         elif not _is_proven(settings):
             yield (
@@ -209,13 +209,14 @@ def http_open(settings: MessageSettings) -> Iterator[Conflict]:
     """
     Find an HTTP API without keys that strangers can reach.
     """
-    if settings.http.keys or "listen" in settings.trust_network:
+    if settings.api_keys or "listen" in settings.trust_network:
         return
     if _is_exposed(settings.listen):
         yield (
-            ("listen", "http.keys"),
+            ("listen", "api_keys"),
             f"other machines can reach {settings.listen}, and without keys this "
-            "listener does not authenticate callers; set http.keys, listen on "
+            "listener does not authenticate callers; make a key (wsmsg key new) "
+            "and name its file in api_keys, listen on "
             f"127.0.0.1, or {trusting('listen')} if only trusted machines are in the "
             "network",
         )

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from wsmsg.settings.http import key_problems
 from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.listeners import (
     debug_token,
@@ -250,10 +249,6 @@ def _is_unspecified(host: str) -> bool:
         return False
 
 
-def _http_keys(settings: MessageSettings) -> Iterator[Conflict]:
-    return _of("http.keys", key_problems(settings.http.keys))
-
-
 def _http_tokens(settings: MessageSettings) -> Iterator[Conflict]:
     return _tokens(settings, "http.token", settings.http.token)
 
@@ -330,7 +325,6 @@ _RULES: dict[type[Common], tuple[_Rule, ...]] = {
         _message_redis,
         http_open,
         _http_origins,
-        _http_keys,
         _http_tokens,
     ),
 }

@@ -24,7 +24,7 @@ from typing import TypeVar
 import attrs
 
 from wsmsg.settings.checks import Given, check
-from wsmsg.settings.keys import keys_of, new_name
+from wsmsg.settings.keys import REMOVED, keys_of, new_name
 from wsmsg.settings.mistakes import Mistake, SettingsMistakes, did_you_mean
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
@@ -137,6 +137,8 @@ def _unknown(table: str, given: Given, keys: Iterable[str]) -> Mistake:
     new = new_name(table, given.key)
     if new is not None:
         return Mistake(given.source, given.key, f"is called {new} now")
+    if (removed := REMOVED.get(table, {}).get(given.key)) is not None:
+        return Mistake(given.source, given.key, removed)
     elsewhere = [t for t in TABLES if t != table and given.key in keys_of(TABLES[t])]
     hint = did_you_mean(given.key, keys)
     if elsewhere:

@@ -102,6 +102,11 @@ class Common(Section):
         time.
     @ivar hosts: names in C{Host} headers by which callers reach listeners that ask them
         for no key, besides loopback and the address of the listener; C{*}: any.
+    @ivar api_keys: the file with the API keys (L{wsmsg.auth.api_keys}); empty:
+        C{api.keys} in the data directory.  Without that, callers of HTTP need no key.
+    @ivar proxies: addresses and networks of proxies, which may say by
+        C{X-Forwarded-For} for which address they connect, and to Connect by the PROXY
+        protocol.
     @ivar trust_network: the listeners that trust their callers (gRPC, admin, Message's
         HTTP without keys) and may listen beyond loopback all the same; and the settings
         of servers beyond loopback that may be sent a password in the clear.
@@ -119,6 +124,8 @@ class Common(Section):
     data_dir: str = ""
     node: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = ""
     hosts: tuple[str, ...] = ()
+    api_keys: str = ""
+    proxies: Networks = ()
     trust_network: TrustedNetworks = ()
     stop_s: Seconds = 20.0
     drain: DrainSettings = DrainSettings()
@@ -172,8 +179,6 @@ class ConnectSettings(Common):
     @ivar heartbeat_s: Connect pings a connection that has been silent for so long, and
         closes it if it stays silent for as long again.
     @ivar origins: C{Origin} headers of browsers to accept, C{*} as a wildcard.
-    @ivar proxies: addresses and networks of proxies, which may say by
-        C{X-Forwarded-For} or the PROXY protocol for which address they connect.
     @ivar proxy_protocol: each connection to C{listen} begins with a header of the PROXY
         protocol, version 1 or 2; those of others than C{proxies} are refused.
     @ivar resync_spread_s: time over which Connect spreads requests to sync after a
@@ -208,7 +213,6 @@ class ConnectSettings(Common):
     goaway_spread_s: Annotated[float, Field(ge=0, le=600)] = 1.0
     origins: tuple[str, ...] = ("http://localhost:*", "http://127.0.0.1:*")
     alternatives: tuple[str, ...] = ()
-    proxies: Networks = ()
     proxy_protocol: bool = False
     token: TokenSettings = TokenSettings()
     limits: LimitSettings = LimitSettings()

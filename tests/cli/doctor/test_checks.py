@@ -15,8 +15,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.cli.admin import NoAnswer
 from wsmsg.cli.doctor import checks
+from wsmsg.cli.operator.ask import NoAnswer
 from wsmsg.dependency.cause import Cause
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 

@@ -16,9 +16,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.websocket.port_in_memory import Edge, Wire, upgrade
 from wsmsg.connect.edge.budgets import RESTING, Budgets, group_of
-from wsmsg.connect.edge.proxies import Proxies, read_proxy_header
 from wsmsg.connect.edge.refusals import label_of
 from wsmsg.errors import Close, Unauthenticated
+from wsmsg.http.proxies import Proxies, read_proxy_header
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 

@@ -106,9 +106,9 @@ class ApiCase(HttpCase):
         self.routes = [*routes, *self.legacy_routes()]
         self.api = Api(
             routes,
-            self.access.admit,
+            self.access,
             more=self.legacy_routes,
-            readable=self.access.readable,
+            audit=self.changes.append,
         )
 
     async def may_be_unstored(self, conversation: str, user: int) -> bool:

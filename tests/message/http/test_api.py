@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.http.cases import believing
+from tests.http.cases import believing, key_of, keyring
 from tests.http.wire import Wire
 from tests.message.http.cases import ApiCase
 from wsmsg.message.http.api import PublicHttp
@@ -32,6 +32,8 @@ class PublicHttpTests(ApiCase):
             MessageSettings(),
             believing,
             self.legacy_routes,
+            keys=lambda: self.keyring,
+            audit=self.changes.append,
         )
 
     def get(self, path: str) -> tuple[int, Any]:
@@ -76,9 +78,10 @@ class PublicHttpTests(ApiCase):
         """
         A reload applies to the next request, and to what may reach the listener.
         """
-        http = {"keys": ["0123456789abcdef"], "connections": 7, "receive_s": 3}
+        http = {"connections": 7, "receive_s": 3}
         new = MessageSettings.model_validate({"http": http})
         self.http.apply_settings(new)
+        self.keyring = keyring(key_of("0123456789abcdef"))
         self.assertEqual(self.get("/api/v1/presence?users=1")[0], 401)
         limits = self.http.site.limits()
         self.assertEqual((limits.connections, limits.receive_s), (7, 3))

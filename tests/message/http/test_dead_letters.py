@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
 
 from tests.message.doubles import ManualJournal
+from wsmsg.http.changes import Change
 from wsmsg.http.resource import Api
 from wsmsg.message.http.dead_letters import DeadLetterCalls
 from wsmsg.message.journal.interface import DeadLetter
@@ -59,7 +60,9 @@ class DeadLettersTests(SynchronousTestCase):
         request.content = BytesIO(fields.get("body", b""))
         if path:
             request.method = b"POST"
-        Api(DeadLetterCalls(self.journal).routes()).render(request)
+        self.changes: list[Change] = []
+        routes = DeadLetterCalls(self.journal).routes()
+        Api(routes, audit=self.changes.append).render(request)
         return request.responseCode or 200, json.loads(b"".join(request.written))
 
     def test_replay(self) -> None:

@@ -54,6 +54,7 @@ class PoisonTests(IntegrationTestCase):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", _CLI, "dead-letters", *words),
             *("--json", "--message-admin", admin),
+            *("--key-file", str(self.cluster.message.admin_key)),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import attrs
 
-from wsmsg.cli.admin import NoAnswer, ask
+from wsmsg.cli.operator.ask import NoAnswer, ask
 
 #: As the script C{twistd} does it, with this interpreter wherever that script is.
 _TWISTD = "import sys; from twisted.scripts.twistd import run; sys.exit(run())"

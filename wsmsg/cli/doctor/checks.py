@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 import attrs
 
-from wsmsg.cli.admin import NoAnswer, ask
-from wsmsg.cli.admin import ask as ask_admin
-from wsmsg.cli.paths import admin_url
+from wsmsg.cli.operator.ask import NoAnswer, ask
+from wsmsg.cli.operator.ask import ask as ask_admin
+from wsmsg.cli.operator.listener import admin_url
 from wsmsg.dependency.cause import Cause
 from wsmsg.settings.sources import resolve_data_dir, table_of
 from wsmsg.settings.urls.address import parse_address

@@ -10,7 +10,6 @@ port           one TCP port for WebSockets and HTTP
 admission      limits on connections and handshakes
 budgets        handshakes, failures and connections of each address
 refusals       refused handshakes and logins, counted and logged
-proxies        the address of a client behind proxies
 heartbeat      one timer that finds every silent connection
 http           the HTTP calls: online_status and health
 rpc            the gRPC calls: OnlineStatus, health, reflection

@@ -11,10 +11,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.connect.edge.budgets import Budgets, group_of
-from wsmsg.connect.edge.proxies import Proxies
 from wsmsg.connect.edge.refusals import RefusedLogins, label_of
 from wsmsg.errors import Close, Fault, Overloaded, RateLimited, Unavailable, WsmsgError
 from wsmsg.flow.token_bucket import TokenBucket
+from wsmsg.http.proxies import Proxies
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import LimitSettings
 

@@ -13,14 +13,17 @@ import msgspec
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
+from wsmsg.auth.api_keys import NO_KEYS, Keyring, given_secret
 from wsmsg.auth.identity import Authenticate, parse_user
+from wsmsg.auth.scopes import Scope
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.online_status import OnlineStatus
 from wsmsg.errors import BadRequest, Forbidden, Unauthenticated
-from wsmsg.http.access import OPEN, AccessLevel, Caller
+from wsmsg.http.access import OPEN, USER, AccessLevel, Caller
 from wsmsg.http.errors import NATIVE, PLAIN, Conventions
 from wsmsg.http.forms import Answer
 from wsmsg.http.pages import Pages, readable_by_all
+from wsmsg.http.proxies import Proxies
 from wsmsg.http.rates import RequestRates
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import Call, Reply, Route
@@ -33,7 +36,7 @@ from wsmsg.settings.values import ConnectSettings
 BODY_BYTES = 256 * 1024
 IDLE_S = 10.0
 
-_REMEDY = "; or send a user's token as Authorization"
+_REMEDY = "; or send a user's token or an API key as Authorization"
 
 # Admission limits the connections.
 _LIMITS = FixedLimits(body_bytes=BODY_BYTES, receive_s=IDLE_S, connections=2**31)
@@ -116,6 +119,7 @@ class EdgeCalls:
             self.online_status,
             {200: OnlineStatusView},
             body=OnlineStatusForm,
+            scope=Scope.PRESENCE,
             access=AccessLevel.USERS,
             conventions=PLAIN,
         )
@@ -150,11 +154,13 @@ class EdgeCalls:
 
 class EdgeAccess:
     """
-    Admits requests with a user's token to routes for users.  On loopback, only requests
-    that may come from a page of another site need one.
+    Admits requests with a user's token, or with an API key, to routes for users.  On
+    loopback, only requests that may come from a page of another site need one, unless
+    there are keys.
 
     @ivar requests_per_s: the sustained rate of requests from one address.
-    @param asks_token: whether each request needs a token.
+    @param asks_token: whether each request needs a token or a key.
+    @param keys: returns the keys as they are now.
     """
 
     def __init__(
@@ -163,9 +169,11 @@ class EdgeAccess:
         authenticate: Authenticate,
         *,
         asks_token: bool,
+        keys: Callable[[], Keyring] = lambda: NO_KEYS,
     ) -> None:
         self._authenticate = authenticate
-        self._asks_token = asks_token
+        self._is_exposed = asks_token
+        self._keys = keys
         self.apply_settings(settings)
 
     def apply_settings(self, settings: ConnectSettings) -> None:
@@ -174,15 +182,24 @@ class EdgeAccess:
         """
         self.requests_per_s = settings.limits.http_per_s
         self._pages = Pages(settings.origins, settings.hosts, remedy=_REMEDY)
+        self._proxies = Proxies(settings.proxies)
+        self._proxied = settings.proxy_protocol
 
     @contextmanager
-    def admit(self, request: Request, level: AccessLevel) -> Iterator[Caller]:
+    def admit(
+        self, request: Request, level: AccessLevel, scope: Scope | None
+    ) -> Iterator[Caller]:
         """
         Admit a request (L{wsmsg.http.resource.Gate}).
         """
-        if level is AccessLevel.USERS:
-            self._check(request)
-        yield OPEN
+        yield self._caller(request, scope) if level is AccessLevel.USERS else OPEN
+
+    def who(self, request: Request) -> tuple[str, str]:
+        """
+        Return the name and the address of a caller, for the audit.
+        """
+        key = self._keys().find(given_secret(_header(request, b"authorization") or ""))
+        return key.name if key else OPEN.name, self._address(request)
 
     def readable(self, request: Request, conventions: Conventions) -> Mapping[str, str]:
         """
@@ -191,15 +208,23 @@ class EdgeAccess:
         by_all = readable_by_all(conventions, asks_key=self._asks_token)
         return self._pages.readable(request, by_all=by_all)
 
-    def _check(self, request: Request) -> None:
+    @property
+    def _asks_token(self) -> bool:
+        return self._is_exposed or self._keys().asks
+
+    def _caller(self, request: Request, scope: Scope | None) -> Caller:
         token = _header(request, b"authorization")
+        key = self._keys().find(given_secret(token)) if token else None
+        if key is not None:
+            key.check(scope, self._address(request))
+            return Caller(name=key.name)
         if token is None and self._asks_token:
-            reason = "the Authorization header must have a token"
+            reason = "the Authorization header must have a user's token or an API key"
             raise Unauthenticated(reason, fault="missing")
         if not self._asks_token:
             try:
                 self._pages.check(request)
-                return
+                return OPEN
             except Forbidden:
                 if token is None:
                     raise
@@ -207,6 +232,15 @@ class EdgeAccess:
         self._authenticate(
             token or "", None if claimed is None else parse_user(claimed)
         )
+        return Caller(name=USER)
+
+    def _address(self, request: Request) -> str:
+        # Several clients may use one connection of a proxy, each with its own header.
+        address: str = getattr(request.getClientAddress(), "host", "")
+        if self._proxied:
+            address = request.channel.address  # type: ignore[attr-defined]
+        headers = request.requestHeaders.getRawHeaders(b"x-forwarded-for", ())
+        return self._proxies.behind(address, headers)
 
 
 def edge_site(
@@ -225,12 +259,7 @@ def edge_site(
     """
     routes = EdgeCalls(online, health, unix_s).routes()
     return QuietSite(
-        Api(
-            routes,
-            access.admit,
-            unmatched=attrs.evolve(NATIVE, any_page=True),
-            readable=access.readable,
-        ),
+        Api(routes, access, unmatched=attrs.evolve(NATIVE, any_page=True)),
         clock,
         lambda: _LIMITS,
         name="HTTP on the public port",

@@ -23,9 +23,9 @@ from twisted.python.failure import Failure
 
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import HeartbeatSweep
-from wsmsg.connect.edge.proxies import read_proxy_header
 from wsmsg.errors import BadRequest, WsmsgError
 from wsmsg.http.errors import handshake_conventions, raw_error
+from wsmsg.http.proxies import read_proxy_header
 from wsmsg.http.targets import Upgrade, origin_form
 
 WEBSOCKET_PATH = b"/api/v1/connect/ws"

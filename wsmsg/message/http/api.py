@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
+from wsmsg.auth.api_keys import NO_KEYS, Keyring
 from wsmsg.auth.identity import Authenticate
 from wsmsg.http.access import Access
+from wsmsg.http.changes import Audit, unaudited
 from wsmsg.http.openapi import Description
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import MoreRoutes, Route
@@ -55,6 +57,8 @@ class PublicHttp:
 
     @param make_authenticate: as for L{Access}.
     @param more: as for L{Api}.
+    @param keys: returns the API keys as they are now.
+    @param audit: records the calls that change something.
     """
 
     def __init__(
@@ -65,13 +69,21 @@ class PublicHttp:
         settings: MessageSettings,
         make_authenticate: Callable[[TokenSettings], Authenticate],
         more: MoreRoutes = tuple,
+        *,
+        keys: Callable[[], Keyring] = lambda: NO_KEYS,
+        audit: Audit = unaudited,
     ) -> None:
-        self._access = Access(settings.http, clock, make_authenticate, settings.hosts)
+        self._access = Access(
+            settings.http,
+            clock,
+            make_authenticate,
+            settings.hosts,
+            proxies=settings.proxies,
+            keys=keys,
+        )
         self.routes = routes_of(services, more)
         routes = [*health_routes(health), *self.routes]
-        self._api = Api(
-            routes, self._access.admit, more=more, readable=self._access.readable
-        )
+        self._api = Api(routes, self._access, more=more, audit=audit)
         self._limits = limits_of(settings)
         self.site = QuietSite(self._api, clock, lambda: self._limits, name="HTTP API")
 
@@ -79,7 +91,7 @@ class PublicHttp:
         """
         Apply other settings.
         """
-        self._access.apply_settings(settings.http, settings.hosts)
+        self._access.apply_settings(settings.http, settings.hosts, settings.proxies)
         self._limits = limits_of(settings)
 
     def read_keys(self) -> None:

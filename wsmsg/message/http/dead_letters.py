@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 
+from wsmsg.auth.scopes import Scope
 from wsmsg.http.forms import Form
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.journal.interface import DeadLetter, IJournal
@@ -47,9 +48,21 @@ class DeadLetterCalls:
         limit = Argument("limit", "The size of the page; at most 1000.")
         ok = {200: dict}
         return [
-            Route("GET dead-letters", self.list, ok, query=[after, limit], root="/"),
             Route(
-                "POST dead-letters/replay", self.replay, ok, body=NewReplay, root="/"
+                "GET dead-letters",
+                self.list,
+                ok,
+                query=[after, limit],
+                scope=Scope.OBSERVE,
+                root="/",
+            ),
+            Route(
+                "POST dead-letters/replay",
+                self.replay,
+                ok,
+                body=NewReplay,
+                scope=Scope.OPERATE,
+                root="/",
             ),
         ]
 
@@ -67,6 +80,7 @@ class DeadLetterCalls:
         Put dead letters back into the journal.
         """
         numbers = call.body_as(NewReplay).numbers
+        call.concerns(dead_letters=",".join(map(str, numbers)))
         replayed = await _uncancelled(self._journal.replay(numbers))
         return Reply(200, {"replayed": list(replayed)})
 

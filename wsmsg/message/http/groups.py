@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from wsmsg.auth.scopes import Scope
 from wsmsg.dependency.gather import gather
 from wsmsg.errors import BadRequest, NotFound
 from wsmsg.events.group_change import GROUP, GroupChange, change_problem, encode_change
@@ -153,26 +154,44 @@ class GroupCalls:
         )
         return [
             Route(
-                "POST groups", self.create, {201: GroupDetails, **group}, body=NewGroup
+                "POST groups",
+                self.create,
+                {201: GroupDetails, **group},
+                body=NewGroup,
+                scope=Scope.GROUPS,
             ),
-            Route("GET groups/{group}", self.show, {200: GroupDetails}),
+            Route(
+                "GET groups/{group}",
+                self.show,
+                {200: GroupDetails},
+                scope=Scope.READ,
+            ),
             Route(
                 "GET groups/{group}/members",
                 self.members,
                 {200: GroupMemberList},
+                scope=Scope.READ,
                 query=[after, _PAGING],
             ),
-            Route("POST groups/{group}/members", self.add, group, body=NewMembers),
+            Route(
+                "POST groups/{group}/members",
+                self.add,
+                group,
+                body=NewMembers,
+                scope=Scope.GROUPS,
+            ),
             Route(
                 "DELETE groups/{group}/members/{user}",
                 self.remove,
                 {202: None, 204: None},
+                scope=Scope.GROUPS,
                 query=[by, once],
             ),
             Route(
                 "GET users/{user}/groups",
                 self.groups_of,
                 {200: GroupList},
+                scope=Scope.READ,
                 query=[onwards, _PAGING],
             ),
         ]
@@ -187,6 +206,7 @@ class GroupCalls:
         change = GroupChange(True, form.name, form.history, tuple(members))
         _check(form.client_id, change)
         group = group_of(owner, form.client_id)
+        call.concerns(group=group, owner=owner, members=len(members))
         status = await self._submit_change(group, owner, form.client_id, change, 201)
         page = GroupPage(
             group_conversation(group),
@@ -223,6 +243,7 @@ class GroupCalls:
         Add members to a group.
         """
         form = call.body_as(NewMembers)
+        call.concerns(users=",".join(map(str, form.users)))
         page = await self._page(call.id("group"))
         change = GroupChange(add=tuple(dict.fromkeys(_users(form.users))))
         _check(form.client_id, change)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from wsmsg.auth.scopes import Scope
 from wsmsg.errors import BadRequest
 from wsmsg.events import shown_content
 from wsmsg.http.forms import Answer, Form, Id, parse_int, to_json_id
@@ -113,11 +114,13 @@ class MessageCalls:
                 self.send,
                 {201: AcceptedMessage, 200: AcceptedMessage},
                 body=NewMessage,
+                scope=Scope.SEND,
             ),
             Route(
                 "GET conversations/{conversation}/messages",
                 self.page,
                 {200: MessagePage},
+                scope=Scope.READ,
                 query=[
                     Argument(
                         "user",
@@ -146,6 +149,7 @@ class MessageCalls:
         if not 1 <= form.kind < FIRST_EVENT:
             raise BadRequest(f"kind must be 1 to {FIRST_EVENT - 1}")
         conversation = conversation_for(sender, form.to, form.group)
+        call.concerns(sender=sender, conversation=conversation)
         check_text("client_id", form.client_id)
         check_text("content", form.content)
         request = SendRequest(
@@ -158,6 +162,7 @@ class MessageCalls:
             repeat=form.repeat,
         )
         message, again = await self._submit.submit(request)
+        call.concerns(message_id=message.message_id)
         accepted = AcceptedMessage(
             message_id=to_json_id(message.message_id),
             conversation=conversation,

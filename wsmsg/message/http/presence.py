@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wsmsg.auth.scopes import Scope
 from wsmsg.http.forms import Answer, Form, Id, parse_users, to_json_id
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.queries.interface import IQueries
@@ -64,12 +65,19 @@ class PresenceCalls:
             required=True,
         )
         return [
-            Route("GET presence", self.presence, {200: PresenceList}, query=[users]),
+            Route(
+                "GET presence",
+                self.presence,
+                {200: PresenceList},
+                query=[users],
+                scope=Scope.PRESENCE,
+            ),
             Route(
                 "POST presence",
                 self.presence_of_many,
                 {200: PresenceList},
                 body=PresenceForm,
+                scope=Scope.PRESENCE,
             ),
         ]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from wsmsg.auth.scopes import Scope
 from wsmsg.errors import BadRequest, Forbidden
 from wsmsg.http.forms import (
     Answer,
@@ -206,31 +207,42 @@ class UserCalls:
                 "GET users/{user}/conversations",
                 self.conversations,
                 {200: ConversationList},
+                scope=Scope.READ,
                 query=paging,
             ),
             Route(
                 "GET users/{user}/unread",
                 self.unread,
                 {200: UnreadCounts},
+                scope=Scope.READ,
                 query=[*paging, total],
             ),
-            Route("POST users/{user}/read", self.read, {200: ReadState}, body=NewRead),
+            Route(
+                "POST users/{user}/read",
+                self.read,
+                {200: ReadState},
+                body=NewRead,
+                scope=Scope.MARK,
+            ),
             Route(
                 "DELETE users/{user}/sessions",
                 self.end_sessions,
                 {200: SessionsEnded},
+                scope=Scope.KICK,
                 query=[reason, revoke],
             ),
             Route(
                 "DELETE users/{user}/tokens",
                 self.revoke_tokens,
                 {200: TokensRevoked},
+                scope=Scope.KICK,
                 query=[before],
             ),
             Route(
                 "DELETE users/{user}/sessions/{device}",
                 self.end_session,
                 {200: SessionsEnded},
+                scope=Scope.KICK,
                 query=[reason],
             ),
         ]
@@ -284,6 +296,7 @@ class UserCalls:
         """
         form, user = call.body_as(NewRead), call.id("user")
         seq = parse_int(form.seq, "seq")
+        call.concerns(conversation=form.conversation, seq=seq)
         await self._check_member(user, form.conversation)
         cursor = Cursor(form.conversation, user, seq, seq)
         for moved in await self._store.move_cursors([cursor]):
@@ -306,6 +319,7 @@ class UserCalls:
             raise BadRequest("revoke is neither true nor false")
         user, reason = call.id("user"), _reason(call, "")
         if revoke == "true":
+            call.concerns(revoke=True)
             # First, or the client is back before its token is revoked.
             await self._revoke(user, self._now_ms())
         return Reply(200, SessionsEnded(connects=self._kick(user, "", reason)))
@@ -319,6 +333,7 @@ class UserCalls:
         if before and before < _LEAST_MS:
             before *= 1000
         user, before_ms = call.id("user"), before or self._now_ms()
+        call.concerns(before_ms=before_ms)
         now_ms, connects = await self._revoke(user, before_ms)
         return Reply(200, TokensRevoked(before_ms=now_ms, connects=connects))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from wsmsg.auth.scopes import Scope
 from wsmsg.errors import BadRequest
 from wsmsg.http.access import AccessLevel
 from wsmsg.http.errors import PLAIN
@@ -87,13 +88,15 @@ class LegacyHttpCalls:
         Return the routes of the legacy HTTP contract.
         """
         users, anybody = AccessLevel.USERS, AccessLevel.ANYBODY
+        send, read, mark = Scope.SEND, Scope.READ, Scope.MARK
+        page, asked = LegacyHistoryView, LegacyHistoryForm
+        unread, of_user = LegacyUnreadView, LegacyUnreadForm
+        marked, marking = LegacyMarkedRead, LegacyMarkReadForm
         return [
-            _post("send", self.send, LegacySent, LegacySendForm),
-            _post("history", self.history, LegacyHistoryView, LegacyHistoryForm),
-            _post("unread", self.unread, LegacyUnreadView, LegacyUnreadForm, users),
-            _post(
-                "mark-read", self.mark_read, LegacyMarkedRead, LegacyMarkReadForm, users
-            ),
+            _post("send", self.send, LegacySent, LegacySendForm, send),
+            _post("history", self.history, page, asked, read),
+            _post("unread", self.unread, unread, of_user, read, users),
+            _post("mark-read", self.mark_read, marked, marking, mark, users),
             Route(
                 "GET health",
                 self.health,
@@ -125,6 +128,7 @@ class LegacyHttpCalls:
         group = form.group_id or 0
         to = 0 if group else form.to or 0
         conversation = conversation_for(sender, to, group)
+        call.concerns(sender=sender, conversation=conversation)
         client_id, extra = uuid.uuid4().hex, extra_in(form)
         await self._submit.submit(
             SendRequest(
@@ -186,6 +190,7 @@ class LegacyHttpCalls:
         """
         form = call.body_as(LegacyMarkReadForm)
         user = parse_int(form.user_id, "user_id")
+        call.concerns(user=user, messages=len(form.message_ids or ()))
         call.caller.check_user(user)
         ids = list(dict.fromkeys(form.message_ids or []))
         if len(ids) > _MARKS:
@@ -228,6 +233,7 @@ def _post(
     answer: Answering,
     view: type,
     form: type,
+    scope: Scope,
     access: AccessLevel = AccessLevel.SERVICES,
 ) -> Route:
     return Route(
@@ -235,6 +241,7 @@ def _post(
         answer,
         {200: view},
         body=form,
+        scope=scope,
         access=access,
         conventions=LEGACY,
     )

@@ -19,7 +19,13 @@ class NoAnswer(Exception):
     """
     The admin listener did not answer, or its answer is not valid; the text has the URL
     and the reason.
+
+    @ivar status: the HTTP status of the answer; 0: there is none.
     """
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class OneCertificate(ssl.SSLContext):
@@ -37,7 +43,7 @@ class OneCertificate(ssl.SSLContext):
 
 
 def ask(
-    url: str, body: object | None = None, *, certificate: str = ""
+    url: str, body: object | None = None, *, certificate: str = "", key: str = ""
 ) -> dict[str, Any]:
     """
     Send a GET, or a POST of C{body}, and return the JSON object of the answer.  A
@@ -45,10 +51,13 @@ def ask(
 
     @param certificate: the PEM file of the listener's own certificate: nothing else is
         trusted; empty: a C{https} URL needs a certificate that this machine trusts.
+    @param key: the key of operators, which most calls need; empty: none.
     @raise NoAnswer: there is no valid answer.
     """
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data)
+    if key:
+        request.add_header("Authorization", f"Bearer {key}")
     timeout_s = _TIMEOUT_S
     if data is not None:
         request.add_header("Content-Type", "application/json")
@@ -61,7 +70,8 @@ def ask(
             document = _object(url, error.read())
         if error.code != 503 or "ready" not in document:
             reason = document.get("detail", error.reason)
-            raise NoAnswer(f"{url} answered {error.code}: {reason}") from None
+            text = f"{url} answered {error.code}: {reason}"
+            raise NoAnswer(text, error.code) from None
         return document
     except urllib.error.URLError as error:
         reason = getattr(error.reason, "strerror", None) or error.reason

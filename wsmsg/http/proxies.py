@@ -63,7 +63,17 @@ class Proxies:
         """
         if not self.trust(address):
             return address
-        hops = b",".join(_FORWARDED.findall(head)).split(b",")
+        return self.behind(address, _FORWARDED.findall(head))
+
+    def behind(self, address: str, forwarded: Iterable[bytes]) -> str:
+        """
+        Return the address of the client behind a connection, as L{client_of} does.
+
+        @param forwarded: the values of C{X-Forwarded-For}.
+        """
+        if not self.trust(address):
+            return address
+        hops = b",".join(forwarded).split(b",")
         for hop in reversed(hops[-_HOPS:]):
             found = _hop(hop)
             if not found:

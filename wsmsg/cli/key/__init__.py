@@ -1,0 +1,5 @@
+"""
+C{wsmsg key}: the API keys of services.
+
+key  wsmsg key
+"""

@@ -118,7 +118,7 @@ def token_keys(section: str, rules: Place) -> dict[str, LiveKey]:
         "issuer": used("an issuer", rule("issuer")),
         "leeway_s": used(3.0, rule("leeway_s")),
         "max_lifetime_s": used(99.0, rule("max_lifetime_s")),
-        "debug_token": used("a debug token", debug_token),
+        "debug_token": used("d" * 32, debug_token),
     }
     return {f"{section}.{name}": key for name, key in keys.items()}
 

@@ -9,6 +9,13 @@ export type Id = string;
 /** What the methods of the client take for an id.  A `number` is not among them. */
 export type IdLike = Id | bigint;
 
+/** Returns a new text that nobody else makes up. */
+export const madeUp = (): string =>
+  // Not randomUUID(), which pages without TLS do not have.
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
+
 /** The greatest id. */
 export const INT64_MAX = 2n ** 63n - 1n;
 

@@ -1,15 +1,26 @@
 /**
- * The client of wsmsg.
+ * The client of wsmsg, for browsers and Node.
  *
- * This version has the decisions of a client, without I/O: {@link Exchange} and what
- * belongs to it.
+ *     const client = new Client("wss://chat.example/api/v1/connect/ws", fetchToken);
+ *     client.start();
+ *     await client.send({ to: "1002", content: "Good morning" });
+ *     for await (const event of client) {
+ *       if (event.type === "messageReceived") show(event.sender, event.content);
+ *     }
  */
 
+export { Client, type ClientOptions } from "./client.js";
 export { Close, WsmsgError, type ErrorCode } from "./errors.js";
-export type * from "./frames.js";
-export { conversationOf, groupConversation, groupIn, isGroup, type Id, type IdLike } from "./ids.js";
-export { decode, encode, SUBPROTOCOL } from "./json.js";
+export { FIRST_EVENT, RECALLED, TEXT, type Head, type Limits } from "./frames.js";
+export {
+  conversationOf, groupConversation, groupIn, isGroup,
+  type Id, type IdLike,
+} from "./ids.js";
+export type { GroupState, Message, Range } from "./requests.js";
 export type * from "./state/events.js";
-export { Exchange, type ExchangeOptions } from "./state/exchange.js";
-export { Reconnect, type ReconnectOptions } from "./state/reconnect.js";
-export { NOTHING, type Saved } from "./state/saved.js";
+export type { Start } from "./state/inbound.js";
+export type { ReconnectOptions } from "./state/reconnect.js";
+export type { Kept, Storage } from "./storage.js";
+export type { TokenSource } from "./token-source.js";
+export type { WebSocketConstructor, WebSocketLike } from "./transport.js";
+export { VERSION } from "./version.js";

@@ -13,12 +13,17 @@ export class EventQueue {
   readonly #waiting = new Map<string | number, Event>();
   readonly #other = new Set<string | number>();
   readonly #limit: number;
+  readonly #onPut: (event: Event) => void;
   #messages = 0;
   #made = 0;
 
-  /** @param messages most messages in the queue; as many other events fit. */
-  constructor(messages: number) {
+  /**
+   * @param messages most messages in the queue; as many other events fit.
+   * @param onPut called with each event.
+   */
+  constructor(messages: number, onPut: (event: Event) => void = () => {}) {
     this.#limit = messages;
+    this.#onPut = onPut;
   }
 
   /** The number of messages that still fit. */
@@ -28,6 +33,7 @@ export class EventQueue {
 
   /** Queues an event; a receipt, presence or typing replaces the one before it. */
   put(event: Event): void {
+    this.#onPut(event);
     if (isStored(event)) {
       this.#messages += 1;
       this.#made += 1;

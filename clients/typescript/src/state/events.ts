@@ -148,10 +148,20 @@ export interface MemoryOnly {
   readonly reason: string;
 }
 
+/**
+ * This tab took no events for long, and messages of this conversation were dropped: read
+ * those from `after` on with `history`.
+ */
+export interface MessagesMissed {
+  readonly type: "messagesMissed";
+  readonly conversation: string;
+  readonly after: number;
+}
+
 /** An event for the program. */
 export type Event =
   | StoredEvent | ReceiptReceived | PresenceChanged | TypingReceived | StateChanged
-  | HistoryReplaced | HistoryRewound | SendSettled | MemoryOnly;
+  | HistoryReplaced | HistoryRewound | SendSettled | MemoryOnly | MessagesMissed;
 
 /** Whether an event has a place in a conversation. */
 export const isStored = (event: Event): event is StoredEvent => "messageId" in event;

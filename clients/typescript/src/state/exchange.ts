@@ -46,6 +46,8 @@ export interface ExchangeOptions {
   readonly unsent: number;
   readonly onSettled: Settled;
   readonly onAnswer: (id: string, answer: Answer) => void;
+  /** Called with each event that is queued. */
+  readonly onEvent?: (event: Event) => void;
 }
 
 /** The state between a program and the server, across connections. */
@@ -74,7 +76,7 @@ export class Exchange {
     const { saved, queuedMessages } = options;
     this.#options = options;
     this.user = saved.user;
-    this.events = new EventQueue(queuedMessages);
+    this.events = new EventQueue(queuedMessages, options.onEvent);
     const give = (message: Deliver) => this.events.put(received(message, this.user));
     const room = () => this.events.room;
     this.outbound = new Outbound(

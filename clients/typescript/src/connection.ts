@@ -1,0 +1,210 @@
+/** The life of one connection: hello, welcome, then frames both ways until it ends. */
+
+import { Close, fromCode, WsmsgError } from "./errors.js";
+import type { ClientFrame, ServerFrame } from "./frames.js";
+import { decode, encode } from "./json.js";
+import { REFRESH_ID, Renewal } from "./renewal.js";
+import type { Exchange } from "./state/exchange.js";
+import { HeartbeatTimer } from "./state/heartbeat.js";
+import type { Ended, Reconnect } from "./state/reconnect.js";
+import type { TokenSource } from "./token-source.js";
+import { Link, type WebSocketConstructor } from "./transport.js";
+
+const WELCOME_S = 15;
+const FINISH_S = 2;
+// While so many bytes wait in the socket, nothing more is written.
+const BUFFERED = 2 ** 20;
+const DRAIN_S = 0.05;
+const NO_CLOSE = 1006;
+
+const utf8 = new TextEncoder();
+
+/** What a {@link Connection} is made with. */
+export interface ConnectionOptions {
+  readonly socket: WebSocketConstructor;
+  readonly exchange: Exchange;
+  readonly reconnect: Reconnect;
+  readonly tokenSource: TokenSource;
+  /** The token for the first frame. */
+  readonly token: string;
+  /** Seconds of silence before a ping; `undefined`: by the server's own heartbeat. */
+  readonly heartbeatS: number | undefined;
+  /** Called before frames are written; stores what must be durable by then. */
+  readonly beforeWrite: (frames: readonly ClientFrame[]) => Promise<void> | undefined;
+  readonly onChange: () => void;
+  /** Called once. */
+  readonly onEnd: (how: Ended) => void;
+  /** Seconds of a clock that is never set. */
+  readonly now: () => number;
+}
+
+/** Carries frames between a WebSocket and the exchange. */
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #link: Link;
+  readonly #renewal: Renewal;
+  #heartbeat: HeartbeatTimer | undefined;
+  #welcomedAt: number | undefined;
+  #refusal: WsmsgError | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #writing = false;
+  #again = false;
+  #ended = false;
+
+  constructor(url: string, options: ConnectionOptions) {
+    this.#options = options;
+    this.#renewal = new Renewal(options.tokenSource, (frame) => this.#write(frame));
+    this.#link = new Link(options.socket, url, {
+      onOpen: () => {
+        this.#write({ ...options.exchange.hello(), token: options.token });
+        this.#at(WELCOME_S, () => this.#link.abort(`no welcome for ${WELCOME_S} s`));
+      },
+      onText: (text) => this.#received(text),
+      onEnd: (how) => this.#end(how),
+    });
+  }
+
+  /** Checks whether the exchange has frames to write. */
+  wake(): void {
+    if (!this.#heartbeat || this.#ended) return;
+    this.#again = true;
+    if (!this.#writing) void this.#writeAll(this.#heartbeat);
+  }
+
+  /** Writes the last frames and closes. */
+  async finish(): Promise<void> {
+    const last = this.#options.exchange.lastWords();
+    await Promise.race([
+      this.#options.beforeWrite(last),
+      new Promise((resolve) => setTimeout(resolve, FINISH_S * 1000)),
+    ]);
+    last.forEach((frame) => this.#write(frame));
+    await this.#link.close();
+  }
+
+  /** Ends now. */
+  abort(reason: string): void {
+    this.#link.abort(reason);
+  }
+
+  #at(seconds: number, call: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(call, seconds * 1000);
+  }
+
+  #received(text: string): void {
+    const now = this.#options.now();
+    this.#heartbeat?.received(now);
+    let frame: ServerFrame | undefined;
+    try {
+      frame = decode(text);
+    } catch (error) {
+      // Perhaps not the server's, or of a later one: before welcome, try again.
+      if (!this.#heartbeat) this.#link.abort(String(error));
+    }
+    if (!frame) return;
+    if (this.#heartbeat) this.#process(frame, now);
+    else this.#greeted(frame, now);
+  }
+
+  #greeted(frame: ServerFrame, now: number): void {
+    const { exchange, reconnect, heartbeatS } = this.#options;
+    if (frame.type === "goaway") this.#process(frame, now);
+    if (frame.type === "error") this.#refusal = fromCode(frame.code, frame.reason);
+    if (frame.type !== "welcome") return;
+    if (exchange.user !== "0" && exchange.user !== frame.user) {
+      const reason = `the token is of user ${frame.user}, the saved state of ${exchange.user}`;
+      this.#link.abort(reason, Close.FORBIDDEN);
+      return;
+    }
+    this.#welcomedAt = now;
+    exchange.receive(frame, now);
+    reconnect.welcomed();
+    this.#heartbeat = new HeartbeatTimer(heartbeatS ?? Math.max(1, frame.heartbeat_s * 2), now);
+    this.#changed();
+  }
+
+  #process(frame: ServerFrame, now: number): void {
+    if (frame.type === "goaway") {
+      this.#options.reconnect.toldToMove(now + frame.after_ms / 1000, frame.alternatives);
+    } else if (frame.type === "expiring") {
+      this.#renewal.expiring();
+    } else if (frame.type === "error" && frame.id === REFRESH_ID) {
+      this.#renewal.refused(frame);
+    } else {
+      this.#options.exchange.receive(frame, now);
+    }
+    if (this.#heartbeat) this.#changed();
+  }
+
+  #changed(): void {
+    this.#options.onChange();
+    this.wake();
+  }
+
+  async #writeAll(heartbeat: HeartbeatTimer): Promise<void> {
+    this.#writing = true;
+    // What the program does in the same turn goes together.
+    await undefined;
+    while (this.#again && !this.#ended) {
+      this.#again = false;
+      if (this.#link.waiting > BUFFERED) {
+        this.#at(DRAIN_S, () => this.wake());
+        break;
+      }
+      await this.#writeDue(heartbeat);
+    }
+    this.#writing = false;
+  }
+
+  async #writeDue(heartbeat: HeartbeatTimer): Promise<void> {
+    const { exchange, reconnect, now: clock } = this.#options;
+    const now = clock();
+    if (heartbeat.dead(now)) return this.#link.abort("the server is silent", Close.DRAIN);
+    if (reconnect.moveAt !== undefined && now >= reconnect.moveAt) {
+      return this.#link.abort("moved at the request of the server", Close.DRAIN);
+    }
+    const out = exchange.due(now);
+    if (heartbeat.ask(now)) out.push({ type: "ping", nonce: "h" });
+    if (out.length) {
+      await this.#options.beforeWrite(out);
+      out.forEach((frame) => this.#write(frame));
+    }
+    const times = [heartbeat.nextDue, exchange.nextDue(now), reconnect.moveAt];
+    const at = Math.min(...times.filter((time) => time !== undefined));
+    this.#at(Math.max(0, at - clock()) + 0.001, () => this.wake());
+  }
+
+  #write(frame: ClientFrame): void {
+    const text = encode(frame);
+    const limit = this.#options.exchange.limits?.frame_bytes ?? 0;
+    // No character has more than three bytes for each of its units.
+    const size = text.length * 3 <= limit ? 0 : utf8.encode(text).length;
+    if (limit && size > limit && this.#heartbeat) {
+      const reason = `the frame has ${size} bytes; the limit is ${limit}`;
+      const error = new WsmsgError("too_large", reason);
+      this.#options.exchange.refused(frame, error, this.#options.now());
+      this.#options.onChange();
+      this.#again = true;
+    } else {
+      this.#link.send(text);
+    }
+  }
+
+  #end(how: Ended): void {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#renewal.stop();
+    const { exchange, now, onEnd } = this.#options;
+    let { reason, closeCode } = how;
+    if (this.#refusal && closeCode === NO_CLOSE) {
+      // The connection was lost before its close frame arrived.
+      ({ reason } = this.#refusal);
+      closeCode = this.#refusal.close || NO_CLOSE;
+    }
+    // The next connection finds and settles the frame that cannot be decoded.
+    if (closeCode === Close.BAD_FRAME && exchange.tracer.active) closeCode = NO_CLOSE;
+    const livedS = this.#welcomedAt === undefined ? 0 : now() - this.#welcomedAt;
+    onEnd({ ...how, reason, closeCode, livedS });
+  }
+}

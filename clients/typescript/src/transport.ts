@@ -1,0 +1,117 @@
+/** One WebSocket to the server, as texts. */
+
+import { Close } from "./errors.js";
+import { SUBPROTOCOL } from "./json.js";
+import type { Ended } from "./state/reconnect.js";
+
+/** The part of a WebSocket that the client needs: that of browsers, Node or `ws`. */
+export interface WebSocketLike {
+  readonly protocol: string;
+  readonly bufferedAmount: number;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  send(data: string): void;
+  close(code?: number, reason?: string): void;
+}
+
+/** Makes a WebSocket. */
+export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
+
+const OPEN_S = 10;
+const CLOSE_S = 1;
+
+const NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(Close).map(([name, code]) => [code, name.toLowerCase()]),
+);
+
+const closed = (code: number, reason: string): Ended =>
+  code === 1006
+    ? { reason: "the connection was lost", closeCode: code }
+    : {
+        reason: `${NAMES.get(code) ?? "closed"} (${code})${reason && ": "}${reason}`,
+        closeCode: code,
+      };
+
+/** What a {@link Link} calls: `onEnd` once, and nothing after it. */
+export interface LinkListener {
+  readonly onOpen: () => void;
+  readonly onText: (text: string) => void;
+  readonly onEnd: (how: Ended) => void;
+}
+
+/** A WebSocket from its opening to its end. */
+export class Link {
+  readonly #socket: WebSocketLike;
+  readonly #listener: LinkListener;
+  readonly #late: ReturnType<typeof setTimeout>;
+  #ended = false;
+
+  constructor(make: WebSocketConstructor, url: string, listener: LinkListener) {
+    this.#listener = listener;
+    const socket = (this.#socket = new make(url, [SUBPROTOCOL]));
+    this.#late = setTimeout(() => this.abort(`${url}: no answer in time`), OPEN_S * 1000);
+    let opened = false;
+    socket.onopen = () => {
+      clearTimeout(this.#late);
+      if (socket.protocol !== SUBPROTOCOL) {
+        this.abort(`${url} does not speak ${SUBPROTOCOL}`);
+      } else if (!this.#ended) {
+        opened = true;
+        listener.onOpen();
+      }
+    };
+    socket.onmessage = (event: { readonly data: unknown }) => {
+      if (!this.#ended && typeof event.data === "string") listener.onText(event.data);
+    };
+    socket.onerror = () => {}; // A close follows; the error says nothing to programs.
+    socket.onclose = (event: { readonly code: number; readonly reason: string }) => {
+      // Browsers hide why a handshake failed.
+      const refused = { reason: `${url} cannot be reached`, closeCode: 1006 };
+      const how = closed(event.code, event.reason);
+      this.#end(opened || event.code !== 1006 ? how : refused);
+    };
+  }
+
+  /** Bytes that wait because the server does not read. */
+  get waiting(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  /** Writes a text, unless the connection has ended. */
+  send(text: string): void {
+    if (!this.#ended) this.#socket.send(text);
+  }
+
+  /** Closes, and ends at the latest in a second. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = setTimeout(() => finish(closed(Close.DONE, "")), CLOSE_S * 1000);
+      const finish = (how: Ended) => {
+        clearTimeout(done);
+        this.#end(how);
+        resolve();
+      };
+      this.#socket.onclose = () => finish(closed(Close.DONE, ""));
+      this.#socket.close(Close.DONE, "bye");
+    });
+  }
+
+  /** Ends at once, whatever the server says. */
+  abort(reason: string, closeCode = 1006): void {
+    try {
+      this.#socket.close();
+    } catch {
+      // It is not open yet, or not any more.
+    }
+    this.#end({ reason, closeCode });
+  }
+
+  #end(how: Ended): void {
+    clearTimeout(this.#late);
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#listener.onEnd(how);
+  }
+}

@@ -1,0 +1,275 @@
+/** The client with a server in memory, a stand-in of IndexedDB, and several tabs. */
+
+import assert from "node:assert/strict";
+import { afterEach, describe, test } from "node:test";
+
+import { IDBFactory } from "fake-indexeddb";
+
+import { Client, WsmsgError, type ClientOptions, type Event } from "../src/index.js";
+import { IndexedDBStorage, type Kept, type Storage } from "../src/storage.js";
+import { FakeLocks, Server, until } from "./doubles.js";
+
+const URL = "ws://server.example/ws";
+
+const clients: Client[] = [];
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.close();
+});
+
+const begin = (server: Server, options: ClientOptions = {}): { client: Client; events: Event[] } => {
+  const client = new Client(URL, () => "token", {
+    WebSocket: server.WebSocket,
+    reconnect: { firstS: 0.01, capS: 0.01 },
+    locks: false,
+    storage: false,
+    ...options,
+  });
+  clients.push(client);
+  const events: Event[] = [];
+  void (async () => {
+    for await (const event of client) events.push(event);
+  })();
+  client.start();
+  return { client, events };
+};
+
+const contents = (events: readonly Event[]): string[] =>
+  events.flatMap((event) => (event.type === "messageReceived" ? [event.content] : []));
+
+describe("a client", () => {
+  test("sends its token in hello, and settles a send when it is accepted", async () => {
+    const server = new Server();
+    const { client, events } = begin(server, { device: "d" });
+    const accepted = await client.send({ to: "2", content: "hi", clientId: "a" });
+    assert.deepEqual(accepted, { clientId: "a", timeMs: 5, conversation: "" });
+    const [hello] = server.of("hello");
+    assert.equal(hello?.["token"], "token");
+    assert.equal(hello?.["device"], "d");
+    assert.equal(events[0]?.type, "connected");
+    assert.equal(client.user, "1");
+  });
+
+  test("tells errors of the table, and refuses what cannot be sent", async () => {
+    const server = new Server();
+    server.accepts = false;
+    const { client } = begin(server);
+    const send = client.send({ to: 2n, content: "hi", clientId: "a" });
+    await until("it is sent", () => server.of("send").length);
+    server.say({ type: "rejected", client_id: "a", code: "forbidden", reason: "no" });
+    await assert.rejects(send, (e: WsmsgError) => e.code === "forbidden" && e.reason === "no");
+    await assert.rejects(client.send({ to: 2 as never, content: "x" }), TypeError);
+    await assert.rejects(client.send({ content: "x" }), { code: "bad_request" });
+    await assert.rejects(client.send({ to: "2", content: "\ud800" }), { code: "bad_request" });
+    await assert.rejects(client.send({ to: "2", content: "x".repeat(1001) }), { code: "too_large" });
+  });
+
+  test("another message under a pending id fails, and the first one goes on", async () => {
+    const server = new Server();
+    server.accepts = false;
+    const { client } = begin(server);
+    const first = client.send({ to: "2", content: "one", clientId: "a" });
+    await assert.rejects(client.send({ to: "2", content: "two", clientId: "a" }), { code: "conflict" });
+    await until("it is sent", () => server.of("send").length);
+    server.say({ type: "accepted", client_id: "a", time: 7 });
+    assert.equal((await first).timeMs, 7);
+  });
+
+  test("goes on after a lost connection, and repeats what had no answer", async () => {
+    const server = new Server();
+    server.accepts = false;
+    const { client, events } = begin(server);
+    const send = client.send({ to: "2", content: "hi", clientId: "a" });
+    await until("it is sent", () => server.of("send").length === 1);
+    server.accepts = true;
+    server.sockets[0]?.close(1006);
+    await send;
+    assert.deepEqual(server.of("send").map((f) => f["repeat"] ?? false), [false, true]);
+    assert.ok(events.some((e) => e.type === "reconnecting"));
+  });
+
+  test("renews a token that expires", async () => {
+    const server = new Server();
+    const { client } = begin(server);
+    await client.connect();
+    server.say({ type: "expiring", expires: 1 });
+    await until("it is renewed", () => server.of("refresh").length);
+    assert.equal(server.of("refresh")[0]?.["token"], "token");
+  });
+
+  test("ignores what it does not know, and nonsense", async () => {
+    const server = new Server();
+    const { client, events } = begin(server);
+    await client.connect();
+    server.say({ type: "invented", a: 1 });
+    server.say({ type: "deliver" });
+    server.say({ type: "accepted", client_id: 7 });
+    server.deliver("u:1:2", "after", { later: true });
+    await until("the message", () => contents(events).length);
+    assert.equal(server.sockets.length, 1);
+  });
+
+  test("ends when the server refuses it, and so do its calls", async () => {
+    const server = new Server();
+    server.welcomes = false;
+    const { client, events } = begin(server);
+    const send = client.send({ to: "2", content: "x" });
+    const failed = assert.rejects(send, { code: "replaced" });
+    await until("hello", () => server.of("hello").length);
+    server.sockets[0]?.close(4503, "newer");
+    await failed;
+    await until("closed", () => events.some((e) => e.type === "closed"));
+    await assert.rejects(client.send({ to: "2", content: "x" }), { code: "replaced" });
+    await assert.rejects(client.connect(), { code: "replaced" });
+  });
+
+  test("leaves a server of another user's saved state alone", async () => {
+    const server = new Server();
+    const factory = new IDBFactory();
+    const storage = () => new IndexedDBStorage("s", factory);
+    const first = begin(server, { storage: storage() });
+    await first.client.connect();
+    await first.client.close();
+    server.user = "9";
+    const second = begin(server, { storage: storage() });
+    await assert.rejects(second.client.connect(), { code: "forbidden" });
+  });
+});
+
+describe("a stored state", () => {
+  test("has a message before it leaves", async () => {
+    const server = new Server();
+    server.accepts = false;
+    const factory = new IDBFactory();
+    const { client } = begin(server, { storage: new IndexedDBStorage("s", factory) });
+    void client.send({ to: "2", content: "hi", clientId: "a" }).catch(() => {});
+    await until("it is sent", () => server.of("send").length);
+    const kept = await new IndexedDBStorage("s", factory).load();
+    assert.deepEqual(kept.unsent.map((f) => f.client_id), ["a"]);
+  });
+
+  test("survives a reload: unsent messages in their order, and positions", async () => {
+    const server = new Server();
+    const factory = new IDBFactory();
+    server.welcomes = false;
+    const first = begin(server, { storage: new IndexedDBStorage("s", factory) });
+    for (const name of ["a", "b", "c"]) {
+      void first.client.send({ to: "2", content: name, clientId: name }).catch(() => {});
+    }
+    await until("it is stored", async () =>
+      (await new IndexedDBStorage("s", factory).load()).unsent.length === 3);
+    await first.client.close();
+    server.welcomes = true;
+    const second = begin(server, { storage: new IndexedDBStorage("s", factory) });
+    await until("all are told", () =>
+      second.events.filter((e) => e.type === "sendSettled" && e.accepted).length === 3);
+    assert.deepEqual(server.of("send").map((f) => [f["client_id"], f["repeat"]]), [
+      ["a", true], ["b", true], ["c", true],
+    ]);
+    server.deliver("u:1:2", "one");
+    server.deliver("u:1:2", "two");
+    await until("two messages", () => contents(second.events).length === 2);
+    await until("a report", () => server.of("delivered").some((f) => f["seq"] === 2));
+    const kept = await new IndexedDBStorage("s", factory).load();
+    assert.equal(kept.positions.get("u:1:2")?.seq, 2);
+    await second.client.close();
+    const device = server.of("hello").map((f) => f["device"]);
+    const third = begin(server, { storage: new IndexedDBStorage("s", factory) });
+    server.deliver("u:1:2", "three");
+    await until("one message", () => contents(third.events).length);
+    assert.deepEqual(contents(third.events), ["three"]);
+    assert.equal(new Set([...device, ...server.of("hello").map((f) => f["device"])]).size, 1);
+    assert.equal(server.of("hello").at(-1)?.["position"], "p");
+  });
+
+  test("keeps the order of messages that return to the front", async () => {
+    const factory = new IDBFactory();
+    const storage = new IndexedDBStorage("s", factory);
+    const kept = await storage.load();
+    const frame = (name: string) =>
+      ({ type: "send", client_id: name, to: "2", group: "0", content: "", kind: 1 }) as const;
+    const [a, b, c] = [frame("a"), frame("b"), frame("c")];
+    const order = async (...unsent: Kept["unsent"]) => {
+      await storage.save({ ...kept, unsent });
+      const found = await new IndexedDBStorage("s", factory).load();
+      return found.unsent.map((f) => f.client_id).join("");
+    };
+    assert.equal(await order(b), "b");
+    assert.equal(await order(a, b), "ab");
+    assert.equal(await order(a, b, c), "abc");
+    assert.equal(await order(c, a), "ca");
+    assert.equal(await order(), "");
+  });
+
+  test("that is denied is said, and the client works on", async () => {
+    const server = new Server();
+    const denied: Storage = {
+      load: () => Promise.reject(new Error("denied")),
+      save: () => Promise.reject(new Error("denied")),
+      close: () => {},
+    };
+    const { client, events } = begin(server, { storage: denied });
+    await client.send({ to: "2", content: "hi" });
+    assert.deepEqual(events.filter((e) => e.type === "memoryOnly"), [
+      { type: "memoryOnly", reason: "denied" },
+    ]);
+  });
+
+  test("that is full is said once, and the client works on", async () => {
+    const server = new Server();
+    const storage = new IndexedDBStorage("s", new IDBFactory());
+    storage.save = () => Promise.reject(new Error("quota"));
+    const { client, events } = begin(server, { storage });
+    await client.send({ to: "2", content: "one" });
+    await client.send({ to: "2", content: "two" });
+    assert.equal(events.filter((e) => e.type === "memoryOnly").length, 1);
+  });
+});
+
+describe("several tabs", () => {
+  test("are one device: one has the connection, all get events and send", async () => {
+    const server = new Server();
+    const locks = new FakeLocks();
+    const name = "tabs-1";
+    const first = begin(server, { locks, name });
+    const tabs = [first, begin(server, { locks, name }), begin(server, { locks, name })];
+    await Promise.all(tabs.map(({ client }) => client.connect()));
+    assert.equal(server.sockets.length, 1);
+    assert.equal(tabs.filter(({ client }) => client.leads).length, 1);
+    await Promise.all(tabs.map(({ client }, i) => client.send({ to: "2", content: `${i}` })));
+    server.deliver("u:1:2", "hello");
+    for (const { events } of tabs) await until("it", () => contents(events).length === 1);
+    for (const { client } of tabs) {
+      assert.equal((await client.history("u:1:2", { after: 0 })).length, 1);
+      const long = client.send({ to: "2", content: "x".repeat(1001) });
+      await assert.rejects(long, { code: "too_large" });
+    }
+  });
+
+  test("the next one leads when the leader is closed, and nothing comes twice", async () => {
+    const server = new Server();
+    const locks = new FakeLocks();
+    const factory = new IDBFactory();
+    const options = () => ({
+      locks, name: "tabs-2", storage: new IndexedDBStorage("s", factory),
+    });
+    const first = begin(server, options());
+    await first.client.connect();
+    const second = begin(server, options());
+    await second.client.connect();
+    server.deliver("u:1:2", "one");
+    await until("one", () => contents(second.events).length === 1);
+    server.accepts = false;
+    const send = second.client.send({ to: "2", content: "mine", clientId: "m" });
+    await until("it is sent", () => server.of("send").length === 1);
+    await first.client.close();
+    await until("the second leads", () => server.of("send").length === 2);
+    assert.ok(second.client.leads);
+    assert.equal(server.of("send")[1]?.["repeat"], true);
+    server.say({ type: "accepted", client_id: "m", time: 9 });
+    assert.equal((await send).timeMs, 9);
+    server.deliver("u:1:2", "two");
+    await until("two", () => contents(second.events).includes("two"));
+    assert.deepEqual(contents(second.events), ["one", "two"]);
+  });
+});

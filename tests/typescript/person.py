@@ -75,6 +75,14 @@ class Person:
                 self._changed.clear()
                 await self._changed.wait()
 
+    async def until_has(self, *, messages: int, results: int) -> None:
+        """
+        Wait for so many messages, and results of calls with different names.
+        """
+        await self.until(
+            lambda: len(self.messages) >= messages and len(self.results) >= results
+        )
+
     async def end(self) -> int:
         """
         Close the client, and return the exit status of the process.

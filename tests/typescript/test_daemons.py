@@ -39,15 +39,13 @@ class NodeClientTests(IntegrationTestCase):
                 said[user].append(content)
                 people[user].send(content, to=str(other))
             if n == _MESSAGES // 2:
-                first = f"send {one} says 10"
-                await people[one].until(lambda name=first: name in people[one].results)
+                await people[one].until_has(messages=20, results=10)
                 await self.installation.message.kill()
             if n == _MESSAGES - 20:
                 await self.installation.message.start()
         for person in people.values():
-            await person.until(lambda p=person: len(p.messages) >= 2 * _MESSAGES)
+            await person.until_has(messages=2 * _MESSAGES, results=_MESSAGES)
         for user, person in people.items():
-            await person.until(lambda p=person: len(p.results) >= _MESSAGES)
             failed = [r for results in person.results.values() for r in results]
             self.assertEqual([r for r in failed if "failed" in r], [])
             for sender, contents in said.items():

@@ -8,25 +8,26 @@
 export type ErrorCode = keyof typeof ERRORS;
 
 /**
- * The errors: whether the same request may succeed later, and the close code of a
- * connection that the error ends.
+ * The close code of a connection that the error ends; 0: it goes on; `RETRY`: it goes on,
+ * and the same request may succeed later.
  */
+const RETRY = 1;
 const ERRORS = {
-  internal: { retry: false, close: 1011 },
-  bad_frame: { retry: false, close: 4500 },
-  bad_request: { retry: false, close: 0 },
-  unauthenticated: { retry: false, close: 4501 },
-  forbidden: { retry: false, close: 0 },
-  stale: { retry: false, close: 4502 },
-  replaced: { retry: false, close: 4503 },
-  kicked: { retry: false, close: 4505 },
-  too_large: { retry: false, close: 0 },
-  conflict: { retry: false, close: 0 },
-  not_found: { retry: false, close: 0 },
-  unsupported: { retry: false, close: 0 },
-  rate_limited: { retry: true, close: 0 },
-  overloaded: { retry: true, close: 0 },
-  unavailable: { retry: true, close: 0 },
+  internal: 1011,
+  bad_frame: 4500,
+  bad_request: 0,
+  unauthenticated: 4501,
+  forbidden: 0,
+  stale: 4502,
+  replaced: 4503,
+  kicked: 4505,
+  too_large: 0,
+  conflict: 0,
+  not_found: 0,
+  unsupported: 0,
+  rate_limited: RETRY,
+  overloaded: RETRY,
+  unavailable: RETRY,
 } as const;
 
 /** The close codes that have a meaning in the protocol. */
@@ -72,18 +73,26 @@ export class WsmsgError extends Error {
 
   /** Whether the same request may be repeated later. */
   get retry(): boolean {
-    return ERRORS[this.code].retry;
+    return ERRORS[this.code] === RETRY;
   }
 
   /** The close code of a connection that this error ends; 0: the connection goes on. */
   get close(): number {
-    return ERRORS[this.code].close;
+    return this.retry ? 0 : ERRORS[this.code];
   }
 }
 
 /** Returns the error that the server named; an unknown name is `internal`. */
 export const fromCode = (code: string, reason: string, retryAfterMs = 0): WsmsgError =>
   new WsmsgError(isErrorCode(code) ? code : "internal", reason, retryAfterMs);
+
+/** Returns the name of the error that a close code stands for. */
+export const codeOfClose = (close: number): ErrorCode => {
+  if (close === Close.FORBIDDEN) return "forbidden";
+  if (close === Close.TOO_LARGE) return "too_large";
+  const codes = Object.keys(ERRORS) as ErrorCode[];
+  return codes.find((code) => ERRORS[code] === close) ?? "unavailable";
+};
 
 const FINAL: ReadonlySet<number> = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010]);
 

@@ -33,6 +33,6 @@ export const decode = (data: string): ServerFrame | undefined => {
     throw new Unreadable("a number above 2^53 that is no text");
   }
   if (!Object.hasOwn(SERVER, type)) return undefined;
-  const fields = SERVER[type as ServerType](value, type);
+  const fields = SERVER[type as ServerType](value);
   return { type, ...fields } as ServerFrame;
 };

@@ -179,7 +179,7 @@ const USERS = 1000;
 const groupChanged = (frame: Deliver, common: Stored): GroupChanged | undefined => {
   const group = groupIn(frame.conversation);
   try {
-    const found = change(JSON.parse(frame.content), "content");
+    const found = change(JSON.parse(frame.content));
     const { created, name, history, add, remove } = found;
     const users = [...add, ...remove];
     const valid =

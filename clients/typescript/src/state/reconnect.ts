@@ -10,20 +10,8 @@
  */
 
 import {
-  Close, isErrorCode, reconnectAllowed, WsmsgError,
-  type ErrorCode,
+  Close, codeOfClose, isErrorCode, reconnectAllowed, WsmsgError,
 } from "../errors.js";
-
-const BY_CLOSE: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
-  [Close.UNAUTHENTICATED, "unauthenticated"],
-  [Close.FORBIDDEN, "forbidden"],
-  [Close.REPLACED, "replaced"],
-  [Close.KICKED, "kicked"],
-  [Close.STALE, "stale"],
-  [Close.TOO_LARGE, "too_large"],
-  [Close.BAD_FRAME, "bad_frame"],
-  [Close.BUG, "internal"],
-]);
 
 const CLOSES: ReadonlySet<number> = new Set(Object.values(Close));
 
@@ -137,7 +125,7 @@ const errorOf = (how: Ended): WsmsgError | undefined => {
   }
   if (closeCode < 4000 && !CLOSES.has(closeCode)) return undefined; // a proxy closed it
   if (closeCode !== Close.BUG && reconnectAllowed(closeCode)) return undefined;
-  return new WsmsgError(BY_CLOSE.get(closeCode) ?? "unavailable", reason);
+  return new WsmsgError(codeOfClose(closeCode), reason);
 };
 
 /**

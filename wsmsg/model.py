@@ -45,6 +45,9 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     @ivar seq: the number in the conversation; 0: not numbered yet.
     @ivar extra: what the sender's peer wrote beside the content, for peers of its kind;
         opaque to all others, and part of neither the identity nor the body.
+    @ivar withheld: 0: everybody in the conversation receives it.  Else the recipient
+        had blocked the sender when it was stored, and never receives it: the seq of the
+        first of the messages withheld one after another, of which this is one.
     @ivar connect: the node of the Connect that it came through, in the journal; empty:
         none, or not known.
     """
@@ -58,6 +61,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     time_ms: int
     seq: int = 0
     extra: str = ""
+    withheld: int = 0
     connect: str = ""
 
     @property
@@ -73,7 +77,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
             return True
         return self.content == other.content and self.kind == other.kind
 
-    def numbered(self, seq: int) -> Message:
+    def numbered(self, seq: int, withheld: int = 0) -> Message:
         """
         Return this message with its number in the conversation.
         """
@@ -87,7 +91,14 @@ class Message(msgspec.Struct, frozen=True, gc=False):
             self.time_ms,
             seq,
             self.extra,
+            withheld,
         )
+
+    def is_withheld_from(self, user: int) -> bool:
+        """
+        Return whether a user of the conversation never receives this message.
+        """
+        return bool(self.withheld) and user != self.sender
 
 
 class Cursor(msgspec.Struct, frozen=True, gc=False):
@@ -164,6 +175,18 @@ def conversation_of(user: int, other: int) -> str:
     Return the name of the conversation of two users.
     """
     return f"u:{user}:{other}" if user <= other else f"u:{other}:{user}"
+
+
+def other_of(conversation: str, user: int) -> int:
+    """
+    Return the other user of a conversation of two; 0: it is a group, or that of the
+    user with themself, or not the name of a conversation.
+    """
+    try:
+        pair = () if is_group(conversation) else members_of(conversation)
+    except InvalidName:
+        return 0
+    return sum(pair) - user if user in pair and len(pair) == 2 else 0
 
 
 def group_of(creator: int, client_id: str) -> int:

@@ -45,7 +45,7 @@ class TableTests(SynchronousTestCase):
         asking = {f for f in ClientFrame.__args__ if issubclass(f, Submission)} - {Send}
         self.assertEqual(set(KIND_OF_FRAME), asking)
         self.assertEqual({REQUESTS[frame] for frame in asking}, {submit_event})
-        self.assertEqual(sum(len(row.frames) for row in EVENT_KINDS.values()), 3)
+        self.assertEqual(sum(len(row.frames) for row in EVENT_KINDS.values()), 7)
 
     def test_applied(self) -> None:
         """

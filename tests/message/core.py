@@ -17,7 +17,7 @@ from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.links import Links
 from wsmsg.message.links.recipients import MemberCache
 from wsmsg.message.links.stream import StreamContext
-from wsmsg.message.links.typing import GroupTyping
+from wsmsg.message.links.typing import TypingSignals
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.query_rpc import QueryAdapter
 from wsmsg.stream.clocks import ClockOffsets
@@ -58,7 +58,7 @@ class MemoryCore:
             links=self.links,
             ingress=self.ingress,
             cursors=CursorWriter(self.store, self.links.receipt, clock),
-            group_typing=GroupTyping(
+            typing=TypingSignals(
                 self.store, MemberCache(self.store, limit=100), self.links, clock
             ),
             keepalive_s=1.0,

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from tests.message.store.consent_in_memory import ConsentInMemory
 from tests.message.store.groups_in_memory import GroupsInMemory
 from tests.message.store.lists_in_memory import EpochInMemory, listed
 from tests.message.store.marks_in_memory import MemoryReadMarks
@@ -20,6 +21,7 @@ from tests.message.store.usage_in_memory import UsageInMemory
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
 from wsmsg.events.group_change import GROUP
+from wsmsg.events.recall import RECALL
 from wsmsg.message.cluster.message_ids import EPOCH_MS
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
@@ -169,6 +171,9 @@ class MemoryStore(MemoryReadMarks, EpochInMemory):
             )
         )
         self.usage = UsageInMemory(self._groups, lambda: self.dependency.up)
+        self.consent = ConsentInMemory(
+            self.messages.values, self._groups, self.dependency, self._check
+        )
         self.reserved = {}
         self.revoked = {}
         self.refuse: set[str] = set()
@@ -253,7 +258,8 @@ class MemoryStore(MemoryReadMarks, EpochInMemory):
     async def _page(self, name: str, span: PageSpan) -> tuple[list[Message], int]:
         self._check()
         page = page_of(self.messages.values(), name, span, self._groups.readable_from)
-        return page, self._head(name)
+        end = self.consent.shown_now([(name, span.reader)]).get((name, span.reader))
+        return page, self._head(name) if end is None else end.head
 
     def conversations_of(
         self,
@@ -279,9 +285,10 @@ class MemoryStore(MemoryReadMarks, EpochInMemory):
             raise Unavailable("the store went down")
         self.applied.append(list(events))
         for event in events:
+            self.consent.apply(event)
             if event.kind == GROUP:
                 self._groups.change(event)
-            else:
+            elif event.kind == RECALL:
                 self._take_back(event)
 
     def _take_back(self, event: Message) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.message.doubles import MemoryStore
 from wsmsg.dependency.alarms import Alarms
 from wsmsg.message.node import MessageNode
 
@@ -32,11 +33,10 @@ class EachSecondTests(SynchronousTestCase):
             unlinked=str,
             reach=SimpleNamespace(unreached=str),
         )
-        parts: dict[str, Any] = dict.fromkeys(
-            ("settings", "journal", "store", "marks"), None
-        )
+        parts: dict[str, Any] = dict.fromkeys(("settings", "journal", "marks"), None)
         self.node = MessageNode(
             **parts,
+            store=MemoryStore(),
             clock=self.clock,
             alarms=Alarms(),
             queries=SimpleNamespace(history=SimpleNamespace(reason=str, look=str)),  # type: ignore[arg-type]

@@ -44,6 +44,12 @@ client_frames = st.one_of(
     st.builds(frames.ChangeGroup, ids, users, some_users, some_users),
     st.builds(frames.Members, ids, users, numbers, int32s),
     st.builds(frames.Refresh, ids, ids),
+    st.builds(frames.Block, ids, numbers, numbers, st.booleans()),
+    st.builds(frames.Blocks, ids, ids, int32s),
+    st.builds(frames.Invite, ids, users, users),
+    st.builds(frames.AcceptInvitation, ids, users),
+    st.builds(frames.DeclineInvitation, ids, users),
+    st.builds(frames.Invitations, ids, ids, int32s),
 )
 
 receipts = st.builds(frames.Receipt, names, users, numbers, numbers)
@@ -64,7 +70,14 @@ some_heads = st.lists(
 ).map(tuple)
 limits = st.builds(frames.Limits, int32s, int32s, int32s, int32s, int32s, int32s)
 
+entries = st.builds(frames.BlockEntry, numbers, numbers, numbers)
+some_entries = st.lists(entries, max_size=3).map(tuple)
+invitations = st.builds(frames.Invitation, users, users, texts, numbers, numbers)
+some_invitations = st.lists(invitations, max_size=3).map(tuple)
+
 server_frames = st.one_of(
+    st.builds(frames.Blocked, ids, some_entries, ids),
+    st.builds(frames.Invited, ids, some_invitations, ids),
     st.builds(
         frames.Welcome,
         users,

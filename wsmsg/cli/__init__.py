@@ -22,5 +22,6 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
     doctor        a package: wsmsg doctor
     key           a package: wsmsg key
     operator      a package: calls of an admin listener that need its key
+    people        a package: wsmsg blocks
     token         a package: wsmsg token
 """

@@ -9,10 +9,12 @@ import json
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import attrs
 import click
 
 from wsmsg.cli.paths import fail
@@ -30,7 +32,7 @@ Task = Callable[[Client], Awaitable[tuple[str, Any]]]
 @click.group()
 def groups() -> None:
     """
-    Create groups, and change their members.
+    Create groups, change their members, and invite others.
 
     \b
     Examples:
@@ -38,6 +40,9 @@ def groups() -> None:
       wsmsg groups list --user 1002
       wsmsg chat --user 1002 --group GROUP
       wsmsg groups leave --user 1002 GROUP
+      wsmsg groups invite --user 1001 GROUP 1004
+      wsmsg groups invitations --user 1004
+      wsmsg groups accept --user 1004 GROUP
 
     \b
     In a script:
@@ -48,7 +53,7 @@ def groups() -> None:
     """
 
 
-def _asks(command: Callable[..., Task]) -> Any:
+def asks(command: Callable[..., Task]) -> Any:
     """
     Make a command that connects as a user, does one task and reports the result.
     """
@@ -110,7 +115,7 @@ async def one_task(
 
 
 @groups.command()
-@_asks
+@asks
 @click.option("--history", is_flag=True, help="New members can read all messages.")
 @click.option(
     "--id",
@@ -140,7 +145,7 @@ def create(
 
 
 @groups.command()
-@_asks
+@asks
 @click.argument("group", type=GroupId())
 @click.argument("members", nargs=-1, required=True, type=UserId())
 def add(user: int, group: int, members: tuple[int, ...]) -> Task:
@@ -158,7 +163,7 @@ def add(user: int, group: int, members: tuple[int, ...]) -> Task:
 
 
 @groups.command()
-@_asks
+@asks
 @click.argument("group", type=GroupId())
 @click.argument("members", nargs=-1, required=True, type=UserId())
 def remove(user: int, group: int, members: tuple[int, ...]) -> Task:
@@ -176,7 +181,7 @@ def remove(user: int, group: int, members: tuple[int, ...]) -> Task:
 
 
 @groups.command()
-@_asks
+@asks
 @click.argument("group", type=GroupId())
 def leave(user: int, group: int) -> Task:
     """
@@ -191,7 +196,7 @@ def leave(user: int, group: int) -> Task:
 
 
 @groups.command()
-@_asks
+@asks
 @click.argument("group", type=GroupId())
 def members(user: int, group: int) -> Task:
     """
@@ -220,7 +225,7 @@ def members(user: int, group: int) -> Task:
 
 
 @groups.command("list")
-@_asks
+@asks
 def list_groups(user: int) -> Task:
     """
     List your groups.
@@ -254,3 +259,77 @@ def list_groups(user: int) -> Task:
         return "\n".join(lines) or "no groups", document
 
     return task
+
+
+@groups.command()
+@asks
+@click.argument("group", type=GroupId())
+@click.argument("users", nargs=-1, required=True, type=UserId())
+def invite(user: int, group: int, users: tuple[int, ...]) -> Task:
+    """
+    Invite users to a group that you own.
+
+    Each of them gets the invitation in your conversation, and decides.
+    """
+
+    async def task(client: Client) -> tuple[str, Any]:
+        for other in dict.fromkeys(users):
+            await client.invite(group, other)
+        return f"invited {len(set(users))}", {"group": group, "invited": users}
+
+    return task
+
+
+@groups.command()
+@asks
+def invitations(user: int) -> Task:
+    """
+    List your open invitations.
+
+    Each line has a group, the user who invited you, the time at which the invitation
+    ends, and the name of the group.
+    """
+
+    async def task(client: Client) -> tuple[str, Any]:
+        found = await client.invitations()
+        document = [attrs.asdict(one) for one in found]
+        lines = [
+            f"{i.group} {i.by} {_utc(i.expires_ms)} {harmless(i.name)}" for i in found
+        ]
+        return "\n".join(lines) or "no invitations", document
+
+    return task
+
+
+@groups.command()
+@asks
+@click.argument("group", type=GroupId())
+def accept(user: int, group: int) -> Task:
+    """
+    Accept an invitation: join the group.
+    """
+
+    async def task(client: Client) -> tuple[str, Any]:
+        await client.accept_invitation(group)
+        return f"joined {group}", {"group": group, "joined": user}
+
+    return task
+
+
+@groups.command()
+@asks
+@click.argument("group", type=GroupId())
+def decline(user: int, group: int) -> Task:
+    """
+    Decline an invitation. Nobody is told.
+    """
+
+    async def task(client: Client) -> tuple[str, Any]:
+        await client.decline_invitation(group)
+        return f"declined {group}", {"group": group, "declined": user}
+
+    return task
+
+
+def _utc(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms // 1000, tz=UTC).isoformat()

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Talk to a user or a group, or send lines from a pipe.",
     ),
     "groups": ("wsmsg.cli.groups:groups", "Create groups, and change their members."),
+    "blocks": ("wsmsg.cli.people.blocks:blocks", "Block users, and list the blocks."),
     "demo": (
         "wsmsg.cli.demo.demo:demo",
         "Run a demo: both daemons, two users, one crash.",

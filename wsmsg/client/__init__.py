@@ -10,6 +10,7 @@ The Python client: asyncio, without Twisted.
 
     client        the class that programs use; see its example
     connection    one connection, from hello to its end
+    consent       the methods of the client for blocks and invitations
     groups        the methods of the client for groups and recall
     history       stored messages and conversations, page by page
     refusal       an HTTP answer in place of a WebSocket
@@ -23,15 +24,19 @@ The Python client: asyncio, without Twisted.
 """
 
 from wsmsg.client.client import Client
+from wsmsg.client.consent import BlockState, InvitationState
 from wsmsg.client.groups import GroupMemberState, GroupState
 from wsmsg.client.state.event_queue import Events
 from wsmsg.client.state.events import (
+    BlockChanged,
     Closed,
     Connected,
     Event,
     GroupChanged,
     HistoryReplaced,
     HistoryRewound,
+    InvitationDeclined,
+    InvitationReceived,
     MessageRecalled,
     MessageReceived,
     PresenceChanged,
@@ -48,6 +53,8 @@ from wsmsg.client.token_source import TokenSource
 
 __all__ = [
     "BadPositions",
+    "BlockChanged",
+    "BlockState",
     "Client",
     "Closed",
     "Connected",
@@ -58,6 +65,9 @@ __all__ = [
     "GroupState",
     "HistoryReplaced",
     "HistoryRewound",
+    "InvitationDeclined",
+    "InvitationReceived",
+    "InvitationState",
     "MessageRecalled",
     "MessageReceived",
     "PresenceChanged",

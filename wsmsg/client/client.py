@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from wsmsg.client.groups import GroupRequests
+from wsmsg.client.consent import ConsentRequests
 from wsmsg.client.history import HistoryReader
 from wsmsg.client.saving import Saving
 from wsmsg.client.state.checks import checked
@@ -49,7 +49,7 @@ from wsmsg.model import TEXT
 from wsmsg.protocol import frames
 
 
-class Client(GroupRequests):
+class Client(ConsentRequests):
     """
     One user on one device.
 

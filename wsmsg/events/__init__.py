@@ -13,6 +13,9 @@ the client must agree on::
     kind          a row of the table of kinds, and the facts that Message judges by
     group_change  a group is created, or its members change
     recall        a sender recalls a message
+    block         a user blocks another one, or a group
+    invitation    a user is invited to a group, or declines
+    numbers       numbers in contents
 
 The package itself has the table of all kinds.  The stores apply events by a table of
 their own (C{events} of each store), and the client turns them into values for a program
@@ -24,14 +27,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from wsmsg.events.block import BLOCK_KIND
 from wsmsg.events.group_change import GROUP_KIND
+from wsmsg.events.invitation import DECLINE_KIND, INVITATION_KIND
 from wsmsg.events.kind import EventKind, InvalidContent, MemberChange
 from wsmsg.events.recall import RECALL_KIND
 from wsmsg.model import FIRST_EVENT, Message
 
 #: All kinds of events, by their number.
 EVENT_KINDS: Mapping[int, EventKind] = {
-    row.kind: row for row in (GROUP_KIND, RECALL_KIND)
+    row.kind: row
+    for row in (GROUP_KIND, RECALL_KIND, BLOCK_KIND, INVITATION_KIND, DECLINE_KIND)
 }
 
 #: The kind of event that each client frame asks for.

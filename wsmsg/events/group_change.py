@@ -17,12 +17,14 @@ from typing import Any
 import msgspec
 
 from wsmsg.errors import BadRequest, Conflict, Forbidden
+from wsmsg.events.block import user_target
 from wsmsg.events.kind import (
     EventKind,
     EventRequest,
     Facts,
     InvalidContent,
     NewEvent,
+    Questions,
 )
 from wsmsg.model import (
     INT64_MAX,
@@ -64,6 +66,8 @@ class GroupChange(msgspec.Struct, frozen=True, omit_defaults=True):
 
 # Not strict: large numbers may be strings of digits, as clients receive them.
 _decoder = msgspec.json.Decoder(GroupChange, strict=False)
+# A reason names so many users of a long list.
+_NAMED = 10
 # The digits of a number that JavaScript may not represent exactly.
 _LARGE = re.compile(r"[0-9]{16}")
 _EXACT = 2**53
@@ -147,6 +151,10 @@ def _changed(frame: frames.ChangeGroup, user: int) -> NewEvent:
     return _event(group_conversation(frame.group), change)
 
 
+def _joined(frame: frames.AcceptInvitation, user: int) -> NewEvent:
+    return _event(group_conversation(frame.group), GroupChange(add=(user,)))
+
+
 def _event(group: str, change: GroupChange) -> NewEvent:
     problem = change_problem(change)
     if problem:
@@ -174,12 +182,50 @@ def _judge(request: EventRequest, facts: Facts) -> None:
     if change.created:
         if owner not in (None, sender):
             raise Conflict("another user already created the group of this number")
+    elif change.add == (sender,) and not change.remove and sender != owner:
+        if not facts.is_invited(sender, conversation):
+            facts.check_member(conversation, sender)
+            raise Forbidden("you have no open invitation to this group")
     elif sender != owner:
         facts.check_member(conversation, sender)
         if change.add or change.remove != (sender,):
             raise Forbidden("only the owner can add and remove other members")
+    if change.add and request.connect:
+        _check_consent(request, change, facts)
     if change.add:
         facts.check_size(conversation, frozenset(change.add))
+
+
+def _questions(request: EventRequest) -> Questions:
+    group, sender = request.conversation, request.sender
+    change = decode_change(request.content)
+    others = [user for user in change.add if user != sender]
+    by, joins = user_target(sender), len(others) < len(change.add)
+    return Questions(
+        blocked=tuple((user, target) for user in others for target in (by, group)),
+        invited=((sender, group),) if joins else (),
+    )
+
+
+def _check_consent(request: EventRequest, change: GroupChange, facts: Facts) -> None:
+    """
+    Check that a client may add these users; a service may add anybody.
+    """
+    group, by = request.conversation, user_target(request.sender)
+    others = [user for user in change.add if user != request.sender]
+    if others and facts.invites_only:
+        raise Forbidden("users are invited to groups here, and not added: use invite")
+    refusing = [
+        user
+        for user in others
+        if facts.is_blocked(user, by) or facts.is_blocked(user, group)
+    ]
+    if refusing:
+        # The same words for every reason: whom a user has blocked is theirs to tell.
+        named = ", ".join(map(str, refusing[:_NAMED]))
+        more = len(refusing) - _NAMED
+        named += f" and {more} more" if more > 0 else ""
+        raise Forbidden(f"you cannot add user {named} to this group")
 
 
 def _record_problem(conversation: str, content: str) -> str:
@@ -192,11 +238,16 @@ def _record_problem(conversation: str, content: str) -> str:
 GROUP_KIND = EventKind(
     kind=GROUP,
     name="group change",
-    frames={frames.CreateGroup: _created, frames.ChangeGroup: _changed},
+    frames={
+        frames.CreateGroup: _created,
+        frames.ChangeGroup: _changed,
+        frames.AcceptInvitation: _joined,
+    },
     validate=_validate,
     judge=_judge,
     members_only=False,
     needs_group=True,
+    questions=_questions,
     record_problem=_record_problem,
     member_change=decode_change,
     shown=shown_change,

@@ -43,6 +43,29 @@ class EventRequest(Protocol):
     def conversation(self) -> str: ...
     @property
     def content(self) -> str: ...
+    @property
+    def connect(self) -> str: ...
+
+
+class Questions(NamedTuple):
+    """
+    The facts besides those of the conversation that the judgement of an event needs.
+    Groups are named by their conversations.
+
+    @ivar group: a group whose owner is asked for; empty: none.
+    @ivar members: pairs of a group and a user: whether the user is a member.
+    @ivar blocks_of: the user whose blocks are counted; 0: none.
+    @ivar blocked: pairs of a user and a target: whether the user has blocked it.
+    @ivar invited: pairs of a user and a group: whether the user is invited.
+    @ivar invitations_of: the user whose open invitations are counted; 0: none.
+    """
+
+    group: str = ""
+    members: tuple[tuple[str, int], ...] = ()
+    blocks_of: int = 0
+    blocked: tuple[tuple[int, str], ...] = ()
+    invited: tuple[tuple[int, str], ...] = ()
+    invitations_of: int = 0
 
 
 class MemberChange(Protocol):
@@ -71,10 +94,47 @@ class Facts(Protocol):
     def recall_s(self) -> float:
         """The time after sending in which a message can be recalled, in seconds."""
 
+    @property
+    def most_blocks(self) -> int:
+        """The most blocks of a user."""
+
+    @property
+    def most_invitations(self) -> int:
+        """The most open invitations of a user."""
+
+    @property
+    def invites_only(self) -> bool:
+        """True if clients may only invite users to groups, and not add them."""
+
     def owner(self, conversation: str) -> int | None:
         """
         Return the owner of a group, if there is such a group.  Known only for events
-        whose kind has C{needs_group}.
+        whose kind has C{needs_group} or asks for it.
+        """
+
+    def is_member(self, conversation: str, user: int) -> bool:
+        """
+        Return whether a user is a member of a group, as asked for.
+        """
+
+    def blocks(self, user: int) -> int:
+        """
+        Return the number of blocks of a user, as asked for.
+        """
+
+    def is_blocked(self, user: int, target: str) -> bool:
+        """
+        Return whether a user has blocked a target, as asked for.
+        """
+
+    def is_invited(self, user: int, group: str) -> bool:
+        """
+        Return whether a user has an open invitation to a group, as asked for.
+        """
+
+    def invitations(self, user: int) -> int:
+        """
+        Return the number of open invitations of a user, as asked for.
         """
 
     def message(self, conversation: str, seq: int) -> Message | None:
@@ -103,6 +163,10 @@ def _no_problem(conversation: str, content: str) -> str:
     return ""
 
 
+def _no_questions(request: EventRequest) -> Questions:
+    return Questions()
+
+
 def _unchanged(content: str) -> str:
     return content
 
@@ -127,6 +191,7 @@ class EventKind:
     @ivar needs_group: C{judge} needs the owner and the members of the group.
     @ivar target: the seq of the message that a content refers to; 0: none.  C{judge}
         finds that message in the facts.
+    @ivar questions: the facts that C{judge} needs besides those of the conversation.
     @ivar record_problem: what is wrong with a journal record of this kind, by its
         conversation and content; empty: nothing.
     @ivar member_change: the change of membership that a content makes, for kinds that
@@ -143,6 +208,7 @@ class EventKind:
     members_only: bool = True
     needs_group: bool = False
     target: Callable[[str], int] = _no_target
+    questions: Callable[[EventRequest], Questions] = _no_questions
     record_problem: Callable[[str, str], str] = _no_problem
     member_change: Callable[[str], MemberChange] | None = None
     shown: Callable[[str], str] = _unchanged

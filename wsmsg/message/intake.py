@@ -42,6 +42,7 @@ def make_ingress(
         now_ms,
         group_members=settings.group_members,
         recall_s=settings.recall_s,
+        consent=settings.consent,
         shared=store_backend(settings).SHARED,
         seconds=reactor.seconds,
     )

@@ -24,6 +24,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from wsmsg.dependency.alarms import Alarms
+from wsmsg.errors import Unavailable
 from wsmsg.message.delivery.reader import JournalReader
 from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.links.stream import ConnectStreams, StreamContext
@@ -89,6 +90,7 @@ class MessageNode:
     peers: PeerParts
     plugins: list[MessagePlugin] = attrs.field(factory=list)
     _leases: LoopingCall | None = None
+    _looking: bool = False
 
     # -- start and stop
 
@@ -115,6 +117,7 @@ class MessageNode:
             ("slow Connects cannot be found", self._check_links),
             ("the progress of delivery is not known", self._check_progress),
             ("the history of the store is not known", self._check_history),
+            ("blocks cannot be found", self._look_for_blocks),
             ("the alarms of peers cannot be cleared", self.peers.look),
         ]
         work += [
@@ -141,6 +144,18 @@ class MessageNode:
     def _check_history(self) -> None:
         self.queries.history.look()
         self.alarms.set("store_behind", self.queries.history.reason())
+
+    def _look_for_blocks(self) -> None:
+        # Another Message may have stored the first one.
+        if self.store.dependency.up and not self._looking:
+            self._looking = True
+            found = self.store.consent.look_for_blocks()
+            found.addErrback(lambda failure: failure.trap(Unavailable))
+            found.addErrback(lambda failure: self._log.failure("blocks", failure))
+            found.addBoth(self._looked)
+
+    def _looked(self, _: object) -> None:
+        self._looking = False
 
     def stop_leases(self) -> None:
         """

@@ -74,6 +74,10 @@ class QueryAdapter:
                     return await self._unread(item.unread)
                 case "mark":
                     return await self._mark(item.mark)
+                case "blocks":
+                    return await self._blocks(item.blocks)
+                case "invitations":
+                    return await self._invitations(item.invitations)
                 case _:
                     raise NotFound("no such query")
         except WsmsgError as e:
@@ -149,6 +153,24 @@ class QueryAdapter:
         ]
         known = await self._queries.mark(query.user, marks)
         return rest_pb2.QueryAnswer(mark=rest_pb2.MarkAnswer(known=known))
+
+    async def _blocks(self, query: rest_pb2.BlocksQuery) -> rest_pb2.QueryAnswer:
+        rows, more = await self._queries.blocks(query.user, query.after, query.limit)
+        answer = rest_pb2.BlocksAnswer(more=more)
+        for row in rows:
+            answer.blocks.add(target=row.target, time_ms=row.time_ms)
+        return rest_pb2.QueryAnswer(blocks=answer)
+
+    async def _invitations(
+        self, query: rest_pb2.InvitationsQuery
+    ) -> rest_pb2.QueryAnswer:
+        rows, next_ = await self._queries.invitations(
+            query.user, query.after, query.limit
+        )
+        answer = rest_pb2.InvitationsAnswer(next=next_)
+        for row in rows:
+            answer.invitations.add(**row._asdict())
+        return rest_pb2.QueryAnswer(invitations=answer)
 
     async def _presence(self, query: rest_pb2.PresenceQuery) -> rest_pb2.QueryAnswer:
         known = await self._queries.presence(list(query.users))

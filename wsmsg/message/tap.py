@@ -299,25 +299,27 @@ class Assembly:
     @cached_property
     def _queries(self) -> Queries:
         from wsmsg.message.backends import store_backend
+        from wsmsg.message.queries.consent import ConsentReader
         from wsmsg.message.queries.history import HistoryWatch
         from wsmsg.message.queries.queries import Queries
 
-        shared = store_backend(self._settings).SHARED
+        settings, shared = self._settings, store_backend(self._settings).SHARED
         return Queries(
             self._store,
             self._presence,
             self._links.routes,
-            page=self._settings.page,
+            page=settings.page,
             mark=self._marks.mark,
             history=HistoryWatch(self._store, self._reactor.seconds, shared=shared),
             may_be_unstored=self._ingress.may_be_unstored,
+            consent=ConsentReader(self._store.consent, self._now_ms, settings.consent),
         )
 
     @cached_property
     def _core(self) -> StreamContext:
         from wsmsg.message.links.cursors import CursorWriter
         from wsmsg.message.links.stream import StreamContext
-        from wsmsg.message.links.typing import GroupTyping
+        from wsmsg.message.links.typing import TypingSignals
         from wsmsg.stream.clocks import ClockOffsets
 
         return StreamContext(
@@ -326,7 +328,7 @@ class Assembly:
             links=self._links,
             ingress=self._ingress,
             cursors=CursorWriter(self._store, self._links.receipt, self._reactor),
-            group_typing=GroupTyping(
+            typing=TypingSignals(
                 self._store, self._numbering.members, self._links, self._reactor
             ),
             keepalive_s=self._settings.keepalive_s,

@@ -5,6 +5,9 @@ Neither the client nor Connect may import the other, so this package has what th
 share.  Each encoding turns L{wsmsg.protocol.frames} into bytes and back::
 
     frames      the frames, in the form that all encodings share
+    frame       the base of all frames
+    group_frames    the frames about groups
+    consent_frames  the frames about blocks
     validation  what the fields of every client frame must be
     costs       the units that requests cost
     codec       the interface of an encoding

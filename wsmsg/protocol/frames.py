@@ -46,18 +46,30 @@ other modules see only these values.  Times are unix milliseconds.
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
-from wsmsg.model import INT64_MAX
-
-#: The numbers that both encodings can hold; a codec refuses any other.
-Int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
-
-
-class Frame(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=str.lower):
-    """One unit of the client protocol."""
+from wsmsg.protocol.consent_frames import Block as Block  # noqa: PLC0414
+from wsmsg.protocol.consent_frames import Blocked as Blocked  # noqa: PLC0414
+from wsmsg.protocol.consent_frames import BlockEntry as BlockEntry  # noqa: PLC0414
+from wsmsg.protocol.consent_frames import Blocks as Blocks  # noqa: PLC0414
+from wsmsg.protocol.frame import Frame as Frame  # noqa: PLC0414
+from wsmsg.protocol.frame import Int64 as Int64  # noqa: PLC0414
+from wsmsg.protocol.frame import Submission as Submission  # noqa: PLC0414
+from wsmsg.protocol.group_frames import (
+    AcceptInvitation as AcceptInvitation,  # noqa: PLC0414
+)
+from wsmsg.protocol.group_frames import ChangeGroup as ChangeGroup  # noqa: PLC0414
+from wsmsg.protocol.group_frames import CreateGroup as CreateGroup  # noqa: PLC0414
+from wsmsg.protocol.group_frames import (
+    DeclineInvitation as DeclineInvitation,  # noqa: PLC0414
+)
+from wsmsg.protocol.group_frames import Group as Group  # noqa: PLC0414
+from wsmsg.protocol.group_frames import Invitation as Invitation  # noqa: PLC0414
+from wsmsg.protocol.group_frames import Invitations as Invitations  # noqa: PLC0414
+from wsmsg.protocol.group_frames import Invite as Invite  # noqa: PLC0414
+from wsmsg.protocol.group_frames import Invited as Invited  # noqa: PLC0414
+from wsmsg.protocol.group_frames import Member as Member  # noqa: PLC0414
+from wsmsg.protocol.group_frames import Members as Members  # noqa: PLC0414
 
 
 class Hello(Frame, frozen=True):
@@ -66,15 +78,6 @@ class Hello(Frame, frozen=True):
     client: str = ""
     position: str = ""
     witness: str = ""
-
-
-class Submission(Frame, frozen=True):
-    """
-    A message or an event to be C{accepted} or C{rejected}.  Another one with this
-    C{client_id} is the same.  C{repeat}: an earlier one may have been accepted.
-    """
-
-    client_id: str
 
 
 class Send(Submission, frozen=True):
@@ -146,39 +149,6 @@ class Recall(Submission, frozen=True):
 
 class Ping(Frame, frozen=True):
     nonce: str = ""
-
-
-class CreateGroup(Submission, frozen=True, gc=True, tag="create_group"):
-    """
-    A request to create a group of the user and others.
-    """
-
-    name: str = ""
-    members: tuple[Int64, ...] = ()
-    history: bool = False
-    repeat: bool = False
-
-
-class ChangeGroup(Submission, frozen=True, gc=True, tag="change_group"):
-    """
-    A request to add members to a group and to remove others.
-    """
-
-    group: Int64
-    add: tuple[Int64, ...] = ()
-    remove: tuple[Int64, ...] = ()
-    repeat: bool = False
-
-
-class Members(Frame, frozen=True):
-    """
-    C{after} continues a list: it is the last user of the list so far.
-    """
-
-    id: str
-    group: Int64
-    after: Int64 = 0
-    limit: Int64 = 0
 
 
 class Refresh(Frame, frozen=True):
@@ -292,24 +262,6 @@ class Heads(Frame, frozen=True, gc=True):
     epoch: str = ""
 
 
-class Member(msgspec.Struct, frozen=True, gc=False):
-    """A member in C{group}."""
-
-    user: Int64
-    joined: Int64 = 0
-
-
-class Group(Frame, frozen=True, gc=True):
-    id: str
-    group: Int64
-    name: str
-    owner: Int64
-    history: bool = False
-    count: Int64 = 0
-    members: tuple[Member, ...] = ()
-    more: bool = False
-
-
 class Presence(Frame, frozen=True):
     user: Int64
     online: bool
@@ -376,6 +328,12 @@ ClientFrame = (
     | ChangeGroup
     | Members
     | Refresh
+    | Block
+    | Blocks
+    | Invite
+    | AcceptInvitation
+    | DeclineInvitation
+    | Invitations
 )
 
 ServerFrame = (
@@ -395,4 +353,6 @@ ServerFrame = (
     | Group
     | TokenExpiring
     | Refreshed
+    | Blocked
+    | Invited
 )

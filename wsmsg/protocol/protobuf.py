@@ -109,6 +109,14 @@ def _group(m: Any) -> f.Group:
     return f.Group(m.id, m.group, m.name, m.owner, m.history, m.count, members, m.more)
 
 
+def _blocked(m: Any) -> f.Blocked:
+    return f.Blocked(m.id, tuple(map(_plain(f.BlockEntry), m.blocks)), m.next)
+
+
+def _invited(m: Any) -> f.Invited:
+    return f.Invited(m.id, tuple(map(_plain(f.Invitation), m.invitations)), m.next)
+
+
 def _goaway(m: Any) -> f.Goaway:
     return f.Goaway(m.reason, m.after_ms, tuple(m.alternatives))
 
@@ -138,6 +146,8 @@ _FROM_SERVER = _readers(
         f.Heads: _heads,
         f.Group: _group,
         f.Goaway: _goaway,
+        f.Blocked: _blocked,
+        f.Invited: _invited,
     },
 )
 
@@ -243,6 +253,20 @@ def _fill_group(m: pb.Group, frame: f.Group) -> None:
     m.more = frame.more
 
 
+def _fill_blocked(m: pb.Blocked, frame: f.Blocked) -> None:
+    m.id = frame.id
+    for entry in frame.blocks:
+        _fill_plain(f.BlockEntry)(m.blocks.add(), entry)
+    m.next = frame.next
+
+
+def _fill_invited(m: pb.Invited, frame: f.Invited) -> None:
+    m.id = frame.id
+    for invitation in frame.invitations:
+        _fill_plain(f.Invitation)(m.invitations.add(), invitation)
+    m.next = frame.next
+
+
 def _fillers(
     kinds: tuple[type[Any], ...],
 ) -> dict[type[Any], tuple[str, Callable[[Any, Any], None]]]:
@@ -253,6 +277,8 @@ def _fillers(
         f.Page: _fill_page,
         f.Heads: _fill_heads_frame,
         f.Group: _fill_group,
+        f.Blocked: _fill_blocked,
+        f.Invited: _fill_invited,
     }
     return {k: (k.__struct_config__.tag, own.get(k) or _fill_plain(k)) for k in kinds}
 

@@ -15,10 +15,13 @@ from typing import Any
 from wsmsg.errors import BadFrame
 from wsmsg.model import INT64_MAX
 from wsmsg.protocol.frames import (
+    Block,
+    Blocks,
     ClientFrame,
     Conversations,
     Delivered,
     Hello,
+    Invitations,
     Members,
     Ping,
     Read,
@@ -151,6 +154,19 @@ def _members(frame: Members) -> None:
     _number(frame.limit, "members.limit", 0, INT32_MAX)
 
 
+def _listing(frame: Blocks | Invitations) -> None:
+    tag = type(frame).__struct_config__.tag
+    _text(frame.id, f"{tag}.id", _ID_BYTES, 1)
+    _text(frame.after, f"{tag}.after", _NAME_BYTES)
+    _number(frame.limit, f"{tag}.limit", 0, INT32_MAX)
+
+
+def _block(frame: Block) -> None:
+    _text(frame.client_id, "block.client_id", _ID_BYTES, 1)
+    _number(frame.user, "block.user", 0, INT64_MAX)
+    _number(frame.group, "block.group", 0, INT64_MAX)
+
+
 def _ping(frame: Ping) -> None:
     _text(frame.nonce, "ping.nonce", _ID_BYTES)
 
@@ -166,6 +182,7 @@ _FIELDS: dict[str, Callable[[Any, str], None]] = {
     "client_id": lambda value, name: _text(value, name, _ID_BYTES, 1),
     "conversation": lambda value, name: _text(value, name, _NAME_BYTES, 1),
     "seq": lambda value, name: _number(value, name, 1, INT64_MAX),
+    "user": lambda value, name: _number(value, name, 1, INT64_MAX),
     "group": lambda value, name: _number(value, name, 1, INT64_MAX),
     "members": lambda value, name: _users(value, name, CHANGE_MAX),
     "add": lambda value, name: _users(value, name, CHANGE_MAX),
@@ -200,6 +217,9 @@ _CHECKS: dict[type[Any], Callable[[Any], None]] = {
     Watch: _watch,
     Ping: _ping,
     Members: _members,
+    Block: _block,
+    Blocks: _listing,
+    Invitations: _listing,
     Refresh: _refresh,
 }
 

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ClientFrame(_message.Message):
-    __slots__ = ("hello", "send", "delivered", "read", "sync", "conversations", "typing", "watch", "recall", "ping", "create_group", "change_group", "members", "refresh")
+    __slots__ = ("hello", "send", "delivered", "read", "sync", "conversations", "typing", "watch", "recall", "ping", "create_group", "change_group", "members", "refresh", "block", "blocks", "invite", "accept_invitation", "decline_invitation", "invitations")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     SEND_FIELD_NUMBER: _ClassVar[int]
     DELIVERED_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,12 @@ class ClientFrame(_message.Message):
     CHANGE_GROUP_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     REFRESH_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    INVITE_FIELD_NUMBER: _ClassVar[int]
+    ACCEPT_INVITATION_FIELD_NUMBER: _ClassVar[int]
+    DECLINE_INVITATION_FIELD_NUMBER: _ClassVar[int]
+    INVITATIONS_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     send: Send
     delivered: Delivered
@@ -36,7 +42,13 @@ class ClientFrame(_message.Message):
     change_group: ChangeGroup
     members: Members
     refresh: Refresh
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., delivered: _Optional[_Union[Delivered, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ..., conversations: _Optional[_Union[Conversations, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., watch: _Optional[_Union[Watch, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., refresh: _Optional[_Union[Refresh, _Mapping]] = ...) -> None: ...
+    block: Block
+    blocks: Blocks
+    invite: Invite
+    accept_invitation: AcceptInvitation
+    decline_invitation: DeclineInvitation
+    invitations: Invitations
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., delivered: _Optional[_Union[Delivered, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ..., conversations: _Optional[_Union[Conversations, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., watch: _Optional[_Union[Watch, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., refresh: _Optional[_Union[Refresh, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., blocks: _Optional[_Union[Blocks, _Mapping]] = ..., invite: _Optional[_Union[Invite, _Mapping]] = ..., accept_invitation: _Optional[_Union[AcceptInvitation, _Mapping]] = ..., decline_invitation: _Optional[_Union[DeclineInvitation, _Mapping]] = ..., invitations: _Optional[_Union[Invitations, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("token", "device", "client", "position", "witness")
@@ -189,7 +201,7 @@ class Refresh(_message.Message):
     def __init__(self, token: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class ServerFrame(_message.Message):
-    __slots__ = ("welcome", "accepted", "rejected", "deliver", "page", "heads", "receipt", "presence", "typing", "resync", "goaway", "error", "pong", "group", "expiring", "refreshed")
+    __slots__ = ("welcome", "accepted", "rejected", "deliver", "page", "heads", "receipt", "presence", "typing", "resync", "goaway", "error", "pong", "group", "expiring", "refreshed", "blocked", "invited")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
@@ -206,6 +218,8 @@ class ServerFrame(_message.Message):
     GROUP_FIELD_NUMBER: _ClassVar[int]
     EXPIRING_FIELD_NUMBER: _ClassVar[int]
     REFRESHED_FIELD_NUMBER: _ClassVar[int]
+    BLOCKED_FIELD_NUMBER: _ClassVar[int]
+    INVITED_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     accepted: Accepted
     rejected: Rejected
@@ -222,7 +236,9 @@ class ServerFrame(_message.Message):
     group: Group
     expiring: Expiring
     refreshed: Refreshed
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., accepted: _Optional[_Union[Accepted, _Mapping]] = ..., rejected: _Optional[_Union[Rejected, _Mapping]] = ..., deliver: _Optional[_Union[Deliver, _Mapping]] = ..., page: _Optional[_Union[Page, _Mapping]] = ..., heads: _Optional[_Union[Heads, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., resync: _Optional[_Union[Resync, _Mapping]] = ..., goaway: _Optional[_Union[Goaway, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ..., expiring: _Optional[_Union[Expiring, _Mapping]] = ..., refreshed: _Optional[_Union[Refreshed, _Mapping]] = ...) -> None: ...
+    blocked: Blocked
+    invited: Invited
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., accepted: _Optional[_Union[Accepted, _Mapping]] = ..., rejected: _Optional[_Union[Rejected, _Mapping]] = ..., deliver: _Optional[_Union[Deliver, _Mapping]] = ..., page: _Optional[_Union[Page, _Mapping]] = ..., heads: _Optional[_Union[Heads, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., resync: _Optional[_Union[Resync, _Mapping]] = ..., goaway: _Optional[_Union[Goaway, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ..., expiring: _Optional[_Union[Expiring, _Mapping]] = ..., refreshed: _Optional[_Union[Refreshed, _Mapping]] = ..., blocked: _Optional[_Union[Blocked, _Mapping]] = ..., invited: _Optional[_Union[Invited, _Mapping]] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("content_bytes", "frame_bytes", "window", "sends_per_s", "page", "watch", "unnumbered")
@@ -460,3 +476,113 @@ class Member(_message.Message):
     user: int
     joined: int
     def __init__(self, user: _Optional[int] = ..., joined: _Optional[int] = ...) -> None: ...
+
+class Block(_message.Message):
+    __slots__ = ("client_id", "user", "group", "on", "repeat")
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    ON_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_FIELD_NUMBER: _ClassVar[int]
+    client_id: str
+    user: int
+    group: int
+    on: bool
+    repeat: bool
+    def __init__(self, client_id: _Optional[str] = ..., user: _Optional[int] = ..., group: _Optional[int] = ..., on: _Optional[bool] = ..., repeat: _Optional[bool] = ...) -> None: ...
+
+class Blocks(_message.Message):
+    __slots__ = ("id", "after", "limit")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    after: str
+    limit: int
+    def __init__(self, id: _Optional[str] = ..., after: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class BlockEntry(_message.Message):
+    __slots__ = ("user", "group", "time")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    group: int
+    time: int
+    def __init__(self, user: _Optional[int] = ..., group: _Optional[int] = ..., time: _Optional[int] = ...) -> None: ...
+
+class Blocked(_message.Message):
+    __slots__ = ("id", "blocks", "next")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    blocks: _containers.RepeatedCompositeFieldContainer[BlockEntry]
+    next: str
+    def __init__(self, id: _Optional[str] = ..., blocks: _Optional[_Iterable[_Union[BlockEntry, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
+
+class Invite(_message.Message):
+    __slots__ = ("client_id", "user", "group", "repeat")
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_FIELD_NUMBER: _ClassVar[int]
+    client_id: str
+    user: int
+    group: int
+    repeat: bool
+    def __init__(self, client_id: _Optional[str] = ..., user: _Optional[int] = ..., group: _Optional[int] = ..., repeat: _Optional[bool] = ...) -> None: ...
+
+class AcceptInvitation(_message.Message):
+    __slots__ = ("client_id", "group", "repeat")
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_FIELD_NUMBER: _ClassVar[int]
+    client_id: str
+    group: int
+    repeat: bool
+    def __init__(self, client_id: _Optional[str] = ..., group: _Optional[int] = ..., repeat: _Optional[bool] = ...) -> None: ...
+
+class DeclineInvitation(_message.Message):
+    __slots__ = ("client_id", "group", "repeat")
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_FIELD_NUMBER: _ClassVar[int]
+    client_id: str
+    group: int
+    repeat: bool
+    def __init__(self, client_id: _Optional[str] = ..., group: _Optional[int] = ..., repeat: _Optional[bool] = ...) -> None: ...
+
+class Invitations(_message.Message):
+    __slots__ = ("id", "after", "limit")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    after: str
+    limit: int
+    def __init__(self, id: _Optional[str] = ..., after: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class Invitation(_message.Message):
+    __slots__ = ("group", "by", "name", "time", "expires")
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_FIELD_NUMBER: _ClassVar[int]
+    group: int
+    by: int
+    name: str
+    time: int
+    expires: int
+    def __init__(self, group: _Optional[int] = ..., by: _Optional[int] = ..., name: _Optional[str] = ..., time: _Optional[int] = ..., expires: _Optional[int] = ...) -> None: ...
+
+class Invited(_message.Message):
+    __slots__ = ("id", "invitations", "next")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    INVITATIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    invitations: _containers.RepeatedCompositeFieldContainer[Invitation]
+    next: str
+    def __init__(self, id: _Optional[str] = ..., invitations: _Optional[_Iterable[_Union[Invitation, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...

@@ -464,7 +464,7 @@ class QueryRequest(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[QueryItem, _Mapping]]] = ...) -> None: ...
 
 class QueryItem(_message.Message):
-    __slots__ = ("page", "heads", "presence", "group", "unread", "mark", "compare")
+    __slots__ = ("page", "heads", "presence", "group", "unread", "mark", "compare", "blocks", "invitations")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
@@ -472,6 +472,8 @@ class QueryItem(_message.Message):
     UNREAD_FIELD_NUMBER: _ClassVar[int]
     MARK_FIELD_NUMBER: _ClassVar[int]
     COMPARE_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    INVITATIONS_FIELD_NUMBER: _ClassVar[int]
     page: PageQuery
     heads: HeadsQuery
     presence: PresenceQuery
@@ -479,7 +481,9 @@ class QueryItem(_message.Message):
     unread: UnreadQuery
     mark: MarkQuery
     compare: CompareQuery
-    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ..., group: _Optional[_Union[GroupQuery, _Mapping]] = ..., unread: _Optional[_Union[UnreadQuery, _Mapping]] = ..., mark: _Optional[_Union[MarkQuery, _Mapping]] = ..., compare: _Optional[_Union[CompareQuery, _Mapping]] = ...) -> None: ...
+    blocks: BlocksQuery
+    invitations: InvitationsQuery
+    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ..., group: _Optional[_Union[GroupQuery, _Mapping]] = ..., unread: _Optional[_Union[UnreadQuery, _Mapping]] = ..., mark: _Optional[_Union[MarkQuery, _Mapping]] = ..., compare: _Optional[_Union[CompareQuery, _Mapping]] = ..., blocks: _Optional[_Union[BlocksQuery, _Mapping]] = ..., invitations: _Optional[_Union[InvitationsQuery, _Mapping]] = ...) -> None: ...
 
 class PageQuery(_message.Message):
     __slots__ = ("user", "conversation", "after", "limit")
@@ -563,6 +567,26 @@ class CompareQuery(_message.Message):
     epoch: str
     def __init__(self, pushed: _Optional[_Iterable[_Union[PushedNumber, _Mapping]]] = ..., epoch: _Optional[str] = ...) -> None: ...
 
+class BlocksQuery(_message.Message):
+    __slots__ = ("user", "after", "limit")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    after: str
+    limit: int
+    def __init__(self, user: _Optional[int] = ..., after: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class InvitationsQuery(_message.Message):
+    __slots__ = ("user", "after", "limit")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    after: str
+    limit: int
+    def __init__(self, user: _Optional[int] = ..., after: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
 class PushedNumber(_message.Message):
     __slots__ = ("user", "conversation", "seq")
     USER_FIELD_NUMBER: _ClassVar[int]
@@ -580,7 +604,7 @@ class QueryResponse(_message.Message):
     def __init__(self, answers: _Optional[_Iterable[_Union[QueryAnswer, _Mapping]]] = ...) -> None: ...
 
 class QueryAnswer(_message.Message):
-    __slots__ = ("page", "heads", "presence", "error", "group", "unread", "mark", "compare")
+    __slots__ = ("page", "heads", "presence", "error", "group", "unread", "mark", "compare", "blocks", "invitations")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
@@ -589,6 +613,8 @@ class QueryAnswer(_message.Message):
     UNREAD_FIELD_NUMBER: _ClassVar[int]
     MARK_FIELD_NUMBER: _ClassVar[int]
     COMPARE_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    INVITATIONS_FIELD_NUMBER: _ClassVar[int]
     page: PageAnswer
     heads: HeadsAnswer
     presence: PresenceAnswer
@@ -597,7 +623,9 @@ class QueryAnswer(_message.Message):
     unread: UnreadAnswer
     mark: MarkAnswer
     compare: CompareAnswer
-    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ..., group: _Optional[_Union[GroupAnswer, _Mapping]] = ..., unread: _Optional[_Union[UnreadAnswer, _Mapping]] = ..., mark: _Optional[_Union[MarkAnswer, _Mapping]] = ..., compare: _Optional[_Union[CompareAnswer, _Mapping]] = ...) -> None: ...
+    blocks: BlocksAnswer
+    invitations: InvitationsAnswer
+    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ..., group: _Optional[_Union[GroupAnswer, _Mapping]] = ..., unread: _Optional[_Union[UnreadAnswer, _Mapping]] = ..., mark: _Optional[_Union[MarkAnswer, _Mapping]] = ..., compare: _Optional[_Union[CompareAnswer, _Mapping]] = ..., blocks: _Optional[_Union[BlocksAnswer, _Mapping]] = ..., invitations: _Optional[_Union[InvitationsAnswer, _Mapping]] = ...) -> None: ...
 
 class PageAnswer(_message.Message):
     __slots__ = ("messages", "head", "more", "epoch")
@@ -698,6 +726,44 @@ class CompareAnswer(_message.Message):
     epoch: str
     witness: str
     def __init__(self, heads: _Optional[_Iterable[int]] = ..., epoch: _Optional[str] = ..., witness: _Optional[str] = ...) -> None: ...
+
+class BlockRow(_message.Message):
+    __slots__ = ("target", "time_ms")
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    target: str
+    time_ms: int
+    def __init__(self, target: _Optional[str] = ..., time_ms: _Optional[int] = ...) -> None: ...
+
+class BlocksAnswer(_message.Message):
+    __slots__ = ("blocks", "more")
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    blocks: _containers.RepeatedCompositeFieldContainer[BlockRow]
+    more: bool
+    def __init__(self, blocks: _Optional[_Iterable[_Union[BlockRow, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class InvitationRow(_message.Message):
+    __slots__ = ("conversation", "name", "by", "time_ms", "expires_ms")
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_MS_FIELD_NUMBER: _ClassVar[int]
+    conversation: str
+    name: str
+    by: int
+    time_ms: int
+    expires_ms: int
+    def __init__(self, conversation: _Optional[str] = ..., name: _Optional[str] = ..., by: _Optional[int] = ..., time_ms: _Optional[int] = ..., expires_ms: _Optional[int] = ...) -> None: ...
+
+class InvitationsAnswer(_message.Message):
+    __slots__ = ("invitations", "next")
+    INVITATIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    invitations: _containers.RepeatedCompositeFieldContainer[InvitationRow]
+    next: str
+    def __init__(self, invitations: _Optional[_Iterable[_Union[InvitationRow, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
 
 class QueryError(_message.Message):
     __slots__ = ("code", "reason", "retry_after_ms")

@@ -244,6 +244,23 @@ class UserLimitSettings(Section):
     groups_joined: Annotated[int, Field(ge=0)] = 10_000
 
 
+class ConsentSettings(Section):
+    """
+    Rules about whom users reach.  All of it can change live.
+
+    @ivar groups: C{add}: the owner of a group adds users to it; C{invite}: clients may
+        only invite users, who then decide.  A service may always add.
+    @ivar blocks: most blocks of a user.
+    @ivar invitations: most open invitations of a user.
+    @ivar invitation_s: time for which an invitation is open.
+    """
+
+    groups: Literal["add", "invite"] = "add"
+    blocks: Count = 10_000
+    invitations: Count = 1000
+    invitation_s: Annotated[float, Field(gt=0, le=10 * 365 * 86400)] = 7 * 86400.0
+
+
 class MessageSettings(Common):
     """
     C{twistd message}.
@@ -349,3 +366,4 @@ class MessageSettings(Common):
     http: HttpSettings = HttpSettings()
     limits: UserLimitSettings = UserLimitSettings()
     legacy: MessageLegacySettings = MessageLegacySettings()
+    consent: ConsentSettings = ConsentSettings()

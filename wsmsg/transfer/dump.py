@@ -141,6 +141,7 @@ def message_line(m: Message) -> MessageLine:
         m.time_ms,
         m.content,
         m.extra,
+        m.withheld,
     )
 
 

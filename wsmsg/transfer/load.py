@@ -175,7 +175,10 @@ def _check_same(line: int, message: Message, there: Message) -> None:
         return
     what = [
         name
-        for name in ("seq", "message_id", "kind", "time_ms", "content", "extra")
+        for name in (
+            *("seq", "message_id", "kind", "time_ms", "content", "extra"),
+            "withheld",
+        )
         if getattr(message, name) != getattr(there, name)
     ]
     raise CannotImport(

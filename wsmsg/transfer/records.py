@@ -75,6 +75,7 @@ class MessageLine(_Line, frozen=True, tag="message", gc=False, omit_defaults=Tru
     A message.
 
     @ivar extra: omitted if it is empty.
+    @ivar withheld: as in L{wsmsg.model.Message}; omitted if it is 0.
     """
 
     conversation: str
@@ -86,6 +87,7 @@ class MessageLine(_Line, frozen=True, tag="message", gc=False, omit_defaults=Tru
     time_ms: _Natural
     content: str
     extra: str = ""
+    withheld: _Natural = 0
 
     @property
     def key(self) -> Key:
@@ -103,6 +105,7 @@ class MessageLine(_Line, frozen=True, tag="message", gc=False, omit_defaults=Tru
             self.time_ms,
             self.seq,
             self.extra,
+            self.withheld,
         )
 
 

@@ -18,9 +18,11 @@ from wsmsg.connect.session.interface import ISession, ISessionPeer
 from wsmsg.connect.session.registry import Registry
 from wsmsg.connect.session.session import Session
 from wsmsg.connect.upstream.interface import (
+    BlocksView,
     ComparedHeads,
     GroupView,
     HeadsView,
+    InvitationsView,
     IUpstream,
     IUpstreamReads,
     Login,
@@ -192,6 +194,14 @@ class FakeUpstream:
 
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
         return self._ask("mark", user, tuple(marks))
+
+    def blocks(self, user: int, after: str, limit: int) -> Deferred[BlocksView]:
+        return self._ask("blocks", user, after, limit)
+
+    def invitations(
+        self, user: int, after: str, limit: int
+    ) -> Deferred[InvitationsView]:
+        return self._ask("invitations", user, after, limit)
 
     def unread(self, user: int, position: str, limit: int) -> Deferred[UnreadView]:
         return self._ask("unread", user, position, limit)

@@ -13,12 +13,12 @@ from tests.message.store.group_contract import CREW
 from wsmsg.errors import WsmsgError
 from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.events.recall import RECALL
+from wsmsg.flow.expiring import Expiring
 from wsmsg.message.cluster.message_ids import MessageIds
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.group_rules import (
     CONFIRMED_S,
     KNOWN_S,
-    Expiring,
     GroupRules,
 )
 from wsmsg.message.ingress.ingress import Ingress

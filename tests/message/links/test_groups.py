@@ -16,7 +16,7 @@ from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
 from wsmsg.message.links.recipients import MemberCache, Standing
-from wsmsg.message.links.typing import CACHED_S, GroupTyping
+from wsmsg.message.links.typing import CACHED_S, TypingSignals
 from wsmsg.model import Cursor, Message
 from wsmsg.rpc import rest_pb2
 
@@ -136,13 +136,13 @@ class PushTests(GroupCase):
 
 class TypingTests(GroupCase):
     """
-    L{GroupTyping}.
+    L{TypingSignals}.
     """
 
     def setUp(self) -> None:
         super().setUp()
         self.known = MemberCache(self.store, limit=100)
-        self.typing = GroupTyping(self.store, self.known, self.links, self.clock)
+        self.typing = TypingSignals(self.store, self.known, self.links, self.clock)
 
     def typed(self, user: int, conversation: str = CREW) -> list[list[int]]:
         """

@@ -12,9 +12,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import MemoryStore
 from tests.message.presence.doubles import RecordingPresence
+from tests.message.store.consent_contract import block
 from wsmsg.errors import Forbidden, NotFound, Unavailable
 from wsmsg.message.links.routes import Routes
-from wsmsg.message.queries.interface import ConversationPage, HeadsPage, UnreadPage
+from wsmsg.message.queries.interface import (
+    ConversationPage,
+    HeadsPage,
+    PushedNumber,
+    UnreadPage,
+)
 from wsmsg.message.queries.queries import MOST_MARKS, MOST_USERS, Queries
 from wsmsg.model import Cursor, Mark, Message
 
@@ -56,6 +62,26 @@ class QueriesTests(SynchronousTestCase):
         self.assertFalse(page.more)
         page = self.page(after=5)
         self.assertEqual((list(page.messages), page.head, page.more), ([], 5, False))
+
+    def test_consent_heads(self) -> None:
+        """
+        For the one who blocked, a conversation ends before what is withheld, in its
+        page, in lists and in comparisons; without the rest, it is in no list.
+        """
+        self.store.consent.apply(block(1, user=1))
+        rest = [Message("u:1:2", 1, f"w{n}", n, "", 1, 5, n, "", 6) for n in (6, 7)]
+        rest.append(Message("u:2:3", 3, "w", 8, "", 1, 5, 1, "", 1))
+        self.store.messages.update((m.identity, m) for m in rest)
+        asking = self.queries.heads(2, "", 0, continued=False)
+        heads = self.answer(asking).heads
+        self.assertEqual([(h.conversation, h.head) for h in heads], [("u:1:2", 5)])
+        asking = self.queries.heads(1, "", 0, continued=False)
+        self.assertEqual([h.head for h in self.answer(asking).heads], [7])
+        page = self.answer(self.queries.page(2, "u:1:2", 5, 0))
+        self.assertEqual((list(page.messages), page.head, page.more), ([], 5, False))
+        pushed = [PushedNumber(2, "u:1:2", 5), PushedNumber(1, "u:1:2", 7)]
+        compared = self.answer(self.queries.compare(self.store.epoch, pushed))
+        self.assertEqual(list(compared.heads), [5, 7])
 
     def test_not_a_member(self) -> None:
         """

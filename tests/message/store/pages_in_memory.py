@@ -32,6 +32,7 @@ def page_of(
         for m in messages
         if m.conversation == conversation
         and m.seq > after
+        and not (span.reader and m.is_withheld_from(span.reader))
         and (not span.before or m.seq < span.before)
     ]
     between.sort(key=lambda m: m.seq, reverse=bool(span.before))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
+from tests.message.store.consent_contract import ConsentTests
 from tests.message.store.cursor_contract import StorePlace, said
 from tests.message.store.mark_contract import MarkTests
 from tests.message.store.right_contract import RightTests
@@ -26,7 +27,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
     Make the tests of the behaviour that every L{IMessageStore} has.
     """
 
-    class StoreTests(MarkTests, RightTests, UsageTests):
+    class StoreTests(MarkTests, RightTests, UsageTests, ConsentTests):
         async def setUp(self) -> None:  # type: ignore[override]
             self.place = make_place(self)
             self.store = await self.place.open()

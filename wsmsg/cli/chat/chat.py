@@ -75,7 +75,10 @@ def chat(
     sent, ✓ accepted (it will not be lost), ✓✓ delivered, ✓✓ read. After a lost
     connection the chat reconnects and sends each message that was not accepted, once.
     Your messages show their numbers: /recall N recalls one, /recall the last one.
-    /members lists the members of the group, /quit leaves the chat.
+    /members lists the members of the group, /quit leaves the chat. /block and /unblock
+    are about the other user, or about being added to the group; /invite USER asks
+    somebody to join the group, /invitations lists yours, /accept GROUP and
+    /decline GROUP answer one.
 
     From a pipe each line is a message (empty lines are skipped), and the exit status is
     0 only if all of them were accepted. Standard error says why there is no connection.

@@ -21,6 +21,7 @@ from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import TextArea
 
+from wsmsg.cli.chat.consent import COMMANDS, run_command
 from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.cli.chat.view import ChatEntry, ChatView, clock_time
 from wsmsg.client import Client, Closed, Connected, Stored
@@ -146,6 +147,8 @@ class ChatScreen:
             self._spawn(self._recall(rest.strip()))
         elif text == "/members":
             self._spawn(self._members())
+        elif command in COMMANDS:
+            self._spawn(self._command(command, rest.strip()))
         elif text:
             self._back = 0
             client_id = uuid.uuid4().hex
@@ -171,6 +174,10 @@ class ChatScreen:
                 await self._client.recall(self._conversation, int(which[:19]))
             except WsmsgError as error:
                 self.view.note(f"not recalled: {error.code}: {error.reason}")
+        self._app.invalidate()
+
+    async def _command(self, name: str, rest: str) -> None:
+        self.view.note(await run_command(self._client, self._talk, name, rest))
         self._app.invalidate()
 
     async def _members(self) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import attrs
 
 from wsmsg.errors import WsmsgError
+from wsmsg.events.block import BLOCK, decode_block
 from wsmsg.events.group_change import GROUP, decode_change
+from wsmsg.events.invitation import DECLINE, INVITATION, decode_invitation
 from wsmsg.events.kind import InvalidContent
 from wsmsg.events.recall import RECALL, decode_recall
 from wsmsg.model import RECALLED, group_in, is_group
@@ -112,6 +114,8 @@ class GroupChanged(Stored):
             return f"{self.sender} made the group {self.name!r}{with_others}"
         if self.removed == (self.sender,) and not self.added:
             return f"{self.sender} left"
+        if self.added == (self.sender,) and not self.removed:
+            return f"{self.sender} joined"
         done = []
         if self.added:
             done.append(f"added {_listed(self.added)}")
@@ -129,6 +133,57 @@ class MessageRecalled(Stored):
     """
 
     recalled: int
+
+
+@attrs.frozen(kw_only=True)
+class BlockChanged(Stored):
+    """
+    The user of this client blocked another user, or a group, or ended that, from any
+    device.
+
+    @ivar user: the other user; 0: it is a group.
+    @ivar group: the group; 0: it is a user.
+    @ivar on: whether the block began.
+    """
+
+    user: int
+    group: int
+    on: bool
+
+    @property
+    def summary(self) -> str:
+        whom = f"user {self.user}" if self.user else f"group {self.group}"
+        return f"you {'blocked' if self.on else 'unblocked'} {whom}"
+
+
+@attrs.frozen(kw_only=True)
+class InvitationReceived(Stored):
+    """
+    The sender invited the other user of the conversation to a group.
+
+    @ivar group: the number of the group.
+    """
+
+    group: int
+
+    @property
+    def summary(self) -> str:
+        return f"{self.sender} sent an invitation to the group {self.group}"
+
+
+@attrs.frozen(kw_only=True)
+class InvitationDeclined(Stored):
+    """
+    The user of this client declined an invitation, from any device.
+
+    @ivar group: the number of the group.
+    """
+
+    group: int
+
+    @property
+    def summary(self) -> str:
+        return f"you declined to join the group {self.group}"
 
 
 def _group_changed(frame: Deliver, common: dict[str, Any]) -> Stored | None:
@@ -153,11 +208,30 @@ def _recalled(frame: Deliver, common: dict[str, Any]) -> Stored | None:
     return MessageRecalled(**common, recalled=seq) if seq else None
 
 
+def _block_changed(frame: Deliver, common: dict[str, Any]) -> Stored | None:
+    try:
+        change = decode_block(frame.content)
+    except InvalidContent:
+        return None
+    return BlockChanged(**common, user=change.user, group=change.group, on=change.on)
+
+
+def _invited(frame: Deliver, common: dict[str, Any]) -> Stored | None:
+    kind = InvitationReceived if frame.kind == INVITATION else InvitationDeclined
+    try:
+        return kind(**common, group=group_in(decode_invitation(frame.content)))
+    except InvalidContent:
+        return None
+
+
 #: For each kind of event the function that makes what the program gets; it returns
 #: L{None} for a content that it does not understand, perhaps that of a newer server.
 EVENTS: Mapping[int, Callable[[Deliver, dict[str, Any]], Stored | None]] = {
     GROUP: _group_changed,
     RECALL: _recalled,
+    BLOCK: _block_changed,
+    INVITATION: _invited,
+    DECLINE: _invited,
 }
 
 

@@ -269,7 +269,7 @@ class Exchange:
                 self._page(frame, now)
             case frames.Heads() if self._listing.is_open(frame.id):
                 self._heads(frame, now)
-            case frames.Heads() | frames.Group():
+            case frames.Heads() | frames.Group() | frames.Blocked() | frames.Invited():
                 self._queries.answered(frame.id, frame)
             case frames.Receipt():
                 self._receipts.received(frame, self.user)

@@ -9,8 +9,21 @@ from collections.abc import Callable
 from wsmsg.errors import WsmsgError
 from wsmsg.protocol import frames
 
-Request = frames.Sync | frames.Conversations | frames.Members
-Answer = frames.Page | frames.Heads | frames.Group | WsmsgError
+Request = (
+    frames.Sync
+    | frames.Conversations
+    | frames.Members
+    | frames.Blocks
+    | frames.Invitations
+)
+Answer = (
+    frames.Page
+    | frames.Heads
+    | frames.Group
+    | frames.Blocked
+    | frames.Invited
+    | WsmsgError
+)
 
 _RETRY_S = 1.0
 

@@ -20,10 +20,17 @@ from wsmsg.connect.session.sends import (
     send,
     submit_event,
 )
-from wsmsg.connect.upstream.interface import GroupView, HeadsView, PageView
+from wsmsg.connect.upstream.interface import (
+    BlocksView,
+    GroupView,
+    HeadsView,
+    InvitationsView,
+    PageView,
+)
 from wsmsg.errors import BadFrame, BadRequest, Internal, Overloaded, WsmsgError
 from wsmsg.events import KIND_OF_FRAME
-from wsmsg.model import group_conversation
+from wsmsg.events.block import block_of
+from wsmsg.model import group_conversation, group_in
 from wsmsg.protocol import frames
 from wsmsg.protocol.costs import COSTS
 
@@ -88,8 +95,7 @@ def sync(session: Session, frame: frames.Sync) -> None:
     except WsmsgError as e:
         refuse(session, e, frame.id)
         return
-    most = session.limits.page
-    limit = min(frame.limit or most, most)
+    limit = _limit(session, frame.limit)
 
     def answer(page: PageView) -> None:
         fitting = _fitting(
@@ -112,6 +118,14 @@ def sync(session: Session, frame: frames.Sync) -> None:
     answer_later(session, frame.id, query, answer)
 
 
+def _limit(session: Session, wanted: int) -> int:
+    """
+    Return how many items an answer may have.
+    """
+    most = session.limits.page
+    return min(wanted or most, most)
+
+
 def _fitting(messages: Sequence[model.Message], limit: int) -> Sequence[model.Message]:
     """
     Return the first messages that have about C{limit} bytes together, at least one.
@@ -128,8 +142,7 @@ def conversations(session: Session, frame: frames.Conversations) -> None:
     """
     Answer with the user's conversations that changed since a position.
     """
-    most = session.limits.page
-    limit = min(frame.limit or most, most)
+    limit = _limit(session, frame.limit)
     note_heads = session.note_heads()
 
     def answer(found: HeadsView) -> None:
@@ -170,8 +183,7 @@ def members(session: Session, frame: frames.Members) -> None:
     """
     Answer with a group and a page of its members.
     """
-    most = session.limits.page
-    limit = min(frame.limit or most, most)
+    limit = _limit(session, frame.limit)
 
     def answer(view: GroupView) -> None:
         session.reply(
@@ -191,6 +203,36 @@ def members(session: Session, frame: frames.Members) -> None:
         session.user, group_conversation(frame.group), frame.after, limit
     )
     answer_later(session, frame.id, query, answer)
+
+
+def blocks(session: Session, frame: frames.Blocks) -> None:
+    """
+    Answer with a page of the user's blocks.
+    """
+
+    def answer(view: BlocksView) -> None:
+        found = [frames.BlockEntry(*block_of(target), ms) for target, ms in view.blocks]
+        after = view.blocks[-1][0] if view.more else ""
+        session.reply(frames.Blocked(frame.id, tuple(found), after))
+
+    limit, reads = _limit(session, frame.limit), session.context.upstream.reads
+    query = reads.blocks(session.user, frame.after, limit)
+    answer_later(session, frame.id, query, answer)
+
+
+def invitations(session: Session, frame: frames.Invitations) -> None:
+    """
+    Answer with a page of the user's open invitations.
+    """
+
+    def answer(view: InvitationsView) -> None:
+        rows = view.invitations
+        found = [frames.Invitation(group_in(i.conversation), *i[1:]) for i in rows]
+        session.reply(frames.Invited(frame.id, tuple(found), view.next))
+
+    limit, reads = _limit(session, frame.limit), session.context.upstream.reads
+    asked = reads.invitations(session.user, frame.after, limit)
+    answer_later(session, frame.id, asked, answer)
 
 
 # ------------------------------------------------------- marks, typing, presence
@@ -348,6 +390,8 @@ _FREE: dict[type[Any], Request] = {
     frames.Ping: ping,
     frames.Members: members,
     frames.Refresh: refresh,
+    frames.Blocks: blocks,
+    frames.Invitations: invitations,
     **dict.fromkeys(KIND_OF_FRAME, submit_event),
 }
 

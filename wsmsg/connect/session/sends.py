@@ -35,7 +35,15 @@ from wsmsg.protocol import frames
 if TYPE_CHECKING:
     from wsmsg.connect.session.session import Session
 
-_Event = frames.Recall | frames.CreateGroup | frames.ChangeGroup
+_Event = (
+    frames.Recall
+    | frames.CreateGroup
+    | frames.ChangeGroup
+    | frames.Block
+    | frames.Invite
+    | frames.AcceptInvitation
+    | frames.DeclineInvitation
+)
 
 
 def send(session: Session, frame: frames.Send) -> None:

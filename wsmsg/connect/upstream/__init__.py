@@ -20,6 +20,7 @@ Connect's end of the streams to the Message nodes.
     pending_sends  sends without an answer: their order, and their time limit
     send_route     one of them, the route of its conversation to a stream, and its frame
     reads          queries and marks
+    reading        a package: the answers to queries
     presence       presence of watched users, merged from several Messages
     joins          barriers at which a login waits until every Message knows the user
     choice         the choice of streams: to lead, for new sends, for queries; and the

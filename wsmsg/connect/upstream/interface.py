@@ -18,7 +18,25 @@ import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from wsmsg.model import ConversationHead, Cursor, Mark, Message, UserPresence
+from wsmsg.connect.upstream.reading.views import (
+    BlocksView as BlocksView,  # noqa: PLC0414
+)
+from wsmsg.connect.upstream.reading.views import (
+    ComparedHeads as ComparedHeads,  # noqa: PLC0414
+)
+from wsmsg.connect.upstream.reading.views import GroupView as GroupView  # noqa: PLC0414
+from wsmsg.connect.upstream.reading.views import HeadsView as HeadsView  # noqa: PLC0414
+from wsmsg.connect.upstream.reading.views import (
+    InvitationsView as InvitationsView,  # noqa: PLC0414
+)
+from wsmsg.connect.upstream.reading.views import (
+    InvitationView as InvitationView,  # noqa: PLC0414
+)
+from wsmsg.connect.upstream.reading.views import PageView as PageView  # noqa: PLC0414
+from wsmsg.connect.upstream.reading.views import (
+    UnreadView as UnreadView,  # noqa: PLC0414
+)
+from wsmsg.model import Cursor, Mark, Message, UserPresence
 
 #: The most numbers in a comparison with the heads.
 MOST_COMPARED = 1000
@@ -64,86 +82,6 @@ class SendAnswer:
     reason: str = ""
     retry_after_ms: int = 0
     uncertain: bool = False
-
-
-@attrs.frozen
-class HeadsView:
-    """
-    Conversations of a user that changed since a position.
-
-    @ivar position: where this list continues while there is C{more}; then, where the
-        next list begins.
-    @ivar epoch: of the history that the numbers belong to.
-    """
-
-    heads: Sequence[ConversationHead]
-    more: bool
-    position: str
-    epoch: str
-
-
-@attrs.frozen
-class ComparedHeads:
-    """
-    The heads of conversations that a session was pushed in.
-
-    @ivar heads: one for each number that was given; 0: the user may not read the
-        conversation.
-    @ivar epoch: of the history that the heads belong to.
-    @ivar witness: for clients to keep: it proves later how far the store was.
-    """
-
-    heads: Sequence[int]
-    epoch: str
-    witness: str = ""
-
-
-@attrs.frozen
-class PageView:
-    """
-    Messages of a conversation, by rising seq.
-
-    @ivar head: the highest seq of the conversation.
-    @ivar more: whether more messages follow.
-    @ivar epoch: of the history that the numbers belong to.
-    """
-
-    messages: Sequence[Message]
-    head: int
-    more: bool
-    epoch: str
-
-
-@attrs.frozen
-class UnreadView:
-    """
-    Unread messages of a user, one conversation after another, each by rising seq.
-
-    @ivar more: whether more may follow, also behind a page without messages.
-    @ivar position: where the list continues.
-    """
-
-    messages: Sequence[Message]
-    more: bool
-    position: str
-
-
-@attrs.frozen
-class GroupView:
-    """
-    A group with some of its members.
-
-    @ivar count: the number of all members.
-    @ivar members: pairs of a user and the seq at which the user joined, by user.
-    @ivar more: whether members with greater ids follow.
-    """
-
-    name: str
-    owner: int
-    history: bool
-    count: int
-    members: Sequence[tuple[int, int]]
-    more: bool = False
 
 
 #: Receives the answer to a send; called exactly once for each.
@@ -287,6 +225,22 @@ class IUpstreamReads(Interface):
         @param after: read only members with ids above this one.
         @return: a Deferred that fires with a L{GroupView} of at most C{limit}
             members.
+        """
+
+    def blocks(user: int, after: str, limit: int) -> Deferred[BlocksView]:
+        """
+        Read the blocks of a user.
+
+        @param after: read only targets behind this one.
+        @return: a Deferred that fires with a L{BlocksView}.
+        """
+
+    def invitations(user: int, after: str, limit: int) -> Deferred[InvitationsView]:
+        """
+        Read the open invitations of a user.
+
+        @param after: read only groups whose conversations are behind this one.
+        @return: a Deferred that fires with an L{InvitationsView}.
         """
 
     def presence(users: Sequence[int]) -> Deferred[list[UserPresence]]:

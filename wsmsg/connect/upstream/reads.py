@@ -19,9 +19,12 @@ from zope.interface import implementer
 
 from wsmsg.connect.upstream.convert import group_view_of
 from wsmsg.connect.upstream.interface import (
+    BlocksView,
     ComparedHeads,
     GroupView,
     HeadsView,
+    InvitationsView,
+    InvitationView,
     IUpstreamReads,
     PageView,
     UnreadView,
@@ -142,6 +145,16 @@ class UpstreamReads:
         )
         return self._enqueue(rest_pb2.QueryItem(group=query))
 
+    def blocks(self, user: int, after: str, limit: int) -> Deferred[BlocksView]:
+        query = rest_pb2.BlocksQuery(user=user, after=after, limit=limit)
+        return self._enqueue(rest_pb2.QueryItem(blocks=query))
+
+    def invitations(
+        self, user: int, after: str, limit: int
+    ) -> Deferred[InvitationsView]:
+        query = rest_pb2.InvitationsQuery(user=user, after=after, limit=limit)
+        return self._enqueue(rest_pb2.QueryItem(invitations=query))
+
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
         query = rest_pb2.MarkQuery(
             user=user,
@@ -245,6 +258,16 @@ def _result(answer: rest_pb2.QueryAnswer) -> Any:
             return UnreadView(messages, unread.more, unread.position)
         case "mark":
             return list(answer.mark.known)
+        case "blocks":
+            rows = [(row.target, row.time_ms) for row in answer.blocks.blocks]
+            return BlocksView(rows, answer.blocks.more)
+        case "invitations":
+            some = answer.invitations
+            invited = [
+                InvitationView(i.conversation, i.by, i.name, i.time_ms, i.expires_ms)
+                for i in some.invitations
+            ]
+            return InvitationsView(invited, some.next)
         case "error":
             e = answer.error
             return Failure(from_code(e.code, e.reason, e.retry_after_ms))

@@ -23,6 +23,7 @@ import attrs
 
 from wsmsg.errors import Unavailable
 from wsmsg.events import EVENT_KINDS
+from wsmsg.message.delivery.withholding import withhold
 from wsmsg.message.journal.interface import (
     CONFLICT_REASON,
     REFUSED_REASON,
@@ -206,6 +207,8 @@ class Numbering:
         numbered = [
             m.numbered(take(i.conversation)) for i, (_, m) in run.remaining.items()
         ]
+        if self._store.consent.may_withhold:
+            numbered = list(await withhold(self._store, numbered))
         shards = [entry.partition for entry, _ in run.remaining.values()]
         outcomes = await self._store.insert(numbered, self._now_ms(), shards)
         entries = run.take_remaining()

@@ -2,6 +2,7 @@
 The HTTP API of Message.
 
 api            the public listener: health, the API, and the routes of plug-ins
+consent        blocks of users, and invitations to groups
 dead_letters   lists and replays dead letters, on the admin listener
 groups         groups and their members
 messages       sends messages, and reads conversations

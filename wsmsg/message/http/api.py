@@ -17,6 +17,7 @@ from wsmsg.http.openapi import Description
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import MoreRoutes, Route
 from wsmsg.http.site import FixedLimits, QuietSite
+from wsmsg.message.http.consent import ConsentCalls
 from wsmsg.message.http.groups import GroupCalls
 from wsmsg.message.http.messages import MessageCalls
 from wsmsg.message.http.presence import PresenceCalls
@@ -172,6 +173,7 @@ def routes_of(services: ApiServices, more: MoreRoutes = tuple) -> Sequence[Route
             *users.routes(),
             *PresenceCalls(queries).routes(),
             *GroupCalls(services.store, services.submit, queries).routes(),
+            *ConsentCalls(services.store, services.submit, queries).routes(),
         ],
         more,
     ).routes

@@ -17,6 +17,7 @@ Ingress: from a send request to a durable record in the journal.
     appends      appends records and looks up their identities, in batches; remembers
                  accepted messages without their contents
     group_rules  judges sends to groups and events by what the store knows
+    facts        what the store knows, asked for a batch together
     backlog_watch  closes the gate before too much waits to be stored
     disk_watch   closes the gate before the disk of embedded files is full
     backlog      whether records of an earlier run may not be stored yet

@@ -11,18 +11,16 @@ to it at once.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import attrs
-
-from wsmsg.dependency.gather import gather
 from wsmsg.errors import Forbidden, TooLarge, WsmsgError
-from wsmsg.events import EVENT_KINDS, member_change
+from wsmsg.events import member_change
+from wsmsg.flow.expiring import REMEMBERED, Expiring
+from wsmsg.message.ingress.facts import EventFacts, ask, messages_at, owners_of
 from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.message.store.interface import IConversations
 from wsmsg.model import Message, is_group
-from wsmsg.settings.values import MessageSettings
+from wsmsg.settings.values import ConsentSettings, MessageSettings
 
 #: How long a membership that the store confirmed is remembered.
 CONFIRMED_S = 1.0
@@ -32,7 +30,6 @@ KNOWN_S, KNOWN_ALONE_S = 60.0, 86_400.0
 # How long an accepted change counts that the store does not know yet.
 _CHANGED_S = 5.0
 _CREATED_S = 60.0
-_REMEMBERED = 100_000
 # How long after the first question the store may still learn of a group.
 _UNKNOWN_S = 120.0
 # How long after its creation a group may not have all of its members.
@@ -45,88 +42,11 @@ _RESERVED = 1_000_000
 #: A conversation and a user.
 _Key = tuple[str, int]
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
 
 class NotAMember(Forbidden):
     """
     The sender is not a member of the group, as far as the store knows.
     """
-
-
-class Expiring(Generic[K, V]):
-    """
-    A map whose entries expire; over its limit it drops the oldest.
-
-    @param seconds: returns monotonic seconds.
-    @param limit: the most entries; or, with C{size_of}, the most that they may have
-        together.
-    @param size_of: the size of a value.
-    """
-
-    def __init__(
-        self,
-        seconds: Callable[[], float],
-        lasting_s: float,
-        *,
-        limit: int = _REMEMBERED,
-        size_of: Callable[[V], int] = lambda _: 1,
-    ) -> None:
-        self._seconds = seconds
-        self._lasting_s = lasting_s
-        self._limit = limit
-        self._size_of = size_of
-        self._size = 0
-        self._until: dict[K, tuple[float, V]] = {}
-
-    def __len__(self) -> int:
-        return len(self._until)
-
-    def get(self, key: K) -> V | None:
-        """
-        Return the value of a key, if it has not expired.
-        """
-        known = self._until.get(key)
-        if known is None or known[0] <= self._seconds():
-            return None
-        return known[1]
-
-    def put(self, keys: Iterable[K], value: V) -> None:
-        """
-        Set the value of these keys, from now on.
-        """
-        now_s = self._seconds()
-        until = now_s + self._lasting_s
-        for key in keys:
-            self.drop(key)
-            self._until[key] = (until, value)
-            self._size += self._size_of(value)
-        while self._until:
-            oldest = next(iter(self._until))
-            if self._size <= self._limit and self._until[oldest][0] > now_s:
-                break
-            self.drop(oldest)
-
-    def drop(self, key: K) -> None:
-        """
-        Remove a key.
-        """
-        known = self._until.pop(key, None)
-        if known is not None:
-            self._size -= self._size_of(known[1])
-
-
-@attrs.frozen
-class _Answers:
-    """
-    The store's answers about the groups and messages that requests refer to.
-    """
-
-    readable: Mapping[tuple[str, int], int]
-    members: Mapping[str, frozenset[int]]
-    owners: Mapping[str, int]
-    messages: Mapping[tuple[str, int], Message]
 
 
 class GroupRules:
@@ -138,6 +58,7 @@ class GroupRules:
     @param seconds: returns monotonic seconds, for what is remembered.
     @ivar group_members: the most members of a group.
     @ivar recall_s: how long after sending a message can be recalled, in seconds.
+    @ivar consent: the limits of blocks and of invitations.
     """
 
     def __init__(
@@ -148,10 +69,12 @@ class GroupRules:
         group_members: int,
         recall_s: float,
         shared: bool,
+        consent: ConsentSettings | None = None,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.group_members = group_members
         self.recall_s = recall_s
+        self.consent = consent or ConsentSettings()
         self.now_ms = now_ms
         self._store = store
         self._shared = shared
@@ -169,10 +92,11 @@ class GroupRules:
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
-        Apply the limits of groups and of recalls.
+        Apply the limits of groups, of recalls and of consent.
         """
         self.group_members = settings.group_members
         self.recall_s = settings.recall_s
+        self.consent = settings.consent
 
     def is_confirmed_member(self, request: SendRequest) -> bool:
         """
@@ -190,12 +114,14 @@ class GroupRules:
         @return: for each request the error to refuse it with; L{None}: it is allowed.
         @raise Unavailable: the store is not available.
         """
-        answers = await self._ask(requests)
+        since_ms = self.now_ms() - int(self.consent.invitation_s * 1000)
+        creators = self._creators(requests)
+        answers = await ask(self._store, requests, creators, since_ms)
         for conversation, user in answers.readable:
             created = self._created.get(conversation)
             if created is not None and created.sender == user:
                 self._created.drop(conversation)  # the store knows the group by now
-        facts = _Facts(self, answers)
+        facts = EventFacts(self, answers)
         return [facts.problem(request) for request in requests]
 
     async def may_be_unstored(self, keys: Iterable[_Key]) -> set[_Key]:
@@ -212,8 +138,9 @@ class GroupRules:
         """
         asked = [key for key in keys if is_group(key[0])]
         names = list(dict.fromkeys(name for name, _ in asked))
-        owners = await self._owners(names)
-        begins = await self._messages([(name, 1) for name in names if name in owners])
+        owners = await owners_of(self._store, names)
+        places = [(name, 1) for name in names if name in owners]
+        begins = await messages_at(self._store, places)
         waited = set()
         for key in asked:
             name, now_s = key[0], self._seconds()
@@ -231,7 +158,7 @@ class GroupRules:
                 )
             if waits:
                 waited.add(key)
-        while len(self._unknown) > _REMEMBERED:
+        while len(self._unknown) > REMEMBERED:
             del self._unknown[next(iter(self._unknown))]
         return waited
 
@@ -297,103 +224,13 @@ class GroupRules:
             )
         self._reserved.put([conversation], added)
 
+    def _creators(self, requests: Sequence[SendRequest]) -> set[_Key]:
+        created = (
+            (c, self._created.get(c)) for c in {r.conversation for r in requests}
+        )
+        return {(c, m.sender) for c, m in created if m is not None}
+
     def _was_created_with(self, conversation: str, user: int) -> bool:
         created = self._created.get(conversation)
         change = None if created is None else member_change(created)
         return change is not None and user in change.add
-
-    # -- questions to the store
-
-    async def _ask(self, requests: Sequence[SendRequest]) -> _Answers:
-        keys = {(r.conversation, r.sender) for r in requests}
-        created = (
-            (c, self._created.get(c)) for c in {r.conversation for r in requests}
-        )
-        keys.update((c, m.sender) for c, m in created if m is not None)
-        keys = {k for k in keys if is_group(k[0])}
-        groups: set[str] = set()
-        targets: set[tuple[str, int]] = set()
-        for request in requests:
-            kind = EVENT_KINDS.get(request.kind)
-            if kind is None:
-                continue
-            if kind.needs_group:
-                groups.add(request.conversation)
-            seq = kind.target(request.content)
-            if seq:
-                targets.add((request.conversation, seq))
-        parts: list[Awaitable[Any]] = [
-            self._readable(list(keys)),
-            self._members_of(list(groups)),
-            self._owners(list(groups)),
-            self._messages(list(targets)),
-        ]
-        return _Answers(*await gather(parts))
-
-    async def _readable(
-        self, keys: Sequence[tuple[str, int]]
-    ) -> Mapping[tuple[str, int], int]:
-        return await self._store.readable_from(keys) if keys else {}
-
-    async def _members_of(self, groups: Sequence[str]) -> Mapping[str, frozenset[int]]:
-        return await self._store.members(groups) if groups else {}
-
-    async def _owners(self, groups: Sequence[str]) -> Mapping[str, int]:
-        pages = await gather(self._store.group(g, 0, 0) for g in groups)
-        return {p.conversation: p.owner for p in pages if p is not None}
-
-    async def _messages(
-        self, places: Sequence[tuple[str, int]]
-    ) -> Mapping[tuple[str, int], Message]:
-        pages = await gather(self._store.page(c, seq - 1, 1) for c, seq in places)
-        return {(m.conversation, m.seq): m for some, _ in pages for m in some}
-
-
-@attrs.frozen
-class _Facts:
-    """
-    The L{wsmsg.events.kind.Facts} of one judgement.
-    """
-
-    _rules: GroupRules
-    _answers: _Answers
-
-    @property
-    def now_ms(self) -> int:
-        return self._rules.now_ms()
-
-    @property
-    def recall_s(self) -> float:
-        return self._rules.recall_s
-
-    def problem(self, request: SendRequest) -> WsmsgError | None:
-        """
-        Return the error to refuse a request with, if any.
-        """
-        kind = EVENT_KINDS.get(request.kind)
-        try:
-            if is_group(request.conversation) and (kind is None or kind.members_only):
-                self.check_member(request.conversation, request.sender)
-            if kind is not None:
-                kind.judge(request, self)
-        except WsmsgError as e:
-            return e
-        return None
-
-    def owner(self, conversation: str) -> int | None:
-        owner = self._answers.owners.get(conversation)
-        if owner is None:
-            created = self._rules.creation(conversation)
-            return None if created is None else created.sender
-        return owner
-
-    def message(self, conversation: str, seq: int) -> Message | None:
-        return self._answers.messages.get((conversation, seq))
-
-    def check_member(self, conversation: str, user: int) -> None:
-        readable = self._answers.readable
-        self._rules.check_member(conversation, user, readable=readable)
-
-    def check_size(self, conversation: str, added: frozenset[int]) -> None:
-        members = self._answers.members.get(conversation, frozenset())
-        self._rules.check_size(conversation, added, members=members)

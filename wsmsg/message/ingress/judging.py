@@ -18,6 +18,7 @@ from twisted.logger import Logger
 
 from wsmsg.errors import Forbidden, LimitReached, Unavailable, WsmsgError
 from wsmsg.events import EVENT_KINDS
+from wsmsg.events.invitation import INVITATION
 from wsmsg.message.ingress.appends import RememberedMessage, summary_of
 from wsmsg.message.ingress.backlog import StartupBacklog
 from wsmsg.message.ingress.group_rules import GroupRules, NotAMember
@@ -214,11 +215,12 @@ class Judging:
             for n, (r, problem) in enumerate(zip(requests, problems, strict=True))
             if problem is None and r.by_user
         ]
-        texts = [n for n in places if requests[n].kind < FIRST_EVENT]
-        begun = [_key(requests[n]) for n in texts if not is_group(_key(requests[n])[0])]
+        texts = [n for n in places if _may_begin(requests[n])]
+        begun = [_place(requests[n]) for n in texts]
+        begun = [place for place in begun if not is_group(place[0])]
         refused = await quotas.begin(begun) if begun else {}
         for n in texts:
-            problems[n] = refused.get(_key(requests[n]))
+            problems[n] = refused.get(_place(requests[n]))
         if not quotas.limits_groups:
             return problems
         changes = [
@@ -241,8 +243,19 @@ class Judging:
                 del self.holding[key]
 
 
-def _key(request: SendRequest) -> tuple[str, int]:
+def _place(request: SendRequest) -> tuple[str, int]:
     return request.conversation, request.sender
+
+
+def _may_begin(request: SendRequest) -> bool:
+    return request.kind < FIRST_EVENT or request.kind == INVITATION
+
+
+def _key(request: SendRequest) -> tuple[str, int]:
+    # An event of another conversation may need a group, as an invitation does.
+    kind = EVENT_KINDS.get(request.kind)
+    group = kind.questions(request).group if kind else ""
+    return group or request.conversation, request.sender
 
 
 def _group_request(request: SendRequest) -> GroupRequest | None:

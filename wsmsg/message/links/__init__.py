@@ -20,6 +20,6 @@ routes          the nodes that reach each user
 slow            the Connects that do not keep up with their pushes
 snapshot        the list of all users of a Connect, in parts
 stream          the gRPC stream that carries a link
-typing          typing in groups
+typing          typing, on its way to the others
 users           the users at each Connect, as Connect reports them; who watches whom
 """

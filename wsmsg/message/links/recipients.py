@@ -173,7 +173,7 @@ def is_visible(message: Message) -> bool:
 def recipients(message: Message, in_groups: GroupRecipients | None) -> Sequence[int]:
     """
     Return the users who receive a message: everyone in its conversation but the
-    sender, who receives only messages to themself.
+    sender, who receives only messages to themself.  One that is withheld has none.
 
     @param in_groups: the recipients of group messages; a group message that is not in
         there has none.
@@ -185,6 +185,8 @@ def recipients(message: Message, in_groups: GroupRecipients | None) -> Sequence[
         members = in_groups.get((message.conversation, message.seq), _NOBODY)
         return [user for user in members if user != sender]
     pair = members_of(message.conversation)
+    if message.withheld:
+        return ()
     return [user for user in pair if user != sender] or pair
 
 
@@ -226,7 +228,8 @@ def pushes_by_node(
                 connected[id(members)] = routes.among(members, nodes)
             targets = connected[id(members)]
         else:
-            for user in members_of(message.conversation):
+            pair = members_of(message.conversation)
+            for user in (message.sender,) if message.withheld else pair:
                 for node in nodes_of.get(user, ()):
                     targets.setdefault(node, []).append(user)
         for node, users in targets.items():

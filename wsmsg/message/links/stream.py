@@ -3,7 +3,7 @@ Message's end of the gRPC stream of a Connect, which carries batches to and from
 
 ::
 
-    Connect --ConnectBatch--> Links, Ingress, CursorWriter, GroupTyping
+    Connect --ConnectBatch--> Links, Ingress, CursorWriter, TypingSignals
     Connect <--PushBatch----- Link.next_frame
 
 One task reads and one task writes; when either of them ends, the stream ends.
@@ -26,8 +26,7 @@ from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.interface import Context
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
-from wsmsg.message.links.typing import GroupTyping
-from wsmsg.model import is_group
+from wsmsg.message.links.typing import TypingSignals
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import MessageSettings
 from wsmsg.stream.clocks import ClockOffsets
@@ -55,7 +54,7 @@ class StreamContext:
     links: Links
     ingress: IIngress
     cursors: CursorWriter
-    group_typing: GroupTyping
+    typing: TypingSignals
     keepalive_s: float
     content_bytes: int
     clocks: ClockOffsets
@@ -244,10 +243,7 @@ class LinkStream:
         if batch.cursors:
             core.cursors.move(map(cursor_of, batch.cursors))
         for typing in batch.typing:
-            if is_group(typing.conversation):
-                core.group_typing.typed(typing)
-            else:
-                core.links.typing(typing)
+            core.typing.typed(typing)
 
     def _reply(self, answers: Sequence[Answer]) -> None:
         self._link.results(self.number, [_result(p, a) for p, a in answers])

@@ -1,9 +1,13 @@
 """
-Typing in groups.
+Typing, on its way to the others in a conversation.
 
-A Connect sends typing to any Message, but only the Message that owns the partition of
-the group has its members in memory.  The others ask the store, and use the answer for
-some seconds.
+In a conversation of two it goes to the other user, unless that one has blocked the
+sender.  Where there are blocks at all, the store is asked, and the answer used for some
+seconds.
+
+In groups, a Connect sends typing to any Message, but only the Message that owns the
+partition of a group has its members in memory.  The others ask the store, and use the
+answer for some seconds.
 """
 
 from __future__ import annotations
@@ -13,22 +17,24 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
+from wsmsg.events.block import user_target
+from wsmsg.flow.expiring import Expiring
 from wsmsg.message.links.links import Links
 from wsmsg.message.links.recipients import MemberCache, Standing
-from wsmsg.message.store.interface import IGroups
-from wsmsg.model import InvalidName, group_in
+from wsmsg.message.store.interface import ConsentKey, IConversations
+from wsmsg.model import InvalidName, group_in, is_group, other_of
 from wsmsg.rpc import rest_pb2
 
-#: How long members that the store returned are used.
+#: How long an answer of the store is used.
 CACHED_S = 5.0
 
 _LOADING = 100
 _GROUPS = 10_000
 
 
-class GroupTyping:
+class TypingSignals:
     """
-    Sends typing to the members of groups.
+    Sends typing to the others.
 
     @param delivered: the members of the groups whose messages this Message delivers.
     @param limit: the most members of other groups that are cached.
@@ -38,7 +44,7 @@ class GroupTyping:
 
     def __init__(
         self,
-        store: IGroups,
+        store: IConversations,
         delivered: MemberCache,
         links: Links,
         clock: IReactorTime,
@@ -52,11 +58,48 @@ class GroupTyping:
         self._others = MemberCache(store, limit=limit)
         self._until: dict[str, float] = {}
         self._loading: set[str] = set()
+        self._blocked: Expiring[ConsentKey, bool] = Expiring(clock.seconds, CACHED_S)
 
     def typed(self, typing: rest_pb2.Typing) -> None:
         """
-        Send typing to the members of its group, unless its user is not a member.
+        Send typing to the others in its conversation, unless they want none of it, or
+        its user is not in the conversation.
         """
+        if is_group(typing.conversation):
+            self._typed_in_group(typing)
+        elif not self._store.consent.may_withhold:
+            self._links.typing(typing)
+        else:
+            self._typed_to_one(typing)
+
+    def _typed_to_one(self, typing: rest_pb2.Typing) -> None:
+        other = other_of(typing.conversation, typing.user)
+        if not other:
+            return
+        key = (other, user_target(typing.user))
+        blocked = self._blocked.get(key)
+        if blocked is False:
+            self._links.typing(typing)
+        elif blocked is None and len(self._loading) < _LOADING:
+            name = f"{typing.user}>{typing.conversation}"
+            if name not in self._loading:
+                self._loading.add(name)
+                Deferred.fromCoroutine(self._look(name, key, typing)).addErrback(
+                    lambda failure: self._log.failure("typing", failure)
+                )
+
+    async def _look(self, name: str, key: ConsentKey, typing: rest_pb2.Typing) -> None:
+        try:
+            blocked = key in await self._store.consent.blocked([key])
+        except Unavailable:
+            return
+        finally:
+            self._loading.discard(name)
+        self._blocked.put([key], blocked)
+        if not blocked:
+            self._links.typing(typing)
+
+    def _typed_in_group(self, typing: rest_pb2.Typing) -> None:
         conversation = typing.conversation
         members = self._delivered.cached(conversation)
         if members is None:

@@ -11,7 +11,7 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from wsmsg.errors import NotFound
-from wsmsg.message.store.interface import GroupPage
+from wsmsg.message.store.interface import BlockRow, GroupPage
 from wsmsg.model import (
     ConversationHead,
     InvalidName,
@@ -88,6 +88,24 @@ class HeadsPage:
     epoch: str
 
 
+class OpenInvitation(NamedTuple):
+    """
+    An open invitation of a user.
+
+    @ivar conversation: of the group.
+    @ivar name: of the group.
+    @ivar by: the user who invited.
+    @ivar time_ms: when, in unix milliseconds.
+    @ivar expires_ms: when it ends.
+    """
+
+    conversation: str
+    name: str
+    by: int
+    time_ms: int
+    expires_ms: int
+
+
 @attrs.frozen
 class UnreadPage:
     """
@@ -162,6 +180,25 @@ class IQueries(Protocol):
     ) -> GroupPage:
         """
         Read a group and its members with ids above C{after}.
+        """
+
+    async def blocks(
+        self, user: int, after: str, limit: int
+    ) -> tuple[Sequence[BlockRow], bool]:
+        """
+        List the blocks of a user whose targets are behind C{after}, by code points.
+
+        @return: blocks, and whether there are more.
+        """
+
+    async def invitations(
+        self, user: int, after: str, limit: int
+    ) -> tuple[Sequence[OpenInvitation], str]:
+        """
+        List the open invitations of a user to groups whose conversations are behind
+        C{after}, by code points.
+
+        @return: invitations, and where the list continues; empty: it is complete.
         """
 
     async def unread(

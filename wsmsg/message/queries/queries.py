@@ -15,18 +15,21 @@ from wsmsg.dependency.gather import both
 from wsmsg.errors import Forbidden, NotFound, Unavailable
 from wsmsg.message.links.interface import IRoutes
 from wsmsg.message.presence.interface import IPresence
+from wsmsg.message.queries.consent import ConsentReader
 from wsmsg.message.queries.history import HistoryWatch
 from wsmsg.message.queries.interface import (
     ComparedNumbers,
     ConversationPage,
     HeadsPage,
     Marking,
+    OpenInvitation,
     PushedNumber,
     UnreadPage,
     check_group,
 )
 from wsmsg.message.queries.unread import UnreadReader
 from wsmsg.message.store.interface import (
+    BlockRow,
     GroupPage,
     HeadList,
     HeadRow,
@@ -41,7 +44,7 @@ from wsmsg.model import (
     is_group,
     members_of,
 )
-from wsmsg.settings.values import MessageSettings
+from wsmsg.settings.values import ConsentSettings, MessageSettings
 
 #: The most numbers in one comparison.
 MOST_COMPARED = 1000
@@ -78,6 +81,7 @@ class Queries:
         mark: Marking | None = None,
         history: HistoryWatch | None = None,
         may_be_unstored: Callable[[str, int], Awaitable[bool]] | None = None,
+        consent: ConsentReader | None = None,
     ) -> None:
         self.asked = 0
         self.page_limit = page
@@ -88,12 +92,16 @@ class Queries:
         self.history = history or HistoryWatch(store, time.monotonic, shared=True)
         self._unread = UnreadReader(store)
         self._may_be_unstored = may_be_unstored
+        self._consent = consent or ConsentReader(
+            store.consent, lambda: int(time.time() * 1000), ConsentSettings()
+        )
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
-        Apply the limit of an answer.
+        Apply the limit of an answer, and the time of invitations.
         """
         self.page_limit = settings.page
+        self._consent.apply_settings(settings.consent)
 
     async def page(
         self,
@@ -152,10 +160,11 @@ class Queries:
             self._store.cursors(keys),
             self._store.unread_counts(user, [r.conversation for r in found.rows]),
         )
+        shown = await self._consent.shown(user, found.rows)
         last = {row.conversation: row.head for row in found.rows}
         for cursor in cursors.values():
             self.history.saw(cursor, last[cursor.conversation])
-        heads = [_head(row, user, cursors, unread) for row in found.rows]
+        heads = [_head(row, user, cursors, unread) for row in shown]
         return HeadsPage(heads, found.more, found.position, self._store.epoch)
 
     def _list(
@@ -182,13 +191,34 @@ class Queries:
         groups = [(p.conversation, p.user) for p in pushed if is_group(p.conversation)]
         readers = await self._store.readable_from(groups) if groups else {}
         await self.history.pushed(epoch, pushed, heads)
-        found = [
-            0
-            if is_group(p.conversation) and (p.conversation, p.user) not in readers
-            else heads[p.conversation]
-            for p in pushed
-        ]
+        ends = await self._consent.ends((p.conversation, p.user) for p in pushed)
+        found = []
+        for p in pushed:
+            key = (p.conversation, p.user)
+            head = heads[key[0]]
+            if key in ends:
+                head = min(head, ends[key][0])
+            hidden = is_group(key[0]) and key not in readers
+            found.append(0 if hidden else head)
         return ComparedNumbers(found, now, position)
+
+    async def blocks(
+        self, user: int, after: str, limit: int
+    ) -> tuple[Sequence[BlockRow], bool]:
+        """
+        List the blocks of a user.
+        """
+        self.asked += 1
+        return await self._consent.blocks(user, after, self._limited(limit))
+
+    async def invitations(
+        self, user: int, after: str, limit: int
+    ) -> tuple[Sequence[OpenInvitation], str]:
+        """
+        List the open invitations of a user.
+        """
+        self.asked += 1
+        return await self._consent.invitations(user, after, self._limited(limit))
 
     async def group(
         self, user: int, conversation: str, after: int, limit: int

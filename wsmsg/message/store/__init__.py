@@ -2,6 +2,7 @@
 The store: messages, groups and read marks.
 
 interface    the roles of a store, and the values that it returns
+consent      the role that knows blocks, invitations and withheld messages
 history      the epoch of a store
 archive      the interface of a store that is read from beginning to end
 durability   what the confirmation of a MongoDB deployment is worth

@@ -19,6 +19,10 @@ import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute
 
+from wsmsg.message.store.consent import BlockRow as BlockRow  # noqa: PLC0414
+from wsmsg.message.store.consent import ConsentKey as ConsentKey  # noqa: PLC0414
+from wsmsg.message.store.consent import IConsent as IConsent  # noqa: PLC0414
+from wsmsg.message.store.consent import InvitationRow as InvitationRow  # noqa: PLC0414
 from wsmsg.message.store.history import IHistory as IHistory  # noqa: PLC0414
 from wsmsg.message.store.page_span import PAGE_BYTES as PAGE_BYTES  # noqa: PLC0414
 from wsmsg.message.store.page_span import PageSpan as PageSpan  # noqa: PLC0414
@@ -364,8 +368,10 @@ class IReadMarks(IStoreRole):
 
 class IConversations(IMessages, IGroups):
     """
-    The two roles of users that follow conversations into groups.
+    The roles of users that follow conversations into groups, and withhold messages.
     """
+
+    consent: IConsent = Attribute("The L{IConsent} of the store.")
 
 
 class IReaders(IGroups, IReadMarks):

@@ -1,12 +1,12 @@
 """
-Tests for L{wsmsg.message.store.mongo.pool}.
+Tests for L{wsmsg.message.store.mongo.driver.pool}.
 """
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.message.store.mongo.pool import Refused, Scram
+from wsmsg.message.store.mongo.driver.pool import Refused, Scram
 
 # RFC 7677, section 3.
 NONCE = "rOprNGfwEbeRWgbNEkqO"

@@ -71,6 +71,12 @@ class LegacyReads:
     ) -> Deferred[Any]:
         return fail(_unsupported())
 
+    def blocks(self, user: int, after: str, limit: int) -> Deferred[Any]:
+        return fail(_unsupported())
+
+    def invitations(self, user: int, after: str, limit: int) -> Deferred[Any]:
+        return fail(_unsupported())
+
     def unread(self, user: int, position: str, limit: int) -> Deferred[Any]:
         return fail(_unsupported())
 

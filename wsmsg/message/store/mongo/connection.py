@@ -24,7 +24,7 @@ from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.stop import StopOnce
 from wsmsg.errors import Unavailable
-from wsmsg.message.store.mongo.pool import Pool, resolved
+from wsmsg.message.store.mongo.driver.pool import Pool, resolved
 from wsmsg.settings.urls.mongo import MongoUrl
 
 T = TypeVar("T")

@@ -9,14 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from wsmsg.dependency.gather import both
+from wsmsg.message.store.consent import ShownHead
 from wsmsg.message.store.mongo.bulk_raise import raise_all
 from wsmsg.message.store.mongo.connection import MongoConnection
+from wsmsg.message.store.mongo.consent import MongoConsent
 from wsmsg.message.store.mongo.documents import (
     cursor_document,
     find,
     member_key,
     storable,
     to_cursor,
+    two_of,
 )
 from wsmsg.message.store.mongo.heads import MongoHeads
 from wsmsg.model import Cursor, storable_values
@@ -29,9 +32,12 @@ class MongoCursors:
     The collection of cursors.
     """
 
-    def __init__(self, connection: MongoConnection, heads: MongoHeads) -> None:
+    def __init__(
+        self, connection: MongoConnection, heads: MongoHeads, consent: MongoConsent
+    ) -> None:
         self._connection = connection
         self._heads = heads
+        self._consent = consent
 
     async def moves(
         self, cursors: Sequence[Cursor]
@@ -50,9 +56,12 @@ class MongoCursors:
         now, heads = await both(
             self.standings(list(wanted)), self._heads.reaching(reach)
         )
-        moves = (
-            (key, rise(now.get(key), to, heads[key[0]])) for key, to in wanted.items()
-        )
+        shown: dict[_Key, ShownHead] = {}
+        if self._consent.may_withhold:
+            # A cursor rises no further than its user may read.
+            shown = await self._consent.ends([k for k in wanted if two_of(k[0])])
+        ends = {k: shown[k].head if k in shown else heads[k[0]] for k in wanted}
+        moves = ((key, rise(now.get(key), to, ends[key])) for key, to in wanted.items())
         return {key: (now.get(key), moved) for key, moved in moves if moved is not None}
 
     async def rise(

@@ -2,7 +2,7 @@
 The documents of the store in MongoDB, and the commands that write and find them::
 
     messages       _id conversation/sender/client_id; unique (conversation, seq);
-                   extra, or none
+                   extra, or none; withheld, or none
     conversations  _id name, head, updated, members (of a conversation of two), and
                    these as first and second (without a second in a note to oneself),
                    shard, change (see L{wsmsg.message.store.mongo.shards});
@@ -12,6 +12,8 @@ The documents of the store in MongoDB, and the commands that write and find them
     cursors        _id conversation/user, delivered, read, seen (ranges above; or none)
     revocations    _id user, before_ms
     usage          _id kind/period/user, kind, period, amount
+    blocks         _id own conversation/target, user, target, active, changed, time_ms
+    invitations    _id group/user, user, group, inviter, active, changed, time_ms
     meta           the version of these documents; also _id revocations, count
 
 Every key begins with the conversation, so the whole database may be sharded by it.
@@ -64,6 +66,8 @@ INDEXES: Mapping[str, Sequence[tuple[str, tuple[str, ...], bool]]] = {
     "cursors": [("by_user", ("conversation", "user"), True)],
     "groups": [("by_owner", ("owner",), False)],
     "usage": [("by_period", ("kind", "period"), False)],
+    "blocks": [("by_user", ("user", "target"), False)],
+    "invitations": [("by_user", ("user", "group"), False)],
 }
 
 #: The indexes of earlier versions of these documents.
@@ -174,6 +178,8 @@ def to_document(m: Message, stored_ms: int) -> Document:
     }
     if m.extra:
         document["extra"] = m.extra
+    if m.withheld:
+        document["withheld"] = m.withheld
     return document
 
 
@@ -191,6 +197,7 @@ def to_message(d: Document) -> Message:
         int(d["time_ms"]),
         int(d["seq"]),
         d.get("extra", ""),
+        int(d.get("withheld") or 0),
     )
 
 

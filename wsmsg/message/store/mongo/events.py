@@ -6,9 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from wsmsg.events.block import BLOCK
 from wsmsg.events.group_change import GROUP
+from wsmsg.events.invitation import DECLINE, INVITATION
 from wsmsg.events.recall import RECALL, decode_recall
 from wsmsg.message.store.mongo.connection import MongoConnection
+from wsmsg.message.store.mongo.consent import (
+    apply_blocks,
+    apply_declines,
+    apply_invitations,
+    close_accepted,
+)
 from wsmsg.message.store.mongo.documents import change
 from wsmsg.message.store.mongo.groups import MongoGroups, write_updates
 from wsmsg.model import FIRST_EVENT, RECALLED, Message
@@ -36,12 +44,16 @@ async def _change_members(
     connection: MongoConnection, events: Sequence[Message]
 ) -> None:
     await MongoGroups(connection).change_members(events)
+    await close_accepted(connection, events)
 
 
 #: For each kind the function that applies its events; those of one kind in their order.
 APPLY: Mapping[int, Callable[[MongoConnection, Sequence[Message]], Awaitable[None]]] = {
     RECALL: _recall,
     GROUP: _change_members,
+    BLOCK: apply_blocks,
+    INVITATION: apply_invitations,
+    DECLINE: apply_declines,
 }
 
 

@@ -22,6 +22,7 @@ from wsmsg.events.group_change import GROUP
 from wsmsg.message.store.interface import Outcome, PageSpan
 from wsmsg.message.store.membership import ReadRight
 from wsmsg.message.store.mongo.connection import MongoConnection
+from wsmsg.message.store.mongo.consent import MongoConsent
 from wsmsg.message.store.mongo.documents import (
     BRANCHES,
     COMMAND_BYTES,
@@ -233,11 +234,16 @@ class MongoPages:
     """
 
     def __init__(
-        self, connection: MongoConnection, groups: MongoGroups, heads: MongoHeads
+        self,
+        connection: MongoConnection,
+        groups: MongoGroups,
+        heads: MongoHeads,
+        consent: MongoConsent,
     ) -> None:
         self._connection = connection
         self._groups = groups
         self._heads = heads
+        self._consent = consent
 
     async def page(
         self, conversation: str, span: PageSpan
@@ -245,8 +251,10 @@ class MongoPages:
         """
         As L{wsmsg.message.store.interface.IMessages.page}.
         """
-        if not span.reader or not is_group(conversation):
+        if not span.reader:
             return await self._any(conversation, span)
+        if not is_group(conversation):
+            return await self._shown(conversation, span)
         key = (conversation, span.reader)
         while True:
             messages, head = await self._any(conversation, span)
@@ -260,6 +268,35 @@ class MongoPages:
                 visible = [m for m in messages if m.seq <= right.last]
                 return visible, min(head, right.last)
             span = lawful
+
+    async def _shown(
+        self, conversation: str, span: PageSpan
+    ) -> tuple[list[Message], int]:
+        # Read as for the server; read again where a message is withheld.
+        messages, head = await self._any(conversation, span)
+        reader = span.reader
+        if not any(m.is_withheld_from(reader) for m in messages):
+            return messages, head
+        shown = await self._connection.documents(
+            find(
+                "messages",
+                {
+                    "conversation": conversation,
+                    "seq": {"$gt": span.after, "$lt": span.before or INT64_MAX},
+                    "$or": [{"withheld": None}, {"sender": reader}],
+                },
+                sort={"seq": -1 if span.before else 1},
+                limit=max(span.limit, 1),
+                singleBatch=True,
+            )
+        )
+        some = [to_message(d) for d in shown[: max(span.limit, 0)]]
+        page = list(fitting(some, span.limit_bytes))
+        # The messages until the head may all be withheld, or not.
+        key = (conversation, reader)
+        end = (await self._consent.ends([key])).get(key)
+        head = head if end is None else end.head
+        return page[::-1] if span.before else page, head
 
     async def _any(
         self, conversation: str, span: PageSpan

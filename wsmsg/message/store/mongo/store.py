@@ -35,6 +35,7 @@ from wsmsg.message.store.interface import (
 )
 from wsmsg.message.store.mongo.bulk_raise import MongoUsage
 from wsmsg.message.store.mongo.connection import MongoConnection, Run
+from wsmsg.message.store.mongo.consent import FIRST_BLOCK, MongoConsent
 from wsmsg.message.store.mongo.cursors import MongoCursors
 from wsmsg.message.store.mongo.documents import (
     DROPPED,
@@ -102,21 +103,19 @@ class MongoStore:
             dependency=dependency,
             prepare=self._prepare,
         )
+        ask, do = self._connection.ask, self._connection.do
         self._watch = StoreDurabilityWatch(
-            self._connection.ask,
-            self._connection.do,
-            alarms or Alarms(),
-            reactor,
-            strict=strict,
+            ask, do, alarms or Alarms(), reactor, strict=strict
         )
         self.usage = MongoUsage(self._connection)
         self._shards = MongoShards(self._connection)
         self._heads = MongoHeads(self._connection, self._shards)
         self._lists = MongoLists(self._connection, self._shards)
         self._groups = MongoGroups(self._connection)
-        self._pages = MongoPages(self._connection, self._groups, self._heads)
+        self.consent = consent = MongoConsent(self._connection, self._heads, dependency)
+        self._pages = MongoPages(self._connection, self._groups, self._heads, consent)
         self._inserts = MongoInserts(self._connection, self._heads, self._groups)
-        self._cursors = MongoCursors(self._connection, self._heads)
+        self._cursors = MongoCursors(self._connection, self._heads, consent)
         self._marks = MongoMarks(self._connection, self._groups, self._cursors)
         self._unread = MongoUnread(
             self._connection, self._groups, self._cursors, self._heads
@@ -271,9 +270,11 @@ class MongoStore:
         await self._watch.check()
         await prepare(run)
         self._shards.opened(await run(epoch_query()))
+        self.consent.looked(await run(FIRST_BLOCK))
 
     async def _apply(self, events: Sequence[Message]) -> None:
         await apply(self._connection, events)
+        self.consent.applied(events)
         # Who joins is told of the group; the change was noted with the message, before
         # the user was a member.
         await self._heads.changed_again(

@@ -56,6 +56,7 @@ _PLACE = {
     "message_id": 1,
     "kind": 1,
     "sender": 1,
+    "withheld": 1,
 }
 
 
@@ -153,6 +154,7 @@ class MongoUnread:
             (d["conversation"], int(d["seq"])): int(d["message_id"])
             for d in found
             if not is_skippable(int(d["kind"]), int(d["sender"]), user)
+            and not d.get("withheld")
         }
 
         async def unread(pieces: Sequence[UnreadPiece]) -> dict[int, tuple[str, int]]:
@@ -293,4 +295,9 @@ def _matching(user: int, pieces: Sequence[UnreadPiece]) -> Document:
         for p in pieces
     ]
     # Conditions that are not in the index are outside of the branches.
-    return {"$or": branches, "sender": {"$ne": user}, "kind": {"$lt": FIRST_EVENT}}
+    return {
+        "$or": branches,
+        "sender": {"$ne": user},
+        "kind": {"$lt": FIRST_EVENT},
+        "withheld": None,
+    }

@@ -4,6 +4,7 @@ The embedded store: a SQLite file on this machine, used by one Message.
 archive  one snapshot of the file, for an export
 backend  makes the store for the settings
 changes  the conversations of a user by their last change
+consent  blocks, invitations, and whose last messages are withheld
 cursors  raises cursors, by cursors and by marks
 events   applies events, one function for each kind
 file     the tables, and the reader and the writer of messages

@@ -30,7 +30,7 @@ _EXTENTS = """
 """
 _MESSAGES = """
     SELECT json_group_array(json_array(name, sender, client_id, message_id, content,
-                                       kind, time_ms, seq, extra))
+                                       kind, time_ms, seq, extra, withheld))
     FROM (
         SELECT c.name, m.* FROM json_each(?) AS wanted
         CROSS JOIN conversations c ON c.name = wanted.value ->> 0

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from wsmsg.events.block import BLOCK
 from wsmsg.events.group_change import GROUP
+from wsmsg.events.invitation import DECLINE, INVITATION
 from wsmsg.events.recall import RECALL, decode_recall
+from wsmsg.message.store.sqlite.consent import ConsentRows
 from wsmsg.message.store.sqlite.groups import change_members
 from wsmsg.model import FIRST_EVENT, RECALLED, Message
 from wsmsg.sqlite.file import SqliteFile
@@ -18,18 +21,49 @@ _RECALL = f"""
 """
 
 
-def _recall(file: SqliteFile, conversation: int, event: Message) -> None:
+def _recall(
+    file: SqliteFile, consent: ConsentRows, conversation: int, event: Message
+) -> None:
     file.run(_RECALL, (conversation, decode_recall(event.content), event.sender))
 
 
+def _change_members(
+    file: SqliteFile, consent: ConsentRows, conversation: int, event: Message
+) -> None:
+    consent.close(
+        change_members(file, conversation, event), event.conversation, event.message_id
+    )
+
+
+def _block(
+    file: SqliteFile, consent: ConsentRows, conversation: int, event: Message
+) -> None:
+    consent.block(event)
+
+
+def _invite(
+    file: SqliteFile, consent: ConsentRows, conversation: int, event: Message
+) -> None:
+    consent.invite(event)
+
+
+def _decline(
+    file: SqliteFile, consent: ConsentRows, conversation: int, event: Message
+) -> None:
+    consent.decline(event)
+
+
 #: For each kind the function that applies an event to the rows of a conversation.
-APPLY: Mapping[int, Callable[[SqliteFile, int, Message], None]] = {
-    GROUP: change_members,
+APPLY: Mapping[int, Callable[[SqliteFile, ConsentRows, int, Message], None]] = {
+    GROUP: _change_members,
     RECALL: _recall,
+    BLOCK: _block,
+    INVITATION: _invite,
+    DECLINE: _decline,
 }
 
 
-def apply(file: SqliteFile, events: Sequence[Message]) -> None:
+def apply(file: SqliteFile, consent: ConsentRows, events: Sequence[Message]) -> None:
     """
     Apply events in their order, inside of a transaction.
     """
@@ -38,4 +72,4 @@ def apply(file: SqliteFile, events: Sequence[Message]) -> None:
             "SELECT id FROM conversations WHERE name = ?", (event.conversation,)
         )
         if row is not None and event.kind in APPLY:
-            APPLY[event.kind](file, row[0], event)
+            APPLY[event.kind](file, consent, row[0], event)

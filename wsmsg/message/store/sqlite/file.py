@@ -21,6 +21,7 @@ from wsmsg.message.store.sqlite.changes import (
     ConversationLists,
     of_two,
 )
+from wsmsg.message.store.sqlite.consent import CONSENT, ConsentRows
 from wsmsg.message.store.sqlite.cursors import CursorMoves
 from wsmsg.message.store.sqlite.events import APPLY, apply
 from wsmsg.message.store.sqlite.groups import GROUPS, PAST, SIZES, GroupRows
@@ -99,6 +100,7 @@ STORE = Schema(
         REVOCATIONS,
         SIZES,
         USAGE,
+        CONSENT,
     ),
 )
 
@@ -106,16 +108,16 @@ STORE = Schema(
 # which violates NOT NULL: the batch fails as a whole and is inserted row by row.
 _INSERT = """
     INSERT INTO messages (conversation, sender, client_id, message_id, content, kind,
-                          time_ms, seq, extra, stored_ms)
+                          time_ms, seq, extra, withheld, stored_ms)
     SELECT c.id, column2, column3, column4, column5, column6, column7, column8, column9,
-           column10
+           column10, column11
     FROM {rows} LEFT JOIN conversations c ON c.name = column1
     WHERE column1 IS NOT NULL
 """
 _INSERT_UNLESS_THERE = _INSERT.replace("INSERT", "INSERT OR IGNORE", 1)
 _JSON = """
     json_array(c.name, m.sender, m.client_id, m.message_id, m.content, m.kind,
-               m.time_ms, m.seq, m.extra)
+               m.time_ms, m.seq, m.extra, m.withheld)
 """
 _HEAD = "(SELECT max(seq) FROM messages WHERE conversation = c.id)"
 
@@ -131,13 +133,22 @@ _HEADS = f"""
     SELECT json_group_array(json_array(c.name, {_HEAD})) FROM {{rows}}
     CROSS JOIN conversations c ON c.name = column1
 """
-_CURSORS = f"""
+# A cursor rises no further than its user may read.
+_SHOWN_HEAD = """(
+    SELECT iif(m.withheld AND m.sender <> column2, m.withheld - 1, m.seq)
+    FROM messages m WHERE m.conversation = c.id ORDER BY m.seq DESC LIMIT 1
+)"""
+_CURSORS = """
     SELECT json_group_array(json_array(
-        c.name, column2, u.delivered, u.read, coalesce({_HEAD}, 0)
+        c.name, column2, u.delivered, u.read, coalesce({head}, 0)
     ))
     FROM {{rows}} CROSS JOIN conversations c ON c.name = column1
     LEFT JOIN cursors u ON u.conversation = c.id AND u.user = column2
 """
+_HEIGHTS = {
+    False: _CURSORS.format(head=_HEAD),
+    True: _CURSORS.format(head=_SHOWN_HEAD),
+}
 
 _messages = msgspec.json.Decoder(list[MessageRow])
 _heads = msgspec.json.Decoder(list[tuple[str, int | None]])
@@ -160,6 +171,7 @@ class StoreReader:
         self.lists = ConversationLists(self._file)
         self.revocations = RevocationRows(self._file)
         self.usage = UsageRows(self._file)
+        self.consent = ConsentRows(self._file)
 
     def open(self) -> None:
         self._file.open()
@@ -198,7 +210,7 @@ class StoreReader:
                 head,
             )
             for name, user, delivered, read, head in select(
-                self._file, _CURSORS, keys, _cursors
+                self._file, _HEIGHTS[self.consent.may_withhold], keys, _cursors
             )
         }
 
@@ -217,6 +229,7 @@ class StoreWriter(StoreReader):
 
     def open(self) -> None:
         super().open()
+        self.consent.open()
         self._buckets.forget()
         self.history.open()
         (self._last,) = self._file.row("SELECT coalesce(max(id), 0) FROM messages")
@@ -248,13 +261,15 @@ class StoreWriter(StoreReader):
                 for m, outcome in zip(messages, outcomes, strict=True)
                 if outcome is Outcome.INSERTED
             }
-            apply(self._file, [m for m in events if m.identity in inserted])
+            apply(
+                self._file, self.consent, [m for m in events if m.identity in inserted]
+            )
         self._last += len(inserted)
         return outcomes
 
     def apply(self, events: Sequence[Message]) -> None:
         with self._file.transaction():
-            apply(self._file, events)
+            apply(self._file, self.consent, events)
 
     def reserve_ids(self, node_number: int, until_ms: int) -> int:
         with self._file.transaction():
@@ -291,7 +306,7 @@ class StoreWriter(StoreReader):
             self._buckets.move({n: b for n, b in moves.items() if n not in made})
             write(self._file, _INSERT, rows)
             # In the same transaction: nobody reads on after a change that ends a right.
-            apply(self._file, events)
+            apply(self._file, self.consent, events)
 
     def _insert_prefixes(
         self, rows: Sequence[tuple[Any, ...]], moves: dict[str, int]
@@ -355,6 +370,7 @@ def _row(m: Message) -> tuple[Any, ...]:
         m.time_ms,
         m.seq,
         m.extra,
+        m.withheld,
     )
 
 

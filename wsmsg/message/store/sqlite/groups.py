@@ -184,19 +184,21 @@ class GroupRows:
         return GroupPage(conversation, name, owner, bool(history), count, members)
 
 
-def change_members(file: SqliteFile, group: int, event: Message) -> None:
+def change_members(file: SqliteFile, group: int, event: Message) -> Sequence[int]:
     """
     Apply a group change, inside of a transaction.
+
+    @return: the users that it adds.
     """
     try:
         change = decode_change(event.content)
     except InvalidContent:
-        return
+        return ()
     if change.created:
         _make(file, group, event, change)
     made = file.row("SELECT made FROM groups WHERE conversation = ?", (group,))
     if made is None or (change.created and made[0] != event.seq):
-        return
+        return ()
     more = 0
     for changes, users in (((_ADD,), change.add), ((_END, _REMOVE), change.remove)):
         rows = [(group, user, event.seq) for user in users]
@@ -205,6 +207,7 @@ def change_members(file: SqliteFile, group: int, event: Message) -> None:
         more += write(file, _LIST, rows) - write(file, _UNLIST, rows)
     if more:
         file.run(_RESIZE, (more, group))
+    return change.add
 
 
 def _make(file: SqliteFile, group: int, event: Message, change: GroupChange) -> None:

@@ -14,6 +14,8 @@ from wsmsg.sqlite.file import SqliteFile, Unfit
 # One statement sees one snapshot: the right of the reader is judged as it is after the
 # last of the messages.  ?1: the conversation, ?6: the user who reads a group.
 _ANY = "SELECT c.id, 0 AS floor FROM conversations c WHERE c.name = ?1"
+# A user of a conversation of two does not get what is withheld from them.
+_SHOWN = "(withheld = 0 OR sender = ?6)"
 _MEMBER = """
     SELECT c.id, iif(g.history, 0, r.joined - 1) AS floor FROM conversations c
     CROSS JOIN groups g ON g.conversation = c.id
@@ -28,6 +30,7 @@ _PAGE = """
         SELECT m.id, m.seq, 1, {size} FROM place CROSS JOIN messages m ON m.id = (
             SELECT id FROM messages
             WHERE conversation = place.id AND seq > max(?2, floor) AND seq < ?3
+                AND {shown}
             ORDER BY seq {order} LIMIT 1
         ) WHERE ?4 > 0
         UNION ALL
@@ -35,12 +38,17 @@ _PAGE = """
         FROM some CROSS JOIN place CROSS JOIN messages m ON m.id = (
             SELECT id FROM messages
             WHERE conversation = place.id AND seq > {after} AND seq < {before}
+                AND {shown}
             ORDER BY seq {order} LIMIT 1
         ) WHERE n < ?4 AND bytes + {size} <= ?5
     )
-    SELECT coalesce((SELECT max(seq) FROM messages WHERE conversation = place.id), 0), (
+    SELECT coalesce((
+        SELECT {head} FROM messages WHERE conversation = place.id
+        ORDER BY seq DESC LIMIT 1
+    ), 0), (
         SELECT json_group_array(json_array(
-            ?1, sender, client_id, message_id, content, kind, time_ms, seq, extra
+            ?1, sender, client_id, message_id, content, kind, time_ms, seq, extra,
+            withheld
         )) FROM (
             SELECT m.* FROM some CROSS JOIN messages m ON m.id = some.id
             ORDER BY m.seq
@@ -50,16 +58,24 @@ _PAGE = """
 _SIZE = "length(CAST(m.content AS BLOB))"
 _FORTH = {"order": "ASC", "after": "some.seq", "before": "?3"}
 _BACK = {"order": "DESC", "after": "max(?2, floor)", "before": "some.seq"}
+_ALL = {"place": _ANY, "shown": "true", "head": "seq"}
+_TO = {
+    "all": _ALL,
+    "member": {**_ALL, "place": _MEMBER},
+    "one": {
+        **_ALL,
+        "shown": _SHOWN,
+        "head": f"iif({_SHOWN}, seq, withheld - 1)",
+    },
+}
 _SQL = {
-    (judged, back): _PAGE.format(
-        place=_MEMBER if judged else _ANY, size=_SIZE, **(_BACK if back else _FORTH)
-    )
-    for judged in (False, True)
+    (to, back): _PAGE.format(size=_SIZE, **parts, **(_BACK if back else _FORTH))
+    for to, parts in _TO.items()
     for back in (False, True)
 }
 
-#: The fields of a message, in the order of L{Message}, up to C{extra}.
-MessageRow = tuple[str, int, str, int, str, int, int, int, str]
+#: The fields of a message, in the order of L{Message}, up to C{withheld}.
+MessageRow = tuple[str, int, str, int, str, int, int, int, str, int]
 
 _messages = msgspec.json.Decoder(list[MessageRow])
 
@@ -76,22 +92,28 @@ class PageRows:
         """
         As L{wsmsg.message.store.interface.IMessages.page}.
         """
-        judged = bool(span.reader) and is_group(conversation)
+        to = _kind_of(conversation, span)
         key = (
             conversation,
             span.after,
             span.before or INT64_MAX,
             span.limit,
             span.limit_bytes,
-            *((span.reader,) if judged else ()),
+            *((span.reader,) if to != "all" else ()),
         )
         try:
-            row = self._file.row(_SQL[judged, bool(span.before)], key)
+            row = self._file.row(_SQL[to, bool(span.before)], key)
         except Unfit:
             row = None
         if row is not None:
             head, messages = row
             return [Message(*m) for m in _messages.decode(messages)], head
-        if judged:
+        if to == "member":
             raise Forbidden(f"user {span.reader} is not in {conversation}")
         return [], 0
+
+
+def _kind_of(conversation: str, span: PageSpan) -> str:
+    if not span.reader:
+        return "all"
+    return "member" if is_group(conversation) else "one"

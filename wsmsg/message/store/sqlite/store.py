@@ -28,6 +28,7 @@ from wsmsg.message.store.interface import (
     PageSpan,
     UnreadList,
 )
+from wsmsg.message.store.sqlite.consent import SqliteConsent
 from wsmsg.message.store.sqlite.file import StoreReader, StoreWriter
 from wsmsg.message.store.sqlite.unread import (
     UnreadCounting,
@@ -80,6 +81,13 @@ class SqliteStore:
             reader=self._reader.usage,
         )
         self._stopping = StopOnce(self._stop)
+        self.consent = SqliteConsent(
+            self._kept,
+            reading,
+            self._reader.consent,
+            self._writer.consent,
+            dependency,
+        )
 
     def start(self) -> None:
         self._kept.start()

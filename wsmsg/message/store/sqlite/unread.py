@@ -67,7 +67,7 @@ _ASKED = f"""
 # The range that may hold a message is the last one that begins at or before it: one
 # step in the primary key of C{seen}.  The message is unread if the range ends before.
 _IS_UNREAD = f"""
-    m.kind < {FIRST_EVENT} AND m.sender <> ?1 AND coalesce((
+    m.kind < {FIRST_EVENT} AND m.sender <> ?1 AND m.withheld = 0 AND coalesce((
         SELECT last FROM seen s
         WHERE s.conversation = m.conversation AND s.user = ?1 AND s.first <= m.seq
         ORDER BY s.first DESC LIMIT 1

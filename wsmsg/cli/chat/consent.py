@@ -1,0 +1,96 @@
+"""
+The commands of the chat about whom the user wants to hear of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from wsmsg.cli.chat.target import ChatTarget
+from wsmsg.client import Client
+from wsmsg.errors import WsmsgError
+from wsmsg.model import INT64_MAX
+from wsmsg.text.escape import harmless
+
+_DIGITS = 19
+
+
+class BadCommand(Exception):
+    """
+    The command makes no sense here; the text says why.
+    """
+
+
+async def _block(client: Client, talk: ChatTarget, rest: str) -> str:
+    if talk.group:
+        await client.block_group(talk.group)
+        return f"nobody adds you to group {talk.group}, or invites you, any more"
+    await client.block(talk.target)
+    return f"you hear nothing more of user {talk.target}, who does not notice it"
+
+
+async def _unblock(client: Client, talk: ChatTarget, rest: str) -> str:
+    if talk.group:
+        await client.unblock_group(talk.group)
+        return f"group {talk.group} is not blocked any more"
+    await client.unblock(talk.target)
+    return f"user {talk.target} is not blocked any more"
+
+
+async def _invite(client: Client, talk: ChatTarget, rest: str) -> str:
+    if not talk.group:
+        raise BadCommand("/invite is for groups")
+    user = _number(rest, "/invite takes the number of a user")
+    await client.invite(talk.group, user)
+    return f"invited {user}"
+
+
+async def _invitations(client: Client, talk: ChatTarget, rest: str) -> str:
+    found = await client.invitations()
+    named = (f"group {i.group} ({harmless(i.name)}, by {i.by})" for i in found)
+    return ", ".join(named) or "no invitations"
+
+
+async def _accept(client: Client, talk: ChatTarget, rest: str) -> str:
+    group = talk.group or _number(rest, "/accept takes the number of a group")
+    await client.accept_invitation(group)
+    return f"joined group {group}"
+
+
+async def _decline(client: Client, talk: ChatTarget, rest: str) -> str:
+    group = talk.group or _number(rest, "/decline takes the number of a group")
+    await client.decline_invitation(group)
+    return f"declined to join group {group}"
+
+
+#: The commands by name; each returns a line to show.
+COMMANDS: Mapping[str, Callable[[Client, ChatTarget, str], Awaitable[str]]] = {
+    "/block": _block,
+    "/unblock": _unblock,
+    "/invite": _invite,
+    "/invitations": _invitations,
+    "/accept": _accept,
+    "/decline": _decline,
+}
+
+
+async def run_command(client: Client, talk: ChatTarget, name: str, rest: str) -> str:
+    """
+    Run a command.
+
+    @return: a line to show, also if the command failed.
+    """
+    try:
+        return await COMMANDS[name](client, talk, rest)
+    except BadCommand as error:
+        return str(error)
+    except WsmsgError as error:
+        return f"{name} failed: {error.code}: {error.reason}"
+
+
+def _number(text: str, problem: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
+        raise BadCommand(problem)
+    if not 0 < int(text) <= INT64_MAX:
+        raise BadCommand(problem)
+    return int(text)

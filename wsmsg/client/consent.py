@@ -1,0 +1,177 @@
+"""
+The methods of the client for blocks, and for invitations to groups.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from functools import partial
+
+import attrs
+
+from wsmsg.client.groups import GroupRequests
+from wsmsg.client.state.checks import checked
+from wsmsg.client.state.events import SendAccepted
+from wsmsg.errors import BadRequest, Internal
+from wsmsg.protocol import frames
+
+#: More than any server returns at once.
+_PAGE = 10_000
+
+
+@attrs.frozen
+class BlockState:
+    """
+    A block of the user.
+
+    @ivar user: the user who is blocked; 0: it is a group.
+    @ivar group: the group that is blocked; 0: it is a user.
+    @ivar time_ms: when, in unix milliseconds.
+    """
+
+    user: int
+    group: int
+    time_ms: int
+
+
+@attrs.frozen
+class InvitationState:
+    """
+    An open invitation of the user.
+
+    @ivar by: the user who invited.
+    @ivar time_ms: when, in unix milliseconds.
+    @ivar expires_ms: when it ends.
+    """
+
+    group: int
+    name: str
+    by: int
+    time_ms: int
+    expires_ms: int
+
+
+class ConsentRequests(GroupRequests):
+    """
+    The methods of L{wsmsg.client.client.Client} for blocks and invitations.  The client
+    repeats a change until the server accepts it, like a send, across lost connections.
+    """
+
+    async def block(self, user: int, *, client_id: str = "") -> SendAccepted:
+        """
+        Hear nothing more of a user: no direct messages, no typing, no invitations.
+        The other user does not notice it.
+
+        @raise WsmsgError: the server refused the request for good.
+        """
+        return await self._block(user, 0, client_id, on=True)
+
+    async def unblock(self, user: int, *, client_id: str = "") -> SendAccepted:
+        """
+        End the block of a user.  What the user sent meanwhile does not arrive any more.
+
+        @raise WsmsgError: the server refused the request for good.
+        """
+        return await self._block(user, 0, client_id, on=False)
+
+    async def block_group(self, group: int, *, client_id: str = "") -> SendAccepted:
+        """
+        Let nobody add this user to a group, or invite to it; see also L{leave}.
+
+        @raise WsmsgError: the server refused the request for good.
+        """
+        return await self._block(0, group, client_id, on=True)
+
+    async def unblock_group(self, group: int, *, client_id: str = "") -> SendAccepted:
+        """
+        End the block of a group.
+
+        @raise WsmsgError: the server refused the request for good.
+        """
+        return await self._block(0, group, client_id, on=False)
+
+    async def blocks(self) -> Sequence[BlockState]:
+        """
+        Read all blocks of the user.
+
+        @raise WsmsgError: the server refused, or the client is closed.
+        """
+        found: list[BlockState] = []
+        after = ""
+        while True:
+            make = partial(frames.Blocks, after=after, limit=_PAGE)
+            answer = await self._ask(make)
+            if not isinstance(answer, frames.Blocked):
+                raise Internal("the server sent an answer of another kind")
+            found += [BlockState(b.user, b.group, b.time) for b in answer.blocks]
+            if not answer.next or answer.next == after:
+                return found
+            after = answer.next
+
+    async def invite(
+        self, group: int, user: int, *, client_id: str = ""
+    ) -> SendAccepted:
+        """
+        Invite a user to a group; whoever may add members may.
+
+        @raise WsmsgError: the server refused the request for good.
+        """
+        return await self._accepted(
+            checked(frames.Invite(client_id or _made_up(), user, group))
+        )
+
+    async def accept_invitation(
+        self, group: int, *, client_id: str = ""
+    ) -> SendAccepted:
+        """
+        Join a group to which this user is invited.
+
+        @raise WsmsgError: there is no open invitation.
+        """
+        frame = frames.AcceptInvitation(client_id or _made_up(), group)
+        return await self._accepted(checked(frame))
+
+    async def decline_invitation(
+        self, group: int, *, client_id: str = ""
+    ) -> SendAccepted:
+        """
+        Decline an invitation; nobody is told.
+
+        @raise WsmsgError: there is no open invitation.
+        """
+        frame = frames.DeclineInvitation(client_id or _made_up(), group)
+        return await self._accepted(checked(frame))
+
+    async def invitations(self) -> Sequence[InvitationState]:
+        """
+        Read all open invitations of the user.
+
+        @raise WsmsgError: the server refused, or the client is closed.
+        """
+        found: list[InvitationState] = []
+        after = ""
+        while True:
+            make = partial(frames.Invitations, after=after, limit=_PAGE)
+            answer = await self._ask(make)
+            if not isinstance(answer, frames.Invited):
+                raise Internal("the server sent an answer of another kind")
+            found += [
+                InvitationState(i.group, i.name, i.by, i.time, i.expires)
+                for i in answer.invitations
+            ]
+            if not answer.next or answer.next == after:
+                return found
+            after = answer.next
+
+    async def _block(
+        self, user: int, group: int, client_id: str, *, on: bool
+    ) -> SendAccepted:
+        frame = checked(frames.Block(client_id or _made_up(), user, group, on))
+        if not (frame.user or frame.group):
+            raise BadRequest("the user, or the group, is not above 0")
+        return await self._accepted(frame)
+
+
+def _made_up() -> str:
+    return uuid.uuid4().hex

@@ -41,8 +41,8 @@ unit: $(READY) ## run only the quick tests
 integration: $(READY) ## run only the tests with real daemons
 	$(BIN)/python tests/run.py integration
 
-typescript: $(READY) ## build and test the TypeScript client; needs Node 20
-	WSMSG_NODE=required $(BIN)/python tests/run.py typescript
+typescript: $(READY) ## build and test the TypeScript client; needs Node 20 and Chromium
+	WSMSG_NODE=required $(BIN)/python tests/run.py typescript browser
 
 soak: $(READY) ## put load with churn on both daemons for MINUTES (60); their memory must stay flat
 	WSMSG_SOAK=$(MINUTES) $(BIN)/python tests/run.py soak

@@ -78,6 +78,7 @@ SUITES = {
         ("integration", "conformance/daemons"), processes=2, limit_s=900
     ),
     "typescript": Suite(("typescript",), node=True),
+    "browser": Suite(("browser",), node=True),
     "soak": Suite(("soak",), limit_s=900 + 1.2 * _SOAK_S),
     "faults": Suite(("faults",), processes=2, limit_s=900 + _FAULTS_S),
     "stack-faults": Suite(("stack/faults",), limit_s=900 + _FAULTS_S, servers=True),
@@ -253,10 +254,11 @@ def run_suite(stage: str) -> Result:
         print(f"there are no tests for {stage}")
         return Result(failed=1)
     if suite.node:
-        built = Command([sys.executable, "-m", "tools.typescript"], 300, live=True)
+        tool = [sys.executable, "-m", "tools.typescript"]
+        built = Command([*tool, stage], 300, live=True)
         [(_, status)] = run_together([built])
         if status != 0:
-            # Status 5: there is no Node, and none is required.
+            # Status 5: Node or Chromium is missing, and neither is required.
             return Result(skipped=len(modules)) if status == 5 else Result(failed=1)
     if not suite.servers:
         return run_trials(stage, modules, {})

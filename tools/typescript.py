@@ -1,10 +1,12 @@
 """
 The TypeScript client: what its development needs, and its build::
 
-    python -m tools.typescript      install as far as missing, check types, build
+    python -m tools.typescript             install as far as missing, check types, build
+    python -m tools.typescript browser     the same, for tests in Chromium
 
-It needs Node 20 or later with npm, and a registry of npm packages.  Without Node it
-says so and exits with status 5, or with 1 if C{WSMSG_NODE} is C{required}.
+It needs Node 20 or later with npm, and a registry of npm packages.  Without Node, or
+without Chromium where that is asked for, it says so and exits with status 5, or with 1
+if C{WSMSG_NODE} is C{required}.
 """
 
 from __future__ import annotations
@@ -24,10 +26,12 @@ LEFT_OUT = 5
 _NODE = 20
 
 
-def missing() -> str:
+def missing(*, browser: bool) -> str:
     """
     Return what is missing on this machine; empty: nothing.
     """
+    if browser and shutil.which("chromium") is None:
+        return "there is no chromium"
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return f"there is no {'node' if node is None else 'npm'}"
@@ -79,8 +83,8 @@ def _status(*command: str) -> int:
     return done.returncode
 
 
-def main() -> int:
-    problem = missing()
+def main(arguments: list[str]) -> int:
+    problem = missing(browser="browser" in arguments)
     if problem:
         print(f"-- the TypeScript client is left out: {problem}")
         return 1 if os.environ.get("WSMSG_NODE") == "required" else LEFT_OUT
@@ -90,4 +94,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,3 @@
+"""
+The TypeScript client in Chromium, with real daemons.
+"""

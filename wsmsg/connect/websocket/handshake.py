@@ -5,6 +5,7 @@ The check of a handshake, and the answer to one that is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.logger import Logger
@@ -12,6 +13,7 @@ from twisted.logger import Logger
 from wsmsg.auth.identity import Identity, parse_user
 from wsmsg.connect.session.interface import Subprotocol
 from wsmsg.connect.websocket.autobahn import ConnectionDeny, deny
+from wsmsg.connect.websocket.usual_handshake import acceptance, usual_request
 from wsmsg.errors import ERRORS, WsmsgError, from_code
 from wsmsg.http.errors import handshake_conventions, raw_error
 from wsmsg.http.pages import check_form
@@ -71,15 +73,26 @@ def shake_hands(
         else:
             transport.write(refusal(head, status, reason, headers))
 
-    is_open = factory.handshakes.shake_hands(transport, head, check, refused)
-    return agreed[0] if is_open else None
+    usual = usual_request(head)
+    if usual is None:
+        is_open = factory.handshakes.shake_hands(transport, head, check, refused)
+        return agreed[0] if is_open else None
+    try:
+        subprotocol = check(usual)
+    except ConnectionDeny as e:
+        refused(e.code, e.reason, {})
+        return None
+    with suppress(AttributeError, OSError):  # Not on a UNIX socket.
+        transport.setTcpNoDelay(True)
+    factory.writes.write(transport, acceptance(usual, subprotocol))
+    return agreed[0]
 
 
 def agree(factory: WebSocketConnections, request: Any) -> Agreed:
     """
     Check origin, subprotocol and token.
 
-    @param request: Autobahn's C{ConnectionRequest}.
+    @param request: Autobahn's C{ConnectionRequest}, or a L{UsualRequest}.
     @raise ConnectionDeny: the handshake is refused.
     @raise WsmsgError: likewise.
     """

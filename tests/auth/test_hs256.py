@@ -18,7 +18,9 @@ from wsmsg.auth.hs256 import usual_claims
 
 _KEY = b"k" * 32
 _NAMES = st.sampled_from(["sub", "exp", "jti", "aud", "iss", "nbf", "kid", "crit"])
-_VALUES = st.sampled_from(["7", "a", "", 7, 1.5, None, [], ["a"], {}, True])
+_VALUES: st.SearchStrategy[Any] = st.sampled_from(
+    ["7", "a", "", 7, 1.5, None, [], ["a"], {}, True]
+)
 
 
 def part(value: object) -> str:
@@ -44,7 +46,8 @@ def by_pyjwt(token: str, audience: str, issuer: str) -> Any:
     """
     names = {"aud": audience, "iss": issuer}
     required = ["exp", "sub", *(name for name, wanted in names.items() if wanted)]
-    off = dict.fromkeys(["verify_exp", "verify_nbf", "verify_iat"], False)
+    options: Any = dict.fromkeys(["verify_exp", "verify_nbf", "verify_iat"], False)
+    options.update(require=required, verify_aud=bool(audience))
     try:
         return jwt.decode(
             token,
@@ -52,7 +55,7 @@ def by_pyjwt(token: str, audience: str, issuer: str) -> Any:
             algorithms=["HS256"],
             audience=audience or None,
             issuer=issuer or None,
-            options={**off, "require": required, "verify_aud": bool(audience)},
+            options=options,
         )
     except (jwt.PyJWTError, ValueError, TypeError):
         return None
@@ -78,7 +81,8 @@ class UsualTests(SynchronousTestCase):
         """
         token = jwt.encode({"sub": "1001", "exp": 2**40}, _KEY)
         self.assertIsNone(usual_claims(token, b"x" * 32))
-        for header in ({"alg": "none"}, {"alg": "HS512"}, {}, [], "HS256"):
+        headers: list[Any] = [{"alg": "none"}, {"alg": "HS512"}, {}, [], "HS256"]
+        for header in headers:
             one = signed(header, {"sub": "1001", "exp": 2**40})
             self.assertIsNone(usual_claims(one, _KEY))
         for at in range(len(token)):

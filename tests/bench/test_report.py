@@ -42,6 +42,14 @@ def idle(name: str, kib: int) -> LoadResult:
     return LoadResult(seconds=5.0, connections=1000, usage={name: used})
 
 
+def logins(**cpu_s: float) -> LoadResult:
+    """
+    Make the result of a thousand logins.
+    """
+    usage = {name: Usage(used) for name, used in cpu_s.items()}
+    return LoadResult(seconds=2.0, connections=1000, usage=usage)
+
+
 def echo(p99: float) -> LoadResult:
     """
     Make the result of an echo server's open loop.
@@ -69,7 +77,7 @@ class RatioTests(SynchronousTestCase):
         140 us for both daemons is 7 times a floor of 20 us; 12 KiB 1.2 times 10; a
         p99 of 30 ms twice what the echo server had before and after; 25 us of Connect
         for a delivery to a group 1.25 times an echo, and 2.5 times one of 10 us on a
-        busy connection.
+        busy connection; 1.5 ms a login three times what an echo connection costs.
         """
         made = report(
             floor=FLOOR,
@@ -80,6 +88,8 @@ class RatioTests(SynchronousTestCase):
             floor_one=msgspec.structs.replace(FLOOR, delivered=200_000),
             floor_before=echo(p99=10.0),
             floor_after=echo(p99=20.0),
+            floor_logins=logins(echo=0.5),
+            chat_logins=logins(connect=1.0, message=0.5),
             floor_idle=idle("echo", 10),
             chat_idle=idle("connect", 12),
         )
@@ -90,6 +100,8 @@ class RatioTests(SynchronousTestCase):
             (2.0, None),
             (1.25, 1.5),
             (2.5, None),
+            (1.5, 2.0),
+            (3.0, None),
             (1.2, 1.4),
         ]
         self.assertEqual(found, expected)
@@ -98,7 +110,7 @@ class RatioTests(SynchronousTestCase):
         """
         A measurement that was not made has no figure, and the table says so.
         """
-        self.assertEqual([line.value for line in ratios(report())], [None] * 6)
+        self.assertEqual([line.value for line in ratios(report())], [None] * 8)
         self.assertIn("not measured", as_text(report()))
 
     def test_stack(self) -> None:

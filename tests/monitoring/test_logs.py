@@ -14,7 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
-from twisted.logger import LogEvent, Logger, LogPublisher, capturedLogs
+from twisted.logger import (
+    LogEvent,
+    Logger,
+    LogLevel,
+    LogPublisher,
+    capturedLogs,
+    formatEventAsClassicLogText,
+)
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
@@ -141,6 +148,31 @@ class LogsTests(TestCase):
         self.assertRegex(
             self.out.getvalue(), r"^\d{4}-\d\d-\d\dT\S+ \[wsmsg\.trial#info\] ready\n$"
         )
+
+
+class QuickTests(TestCase):
+    """
+    Lines that are formatted without Twisted.
+    """
+
+    def test_as_twisted(self) -> None:
+        """
+        They are those of Twisted's classic format, with fields, attributes, calls,
+        levels and times of all kinds.
+        """
+        plain = {"log_format": "a {b} {c!r:>5} {d.real}", "b": 1, "c": "x", "d": 2}
+        for event in (
+            plain,
+            {**plain, "log_time": 1769860800.25, "log_namespace": "wsmsg.x"},
+            {**plain, "log_time": 1769860800.99, "log_level": LogLevel.warn},
+            {**plain, "log_time": 1769860801, "log_system": "-"},
+            {"log_format": "{b()} {c.upper()}", "b": dict, "c": "x", "log_time": 1.5},
+            {"log_format": "{{}} {b}", "b": "{c}", "log_time": 0.0},
+            {"log_format": "", "log_time": 1.0},
+            {"log_time": 1.0},
+        ):
+            wanted = formatEventAsClassicLogText(event) or ""
+            self.assertEqual(as_text(event), wanted)
 
 
 class TwistdTests(TestCase):

@@ -6,6 +6,7 @@ key_file        the file with the API keys
 scopes          what the bearer of an API key may do
 identity        the user that a token identifies, and the type of authenticators
 jwt             the authenticator: checks tokens by the keys of the settings
+hs256           the quick way for the usual token
 issuer          the keys of an issuer: fetched, kept, and fetched again
 key_set         the format of key sets
 fetch           fetches of a key set, from a URL or a file

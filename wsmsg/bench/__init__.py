@@ -12,7 +12,8 @@ The benchmark: load over real WebSockets, compared with the floor, a bare echo s
     processes  start and stop of the servers; their CPU and memory
     profiles   the daemons under cProfile
     report     the figures as a table, with the aims
-    scenarios  the measurements: floor, saturation, latency, group, idle
+    scenarios  the measurements: floor, saturation, latency, group, logins,
+               idle
     stack      Kafka, MongoDB and Redis for the measurements
     load       a package: the load generator
 

@@ -22,6 +22,8 @@ AIM_P99_MS = 25.0
 AIM_P99_STACK_MS = 50.0
 #: Memory of an idle connection to Connect, as a multiple of the echo server's.
 AIM_MEMORY = 1.4
+#: CPU milliseconds a login of Connect and Message together.
+AIM_LOGIN_MS = 2.0
 #: CPU of a delivery to a member of a group at Connect, as a multiple of an echo's.
 AIM_GROUP = 1.5
 
@@ -43,6 +45,8 @@ class Report(msgspec.Struct, kw_only=True):
         connections, just before L{latency}; C{floor_after}: just after.  The share of
         the machine in a p99 changes by the minute.
     @ivar group: one group; C{group_floor}: the echo server with as many connections.
+    @ivar floor_logins: the echo server while connections open, with a message each;
+        C{chat_logins}: Connect and Message at as many logins.
     @ivar chat_idle: Connect with idle connections.
     """
 
@@ -51,6 +55,7 @@ class Report(msgspec.Struct, kw_only=True):
     window: int
     idle: int
     members: int = 0
+    logins: int = 0
     servers: tuple[str, ...] = ()
     rate: float = 0.0
     floor: LoadResult | None = None
@@ -62,6 +67,8 @@ class Report(msgspec.Struct, kw_only=True):
     latency: LoadResult | None = None
     group: LoadResult | None = None
     group_floor: LoadResult | None = None
+    floor_logins: LoadResult | None = None
+    chat_logins: LoadResult | None = None
     chat_idle: LoadResult | None = None
 
 
@@ -90,6 +97,19 @@ def cpu_us(
     wanted = [name for name in result.usage if names is None or name in names]
     each = [result.cpu_us(name) for name in wanted]
     known = [one for one in each if one is not None]
+    return sum(known) if known else None
+
+
+def login_ms(
+    result: LoadResult | None, names: Collection[str] | None = None
+) -> float | None:
+    """
+    Return CPU milliseconds a connection of all measured processes, or of some.
+    """
+    if result is None:
+        return None
+    wanted = [name for name in result.usage if names is None or name in names]
+    known = [one for name in wanted if (one := result.login_ms(name)) is not None]
     return sum(known) if known else None
 
 
@@ -129,6 +149,8 @@ def figures(report: Report) -> Iterator[tuple[str, list[Figure]]]:
     if report.group is not None:
         heading = f"group: {report.members} connected members, {report.size} bytes"
         yield heading, [*_group(report.group), *_group_floor(report)]
+    if report.chat_logins is not None:
+        yield f"logins: {report.logins}, all at once", _logins(report)
     if report.chat_idle is not None:
         yield f"idle: {report.idle} connections to Connect", _idle(report.chat_idle)
     yield "compared with the floor", ratios(report)
@@ -143,6 +165,7 @@ def ratios(report: Report) -> list[Figure]:
     if report.servers:
         aim, aim_ms = AIM_CPU_STACK, AIM_P99_STACK_MS
     ours = ratio(cpu_us(report.saturation, _OURS), cpu_us(report.floor))
+    ours_ms = login_ms(report.chat_logins, _OURS)
     return [
         Figure("CPU a message, connect + message", ours, "x", aim),
         *_with_servers(report),
@@ -159,6 +182,12 @@ def ratios(report: Report) -> list[Figure]:
         Figure(
             "the same, compared with one connection's echo",
             ratio(cpu_us(report.group, ["connect"]), cpu_us(report.floor_one)),
+            "x",
+        ),
+        Figure("CPU a login, connect + message", ours_ms, "ms", AIM_LOGIN_MS),
+        Figure(
+            "the same, compared with an echo connection",
+            ratio(ours_ms, login_ms(report.floor_logins)),
             "x",
         ),
         Figure(
@@ -283,6 +312,19 @@ def _others(result: LoadResult) -> Figure:
     """
     cores = result.others_cpu_s / result.seconds if result.seconds else 0.0
     return Figure("busy with anything else", cores, "cores")
+
+
+def _logins(report: Report) -> list[Figure]:
+    result = report.chat_logins
+    assert result is not None
+    lines = [Figure("logins", result.connections / result.seconds, "/s")]
+    lines += [
+        Figure(f"CPU a login, {name}", result.login_ms(name), "ms")
+        for name in result.usage
+    ]
+    echo_ms = login_ms(report.floor_logins)
+    lines += [Figure("CPU of an echo connection", echo_ms, "ms"), _others(result)]
+    return lines + list(_odd(result))
 
 
 def _idle(result: LoadResult) -> list[Figure]:

@@ -9,6 +9,8 @@ The measurements in their order, each with its servers.
                 the echo server, for the p99 of the machine itself
     group       one group with all members connected, in a closed loop; before it the
                 echo server with as many connections
+    logins      many logins, all at once; before them as many connections to the echo
+                server, with a message each
     idle        memory of each idle connection
 
 Memory is read from servers that did nothing else before: a process reuses memory that
@@ -29,11 +31,13 @@ from wsmsg.bench.load.plan import LoadResult, Plan
 from wsmsg.bench.processes import Server, floor
 from wsmsg.bench.report import Report
 
-NAMES = ("floor", "saturation", "latency", "group", "idle")
+NAMES = ("floor", "saturation", "latency", "group", "logins", "idle")
 
 _IDLE_S = 5.0
 #: Messages in flight on the floor's one connection, and the seconds of the load.
 _ONE, _ONE_S = 50, 3.0
+#: More connections than this would wait in the kernel, and some until they are refused.
+_LOGINS_AT_ONCE = 1000
 #: The open loop runs at this share of the rate of saturation.
 _SHARE = 0.5
 
@@ -52,6 +56,7 @@ class Choice:
     @ivar rate: rate of the open loop; 0: half of saturation.
     @ivar idle: number of idle connections.
     @ivar members: members of the group, all connected.
+    @ivar logins: number of logins.
     @ivar servers: the servers that Message uses, by name; empty: files of its own.
     """
 
@@ -63,6 +68,7 @@ class Choice:
     rate: float = 0.0
     idle: int = 5000
     members: int = 1000
+    logins: int = 5000
     servers: tuple[str, ...] = ()
     connects_per_s: float = 1000.0
     first_user: int = 1_000_000_000
@@ -105,6 +111,8 @@ class Bench:
             self._messages()
         if "group" in only:
             self._group()
+        if "logins" in only:
+            self._logins()
         if "idle" in only:
             self._idle()
         choice = self._choice
@@ -114,6 +122,7 @@ class Bench:
             window=choice.window,
             idle=choice.idle,
             members=choice.members,
+            logins=choice.logins,
             servers=choice.servers,
             rate=round(self._rate, 1),
             **self._results,
@@ -182,6 +191,14 @@ class Bench:
                 server, "group", count=members, first_user=self._after_pairs * 2
             )
 
+    def _logins(self) -> None:
+        with floor() as server:
+            self._tell("floor: connections to the echo server, all at once")
+            self._results["floor_logins"] = self._load_logins(server, "login-echo")
+        with self._start() as server:
+            self._tell("logins: all at once")
+            self._results["chat_logins"] = self._load_logins(server, "login-chat")
+
     def _idle(self) -> None:
         with self._start() as server:
             self._tell("idle: connections to Connect")
@@ -219,6 +236,18 @@ class Bench:
                 plan,
                 count=self._choice.idle,
                 seconds=_IDLE_S,
+                first_user=self._choice.first_user + 4 * self._choice.pairs,
+            )
+        )
+
+    def _load_logins(self, server: Server, kind: str) -> LoadResult:
+        plan = self._plan(server, kind)
+        return run_load(
+            msgspec.structs.replace(
+                plan,
+                count=self._choice.logins,
+                connects_per_s=float(self._choice.logins),
+                at_once=_LOGINS_AT_ONCE,
                 first_user=self._choice.first_user + 4 * self._choice.pairs,
             )
         )

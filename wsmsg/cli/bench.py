@@ -115,6 +115,13 @@ def _address(
     help="Members of the group, all connected.",
 )
 @click.option(
+    "--logins",
+    type=click.IntRange(1, 50000),
+    default=5000,
+    show_default=True,
+    help="Logins, all at once.",
+)
+@click.option(
     "--rate",
     type=click.FloatRange(0, 200000),
     default=0.0,
@@ -178,7 +185,8 @@ def _address(
     is_flag=False,
     flag_value="both",
     type=click.Choice(["connect", "message", "both"]),
-    help="Run saturation (or --only latency) with the daemons under cProfile.",
+    help="Run saturation (or --only latency, --only logins) with the daemons under "
+    "cProfile.",
 )
 @click.option(
     "--json",
@@ -193,6 +201,7 @@ def bench(
     window: int,
     idle: int,
     members: int,
+    logins: int,
     rate: float,
     only: tuple[str, ...],
     stack: bool,
@@ -223,6 +232,7 @@ def bench(
     wsmsg bench --only latency --rate 2000        an open loop at a fixed rate
     wsmsg bench --profile connect                 a profile of Connect
     wsmsg bench --only group --members 1000       one group with all members connected
+    wsmsg bench --only logins                     5,000 logins at once
     wsmsg bench --stack                           on real servers that run already
     """
     if profile and url:
@@ -245,6 +255,7 @@ def bench(
         rate=rate,
         idle=idle,
         members=members,
+        logins=logins,
         servers=tuple(b.server for b in backends),
         connects_per_s=400.0 if url else 1000.0,
         first_user=first_user,
@@ -283,7 +294,7 @@ def _profiled(only: tuple[str, ...]) -> tuple[str, ...]:
     Run one load on one start of the daemons, each of which writes one profile when it
     ends.
     """
-    return ("latency",) if only == ("latency",) else ("saturation",)
+    return only if only in (("latency",), ("logins",)) else ("saturation",)
 
 
 def _running(

@@ -19,7 +19,6 @@ from wsmsg.bench.load.peers import ChatPeer, IdleEchoPeer, Peer
 from wsmsg.bench.load.plan import Plan
 
 _CONNECT_TIMEOUT_S = 30.0
-_CONNECTING_AT_ONCE = 50
 _HEADERS = {"User-Agent": "wsmsg-bench/1"}
 _CHAT_HEADERS = {**_HEADERS, "Sec-WebSocket-Protocol": "wsmsg.v1.protobuf"}
 
@@ -127,7 +126,7 @@ class Connections:
 
         @raise LoadFailed: a connection could not be opened.
         """
-        gate = asyncio.Semaphore(_CONNECTING_AT_ONCE)
+        gate = asyncio.Semaphore(self._plan.at_once)
         began = self._loop.time()
         done = 0
 

@@ -43,6 +43,8 @@ _LOOK_S = 0.05
 #: Memory counts as constant if it changes by less than this in a second.
 _STILL_BYTES = 65536
 _SETTLE_S = 10
+#: After the last login, a server writes its log and drops what it needs no more.
+_AFTER_S = 1.0
 
 
 class Load:
@@ -68,6 +70,8 @@ class Load:
         try:
             if self._plan.kind.startswith("idle"):
                 return await self._idle()
+            if self._plan.kind.startswith("login"):
+                return await self._logins()
             await self._connect_all()
             return await self._measure()
         finally:
@@ -255,9 +259,33 @@ class Load:
             other_frames=dict(connections.other_frames),
         )
 
+    async def _logins(self) -> LoadResult:
+        """
+        Open all connections, and measure until the servers have done what remains.
+        """
+        plan, connections = self._plan, self._connections
+        await self._stay(_WARM_CONNECTIONS)
+        connections.leave()
+        await asyncio.sleep(_AFTER_S)
+        recorder = Recorder(0.0, 0.0, plan.pids)
+        recorder.mark(self._loop.time())
+        await self._stay(plan.count)
+        opened_s = self._loop.time()
+        await asyncio.sleep(_AFTER_S)
+        recorder.mark(self._loop.time())
+        return LoadResult(
+            seconds=round(recorder.seconds - (self._loop.time() - opened_s), 3),
+            usage=recorder.usage(),
+            own_cpu_s=round(recorder.own_cpu_s, 3),
+            others_cpu_s=round(recorder.others_cpu_s, 3),
+            connections=len(connections.peers) - sum(connections.closed.values()),
+            closed=dict(connections.closed),
+            other_frames=dict(connections.other_frames),
+        )
+
     async def _stay(self, count: int) -> None:
         connections, first = self._connections, self._plan.first_user
-        kind = IdleEchoPeer if self._plan.kind == "idle-echo" else ChatPeer
+        kind = IdleEchoPeer if self._plan.kind.endswith("-echo") else ChatPeer
 
         async def one(user: int) -> None:
             await connections.open(connections.make(kind, user))

@@ -16,17 +16,21 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     One load.
 
     @ivar kind: C{echo} against the floor, C{chat} against Connect; C{group}: one group
-        there; C{idle-echo} and C{idle-chat}: idle connections.
+        there; C{idle-echo} and C{idle-chat}: idle connections; C{login-echo} and
+        C{login-chat}: connections that only open.
     @ivar count: pairs of a sender and a recipient, or connections, or members.
     @ivar window: a closed loop's messages in flight for each pair or group.
     @ivar rate: an open loop's messages a second, all pairs together; 0: closed loop.
+    @ivar at_once: how many connections may be opening.
     @ivar size: bytes of content.
     @ivar drain_s: time limit at the end for messages in flight.
     @ivar secret: HS256 key for the users' tokens; empty: C{debug_token} is used.
     @ivar pids: processes whose CPU and memory are read, by name.
     """
 
-    kind: Literal["echo", "chat", "group", "idle-echo", "idle-chat"]
+    kind: Literal[
+        "echo", "chat", "group", "idle-echo", "idle-chat", "login-echo", "login-chat"
+    ]
     host: str
     port: int
     path: str = "/"
@@ -43,6 +47,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str = ""
     first_user: int = 1_000_000_000
     connects_per_s: float = 1000.0
+    at_once: int = 50
     seed: int = 0
     pids: dict[str, int] = {}
 
@@ -106,6 +111,15 @@ class LoadResult(msgspec.Struct, kw_only=True):
     @property
     def per_second(self) -> float:
         return self.delivered / self.seconds if self.seconds else 0.0
+
+    def login_ms(self, name: str) -> float | None:
+        """
+        Return CPU milliseconds a connection of the process with this name.
+        """
+        used = self.usage.get(name)
+        if used is None or not self.connections:
+            return None
+        return used.cpu_s * 1e3 / self.connections
 
     def cpu_us(self, name: str) -> float | None:
         """

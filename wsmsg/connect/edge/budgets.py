@@ -8,6 +8,7 @@ quiet for so long that nothing is held against it; a quiet address costs nothing
 
 from __future__ import annotations
 
+from functools import lru_cache
 from socket import AF_INET6, inet_ntoa, inet_ntop, inet_pton
 
 #: The most addresses without connections that are remembered.  Beyond them the one that
@@ -21,8 +22,11 @@ def group_of(address: str) -> str:
     """
     Return what an address is counted as: an address of IPv4, a network of IPv6.
     """
-    if ":" not in address:
-        return address
+    return _network_of(address) if ":" in address else address
+
+
+@lru_cache(1024)
+def _network_of(address: str) -> str:
     try:
         packed = inet_pton(AF_INET6, address.partition("%")[0])
     except OSError:

@@ -1,5 +1,6 @@
 """
-The opening handshake, by Autobahn.
+The opening handshake, by Autobahn, where it is not the usual one
+(L{wsmsg.connect.websocket.usual_handshake}).
 
 An object of Autobahn's performs the handshake and is then forgotten: L{shake_hands} is
 one call, because the port hands over the whole head of the request

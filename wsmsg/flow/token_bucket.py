@@ -111,15 +111,14 @@ class Meter(TokenBucket):
 
         @return: the limit that it would pass, C{rate} or C{amount}; or empty.
         """
+        if limits.rate and not self.take(now, limits.rate, limits.burst):
+            return "rate"
         if limits.amount:
             if self._period != limits.period:
                 self._period = limits.period
                 self.used = 0
             if self.used + size > limits.amount:
                 return "amount"
-        if limits.rate and not self.take(now, limits.rate, limits.burst):
-            return "rate"
-        if limits.amount:
             if not self._unsaved:
                 limits.unsaved(self)
             self.used += size

@@ -26,6 +26,7 @@ const ERRORS = {
   not_found: 0,
   unsupported: 0,
   rate_limited: RETRY,
+  limit_reached: 0,
   overloaded: RETRY,
   unavailable: RETRY,
 } as const;

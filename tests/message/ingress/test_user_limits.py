@@ -240,6 +240,19 @@ class StoredBytesTests(UserLimitCase):
         (amount,) = self.store.usage.amounts.values()
         self.assertEqual(amount, OVERHEAD_BYTES + 2)
 
+    def test_twice_in_a_frame(self) -> None:
+        """
+        A message that comes twice at once is refused twice, and counts for the rate.
+        """
+        self.begin(stored_bytes_per_day=10, sends_per_s=1, sends_burst=3)
+        twice = [self.request("c1"), self.request("c1")]
+        self.ingress.accept(twice, self.replied)
+        self.assertEqual(self.refused(), {"c1": "limit_reached"})
+        self.assertEqual((self.replies, self.journal.appends), (2, []))
+        self.send("c2")
+        self.send("c3", conversation="u:1:3")
+        self.assertEqual(self.refused()["c3"], "rate_limited")
+
     def test_repeat_of_a_stored_message(self) -> None:
         """
         A repeat of a message that was stored long ago is answered as accepted, though

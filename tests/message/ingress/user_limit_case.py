@@ -58,21 +58,27 @@ class UserLimitCase(SynchronousTestCase):
             quotas=self.limits.quotas,
         )
         self.answers: dict[str, int | WsmsgError] = {}
+        self.replies = 0
 
     def send(self, client_id: str, sender: int = 1, **more: Any) -> None:
         """
         Have a user send something, to user 2 if it is not said otherwise, and the
         journal take it.
         """
-        request = SendRequest(
-            0, sender, client_id, "u:1:2", "hi", TEXT, by_user=True
-        )._replace(**more)
-        self.ingress.accept([request], self.replied)
+        self.ingress.accept([self.request(client_id, sender, **more)], self.replied)
         for _, done in self.journal.appends:
             if not done.called:
                 done.callback(None)
 
+    def request(self, client_id: str, sender: int = 1, **more: Any) -> SendRequest:
+        """
+        Return the request of a user.
+        """
+        request = SendRequest(0, sender, client_id, "u:1:2", "hi", TEXT, by_user=True)
+        return request._replace(**more)
+
     def replied(self, answers: Sequence[Answer]) -> None:
+        self.replies += len(answers)
         for request, answer in answers:
             self.answers[request.client_id] = answer
 

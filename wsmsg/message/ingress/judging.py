@@ -155,7 +155,9 @@ class Judging:
         self, requests: Sequence[SendRequest]
     ) -> list[int | WsmsgError | None]:
         refuse = self._refusals.refuse
-        over = [self._over.pop(_identity(r), None) for r in requests]
+        # Two of them may be the same request.
+        over = [self._over.get(_identity(r)) for r in requests]
+        self._over.clear()
         try:
             # Checked before the rules, which may miss what is stored after this.
             backlog = self._backlog.may_be_unstored()

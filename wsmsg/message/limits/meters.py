@@ -68,8 +68,8 @@ class UserMeters:
         """
         settings = self._limits.settings
         self.rate = float(settings.sends_per_s or self._rates.rate)
-        self.burst = float(settings.sends_burst or _BURSTS * self._rates.burst)
-        self.burst = max(self.burst, 1.0)
+        burst = settings.sends_burst or _BURSTS * self._rates.burst
+        self.burst = float(burst or _BURSTS * self.rate)
         self.amount = settings.stored_bytes_per_day
         self.on = bool(self.rate or self.amount)
 

@@ -45,5 +45,5 @@ class FaultTests(SynchronousTestCase):
         e = self.assertRaises(Unauthenticated, auth.authenticate, good, 1002)
         self.assertEqual(e.fault, "other_user")
         short = Authenticator(settings(max_lifetime_s=30.0), KEY)
-        e = self.assertRaises(Unauthenticated, short.authenticate, token())
+        e = self.assertRaises(Unauthenticated, short.authenticate, token(iat=now))
         self.assertEqual(e.fault, "lifetime")

@@ -71,3 +71,18 @@ class TokenTimesTests(SynchronousTestCase):
         self.assert_refused("not valid yet", iat=NOW_S + 1)
         self.check(leeway_s=10, nbf=NOW_S + 10, iat=NOW_S + 10)
         self.assert_refused("no exp", exp=None)
+
+    def test_rows_2_and_3_no_iat(self) -> None:
+        """
+        With a longest lifetime, a token has to say when it was issued: otherwise an old
+        one is accepted in its last hours, when its revocation has been forgotten.
+        """
+
+        def check(**claims: Any) -> TokenTimes:
+            return check_times({"exp": NOW_S + 60} | claims, NOW_S, 0.0, 3600.0)
+
+        e = self.assertRaises(Unauthenticated, check)
+        self.assertIn("the token has no iat", e.reason)
+        self.assertEqual(e.fault, "incomplete")
+        self.assertRaises(Unauthenticated, check, iat=NOW_S - 3541)
+        self.assertEqual(check(iat=NOW_S - 3540).issued_s, NOW_S - 3540)

@@ -75,4 +75,4 @@ class AskTests(SynchronousTestCase):
         An answer that is not a JSON object is not one of an admin listener.
         """
         for status, body in ((200, b"<html>"), (404, b"<html>"), (200, b"[]")):
-            self.assertIn("is not an admin listener", self.refused(status, body))
+            self.assertIn("is no listener of wsmsg", self.refused(status, body))

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from wsmsg.connect.edge.heartbeat import DEAD_TICK, TICKS, HeartbeatSweep
 from wsmsg.connect.upstream import stream, upstream
 from wsmsg.message.presence.interface import LEASE_S
+from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.notes import DEAD_BEATS, OFFLINE_S, in_clear, notes
 from wsmsg.settings.tokens import TokenSettings
@@ -149,6 +150,20 @@ class NotesTests(SynchronousTestCase):
         mongo = MessageSettings(store="mongodb://mongo/wsmsg")
         noted = list(notes(ConnectSettings(), mongo))
         self.assertTrue(noted[0].startswith("[message] store: mongo is dialled"))
+
+    def test_rows_2_and_3_forgotten_too_soon(self) -> None:
+        """
+        A longest lifetime that only Message has, or a shorter one than Connect's, is
+        noted: revoked tokens could log in again.
+        """
+        kept = HttpSettings(token=TokenSettings(max_lifetime_s=60))
+        message = MessageSettings(http=kept)
+        for longest_s, is_noted in ((0, True), (61, True), (60, False), (1, False)):
+            token = TokenSettings(max_lifetime_s=longest_s)
+            found = list(notes(ConnectSettings(token=token), message))
+            self.assertEqual(bool(found), is_noted)
+        connect = ConnectSettings(token=TokenSettings(max_lifetime_s=60))
+        self.assertEqual(list(notes(connect, MessageSettings())), [])
 
     def test_parties(self) -> None:
         """

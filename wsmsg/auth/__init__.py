@@ -11,6 +11,7 @@ issuer          the keys of an issuer: fetched, kept, and fetched again
 key_set         the format of key sets
 fetch           fetches of a key set, from a URL or a file
 fetched         the keys of an issuer, fetched once for a command
+private_key     a private key of an issuer, for commands that sign
 local_key       the key in the data directory, used if the settings name none
 times           the times in a token: its expiry, its beginning, its issue
 user_id_tokens  the tokens of a user service that names users in user_id

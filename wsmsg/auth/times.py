@@ -37,7 +37,9 @@ def check_times(
     @param max_lifetime_s: the longest time from its issue, and from now, to its expiry;
         0: any.
     @raise Unauthenticated: one of them is not a time, or says that the token is not
-        valid now.
+        valid now; or there is a longest lifetime and no C{iat}.  Without that, a token
+        could be older than its revocation, which is forgotten after the longest
+        lifetime.
     """
     expires_s = _time(claims, "exp")
     begins_s, issued_s = _time(claims, "nbf"), _time(claims, "iat")
@@ -47,7 +49,10 @@ def check_times(
         raise Unauthenticated("the token has expired", fault="expired")
     if max(begins_s or 0, issued_s or 0) > now_s + leeway_s:
         raise Unauthenticated("the token is not valid yet", fault="too_early")
-    lifetime_s = expires_s - min(now_s + leeway_s, issued_s or now_s + leeway_s)
+    if max_lifetime_s and issued_s is None:
+        reason = "the token has no iat, which a longest lifetime (max_lifetime_s) needs"
+        raise Unauthenticated(reason, fault="incomplete")
+    lifetime_s = expires_s - min(now_s + leeway_s, issued_s or 0.0)
     if 0 < max_lifetime_s < lifetime_s:
         raise Unauthenticated(
             f"the token lives for longer than {max_lifetime_s:g} s (max_lifetime_s)",

@@ -24,4 +24,5 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
     operator      a package: calls of an admin listener that need its key
     people        a package: wsmsg blocks
     token         a package: wsmsg token
+    users         a package: wsmsg users
 """

@@ -15,7 +15,12 @@ from typing import Any
 import click
 
 from wsmsg.cli.operator.ask import NoAnswer
-from wsmsg.cli.operator.listener import AdminListener, admin_listener, key_file_option
+from wsmsg.cli.operator.listener import (
+    AdminListener,
+    admin_listener,
+    ca_option,
+    key_file_option,
+)
 from wsmsg.cli.paths import config_option, fail, settings_of
 from wsmsg.cli.say import say
 from wsmsg.settings.values import MessageSettings
@@ -34,11 +39,12 @@ def _admin_option(command: Callable[..., None]) -> Any:
         message_admin: str | None,
         config: Path | None,
         key_file: Path | None,
+        ca: Path | None,
         **more: Any,
     ) -> None:
         try:
             settings = settings_of(MessageSettings, config)
-            found = admin_listener(settings, message_admin, key_file)
+            found = admin_listener(settings, message_admin, key_file, ca)
         except NoAnswer as error:
             fail(str(error))
         command(admin=found, **more)
@@ -48,6 +54,7 @@ def _admin_option(command: Callable[..., None]) -> Any:
         config_option("Message's settings file: look where it says."),
         click.option("--message-admin", help=admin),
         key_file_option,
+        ca_option,
     ):
         with_admin = option(with_admin)
     return with_admin

@@ -49,6 +49,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "wsmsg.cli.dead_letters:dead_letters",
         "List and replay records that could not be processed.",
     ),
+    "users": (
+        "wsmsg.cli.users.users:users",
+        "End the sessions of a user, and revoke tokens.",
+    ),
     "export": ("wsmsg.cli.export:export", "Export a store to a file."),
     "import": (
         "wsmsg.cli.import_:import_",

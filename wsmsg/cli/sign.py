@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import attrs
 import jwt
@@ -13,6 +14,7 @@ import jwt
 from wsmsg.auth.fetched import fetched_keys
 from wsmsg.auth.jwt import Authenticator, BadTokenSettings
 from wsmsg.auth.local_key import TokenKeyUnusable, local_key
+from wsmsg.auth.private_key import read_private_key
 from wsmsg.cli.paths import fail
 from wsmsg.errors import Unauthenticated
 from wsmsg.settings.public_key import key_algorithm
@@ -52,12 +54,15 @@ class TokenSigner:
     """
     Signs tokens that a Connect with these settings accepts.
 
-    @ivar private_key: the private half of C{public_key}, as PEM; empty: none.
+    @ivar private_key: the private half of C{public_key}, as PEM, or the private key of
+        an issuer (L{read_private_key}); empty: none.
+    @ivar kid: the id of that key in the issuer's key set; empty: as the key says.
     """
 
     settings: TokenSettings
     data_dir: Path
     private_key: str = ""
+    kid: str = ""
 
     def sign(self, user: int, expires_s: float, now_s: float) -> str:
         """
@@ -71,9 +76,10 @@ class TokenSigner:
             claims["iss"] = self.settings.issuer
         if self.settings.audience:
             claims["aud"] = self.settings.audience
-        algorithm, key = self._key()
+        algorithm, key, kid = self._key()
+        headers = {"kid": kid} if kid else None
         try:
-            token = jwt.encode(claims, key, algorithm=algorithm)
+            token = jwt.encode(claims, key, algorithm=algorithm, headers=headers)
         except (jwt.InvalidKeyError, ValueError, TypeError):
             fail(f"--key: this is no PEM private key for {algorithm}")
         try:
@@ -100,27 +106,43 @@ class TokenSigner:
         except ValueError as error:
             fail(f"connect.token.jwks: {error}")
 
-    def _key(self) -> tuple[str, str]:
+    def _key(self) -> tuple[str, Any, str]:
+        """
+        Return the algorithm, the key, and its id in a key set.
+        """
         settings = self.settings
         secret = settings.secret.get_secret_value()
-        if self.private_key and settings.public_key:
-            return key_algorithm(settings.public_key), self.private_key
         if self.private_key:
-            fail("--key: the settings name no connect.token.public_key")
+            return self._private_key()
         if settings.jwks and not (secret or settings.public_key):
             fail(
-                "the settings believe the keys of an issuer (connect.token.jwks): only "
-                "the issuer signs tokens"
+                "the settings believe the keys of an issuer (connect.token.jwks): name "
+                "a private key of the issuer with --key FILE"
             )
         if not (secret or settings.public_key):
-            return "HS256", key_of(self.data_dir)
+            return "HS256", key_of(self.data_dir), ""
         if not secret or "HS256" not in (settings.algorithms or ("HS256",)):
             algorithm = key_algorithm(settings.public_key)
             fail(
                 f"the settings believe tokens signed with {algorithm}; name the "
                 "private half of connect.token.public_key with --key FILE"
             )
-        return "HS256", secret
+        return "HS256", secret, ""
+
+    def _private_key(self) -> tuple[str, Any, str]:
+        settings = self.settings
+        if settings.jwks:
+            try:
+                found = read_private_key(self.private_key, self.kid)
+            except ValueError as error:
+                fail(f"--key: {error}")
+            return found.algorithm, found.key, found.kid
+        if not settings.public_key:
+            fail(
+                "--key: the settings name neither connect.token.public_key nor "
+                "connect.token.jwks"
+            )
+        return key_algorithm(settings.public_key), self.private_key, ""
 
 
 def _claims(user: int, expires_s: float, now_s: float) -> dict[str, str | int]:

@@ -43,6 +43,7 @@ def notes(connect: ConnectSettings, message: MessageSettings) -> Iterator[str]:
         ("[message] http.token", message.http.token, message.listen),
     ):
         yield from _parties(section, token, listen)
+    yield from _lifetimes(connect.token, message.http.token)
     grace_s = message.link_grace_s
     client_s = DEAD_BEATS * connect.heartbeat_s + grace_s
     if client_s > OFFLINE_S:
@@ -144,6 +145,19 @@ def _parties(section: str, token: TokenSettings, listen: str) -> Iterator[str]:
             f"{section}: {' and '.join(missing)} are not set, and {listen} is reachable"
             " from other machines: every token that this key signs, for whatever"
             " service, lets its bearer in"
+        )
+
+
+def _lifetimes(connect: TokenSettings, message: TokenSettings) -> Iterator[str]:
+    """
+    Find revocations that Message forgets while Connect accepts tokens they concern.
+    """
+    longest_s, kept_s = connect.max_lifetime_s, message.max_lifetime_s
+    if kept_s and not 0 < longest_s <= kept_s:
+        yield (
+            f"[message] http.token.max_lifetime_s = {kept_s:g} and [connect] "
+            f"token.max_lifetime_s = {longest_s:g}: Message forgets that tokens were "
+            "revoked before Connect refuses them as too old; set both to the same"
         )
 
 

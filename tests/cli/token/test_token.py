@@ -115,7 +115,7 @@ class SignTests(TokenCase):
         self.assertIn("token.secrets", told.output)
         self.configure(f'secret = "{_SECRET}"')
         told = self.token("1", "--key", str(self.config))
-        self.assertIn("name no connect.token.public_key", told.output)
+        self.assertIn("neither connect.token.public_key nor", told.output)
         told = self.token("1", "--key", str(self.folder / "none"))
         self.assertIn("No such file", told.output)
 
@@ -247,24 +247,25 @@ class IssuerTests(TokenCase):
     def test_check(self) -> None:
         """
         A token of the issuer is explained and accepted; one that names another key is
-        refused.  Only the issuer can sign.
+        refused.  Only a private key of the issuer signs.
         """
         keys = self.folder / "keys.json"
         keys.write_bytes(key_set(entry("EdDSA", "k1")))
         self.configure(f'jwks = "{keys}"\nmax_lifetime_s = 3600')
-        found = self.token("check", given=signed("EdDSA", "k1"))
+        now = int(time.time())
+        found = self.token("check", given=signed("EdDSA", "k1", iat=now))
         self.assertEqual(found.exit_code, 0, found.output)
         self.assertIn("kid is 'k1'", found.output)
-        now = int(time.time())
         for kid, claims, word in (
             ("k2", {}, "no key with the token's kid"),
             ("k1", {"iat": now - 9000}, "token.max_lifetime_s"),
+            ("k1", {}, "there is no iat, which token.max_lifetime_s needs"),
         ):
             found = self.token("check", given=signed("EdDSA", kid, **claims))
             self.assertEqual(found.exit_code, 1)
             self.assertIn(word, found.output)
         found = self.token("1001")
-        self.assertIn("only the issuer signs", found.output)
+        self.assertIn("name a private key of the issuer", found.output)
         keys.write_text("nonsense")
         found = self.token("check", given=signed("EdDSA", "k1"))
         self.assertIn("is not JSON", found.output)

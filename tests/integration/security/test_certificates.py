@@ -17,7 +17,7 @@ from tests.integration.security.test_tls import TlsTestCase
 from tests.proxies import Proxy
 
 DAY_S = 86400.0
-#: Until a certificate of these tests expires; both daemons are up well before.
+#: Until a certificate expires that Message takes into use at a reload.
 SOON_S = 15.0
 
 
@@ -36,8 +36,10 @@ class ExpiryTests(TlsTestCase):
         proxy = await Proxy.open(message.port("rpc_listen"))
         self.at_end(proxy.close)
         self.installation.ports["upstream"] = proxy.port
-        self.secure_short()
+        self.secure_rpc()
         await self.start_both()
+        self.authority.issue("rpc", days=SOON_S / DAY_S, since_days=1)
+        await self.reload(message)
         await message.until_logged("alarm certificate_expires: tls.rpc_listen.cert")
         await message.until_logged("alarm certificate_expired: tls.rpc_listen.cert")
         _, told = await message.get("/readyz")
@@ -50,16 +52,16 @@ class ExpiryTests(TlsTestCase):
         status, told = await connect.get("/readyz")
         self.assertEqual(status, 503)
         self.assertIn("has expired", told["dependencies"][0]["last_error"])
-        self.authority.issue("short")
+        self.authority.issue("rpc")
         await self.reload(message)
         await message.until_logged("alarm certificate_expired is over")
         await connect.ready()
         _, told = await message.get("/readyz")
         self.assertFalse(told["degraded"])
 
-    def secure_short(self) -> None:
+    def secure_rpc(self) -> None:
         self.authority = Authority(self.installation.folder)
-        cert, key = self.authority.issue("short", days=SOON_S / DAY_S, since_days=1)
+        cert, key = self.authority.issue("rpc")
         message, connect = self.installation.message, self.installation.connect
         message.extra["tls.rpc_listen.cert"] = cert
         message.extra["tls.rpc_listen.key"] = key

@@ -1,5 +1,5 @@
 """
-Client of a daemon's admin listener.
+Client of the HTTP listeners of a daemon.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import urllib.request
 from typing import Any
 
 _TIMEOUT_S = 3.0
-#: A POST may make the daemon write to its backends.
+#: A change may make the daemon write to its backends.
 _POST_TIMEOUT_S = 15.0
 
 
 class NoAnswer(Exception):
     """
-    The admin listener did not answer, or its answer is not valid; the text has the URL
-    and the reason.
+    The listener did not answer, or its answer is not valid; the text has the URL and
+    the reason.
 
     @ivar status: the HTTP status of the answer; 0: there is none.
     """
@@ -43,7 +43,13 @@ class OneCertificate(ssl.SSLContext):
 
 
 def ask(
-    url: str, body: object | None = None, *, certificate: str = "", key: str = ""
+    url: str,
+    body: object | None = None,
+    *,
+    certificate: str = "",
+    key: str = "",
+    ca: str = "",
+    method: str | None = None,
 ) -> dict[str, Any]:
     """
     Send a GET, or a POST of C{body}, and return the JSON object of the answer.  A
@@ -51,19 +57,22 @@ def ask(
 
     @param certificate: the PEM file of the listener's own certificate: nothing else is
         trusted; empty: a C{https} URL needs a certificate that this machine trusts.
-    @param key: the key of operators, which most calls need; empty: none.
+    @param key: the caller's key; empty: none.
+    @param ca: a PEM file with the authorities to trust; empty: those of the machine.
+    @param method: L{None}: POST with a body, else GET.
     @raise NoAnswer: there is no valid answer.
     """
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data)
+    request = urllib.request.Request(url, data, method=method)
     if key:
         request.add_header("Authorization", f"Bearer {key}")
     timeout_s = _TIMEOUT_S
     if data is not None:
         request.add_header("Content-Type", "application/json")
+    if request.get_method() != "GET":
         timeout_s = _POST_TIMEOUT_S
     try:
-        with _opener(certificate).open(request, timeout=timeout_s) as answer:
+        with _opener(certificate, ca).open(request, timeout=timeout_s) as answer:
             return _object(url, answer.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -80,7 +89,7 @@ def ask(
         raise NoAnswer(f"{url}: {error}") from None
 
 
-def _opener(certificate: str) -> urllib.request.OpenerDirector:
+def _opener(certificate: str, ca: str) -> urllib.request.OpenerDirector:
     """
     Return what connects to a daemon directly: it ignores proxies in the environment.
     """
@@ -88,6 +97,9 @@ def _opener(certificate: str) -> urllib.request.OpenerDirector:
     if certificate:
         trust = OneCertificate(certificate)
         handlers.append(urllib.request.HTTPSHandler(context=trust))
+    elif ca:
+        context = ssl.create_default_context(cafile=ca)
+        handlers.append(urllib.request.HTTPSHandler(context=context))
     return urllib.request.build_opener(*handlers)
 
 
@@ -98,6 +110,6 @@ def _object(url: str, data: bytes) -> dict[str, Any]:
         document = None
     if not isinstance(document, dict):
         raise NoAnswer(
-            f"{url} is not an admin listener: its answer is not a JSON object"
+            f"{url} is no listener of wsmsg: its answer is not a JSON object"
         )
     return document

@@ -47,6 +47,17 @@ def key_file_option(command: Any) -> Any:
     )(command)
 
 
+def ca_option(command: Any) -> Any:
+    """
+    The option C{--ca}.
+    """
+    return click.option(
+        "--ca",
+        type=click.Path(exists=True, path_type=Path, dir_okay=False),
+        help="A PEM file with the authorities of a https: URL.",
+    )(command)
+
+
 @attrs.frozen
 class AdminListener:
     """
@@ -56,6 +67,7 @@ class AdminListener:
     @ivar key_file: the file with the key; L{None}: one of C{places}.
     @ivar places: data directories that may have the key.
     @ivar net: as for L{listening}.
+    @ivar ca: as for L{ask}.
     """
 
     url: str
@@ -63,6 +75,7 @@ class AdminListener:
     key_file: Path | None = None
     places: tuple[Path, ...] = ()
     net: Path = Path("/proc/net")
+    ca: str = ""
 
     def ask(self, path: str, body: object | None = None) -> dict[str, Any]:
         """
@@ -71,8 +84,9 @@ class AdminListener:
         @raise NoAnswer: there is no valid answer; the text says what to do.
         """
         key, found = self._key()
+        trust = {"certificate": self.certificate, "ca": self.ca}
         try:
-            return ask(self.url + path, body, certificate=self.certificate, key=key)
+            return ask(self.url + path, body, key=key, **trust)
         except NoAnswer as e:
             if e.status != 401:
                 raise
@@ -127,17 +141,22 @@ def admin_listener(
     settings: ConnectSettings | MessageSettings,
     admin: str | None = None,
     key_file: Path | None = None,
+    ca: Path | None = None,
 ) -> AdminListener:
     """
     Return the admin listener of a daemon.
 
     @param admin: its URL; L{None}: as the settings say.
+    @param ca: the authorities of its certificate; L{None}: the certificate is the one
+        in the settings, or of an authority of this machine.
     @raise NoAnswer: it has none.
     """
-    certificate = "" if admin else settings.tls.admin_listen.cert
+    certificate = "" if admin or ca else settings.tls.admin_listen.cert
     url = (admin or admin_url(settings)).rstrip("/")
     places = dict.fromkeys((resolve_data_dir(settings), *_STATES))
-    return AdminListener(url, certificate, key_file, tuple(places))
+    return AdminListener(
+        url, certificate, key_file, tuple(places), ca="" if ca is None else str(ca)
+    )
 
 
 def admin_url(settings: ConnectSettings | MessageSettings) -> str:
@@ -149,8 +168,23 @@ def admin_url(settings: ConnectSettings | MessageSettings) -> str:
     if not settings.admin_listen:
         name = table_of(type(settings))
         raise NoAnswer(f"nobody to ask, as {name}.admin_listen is empty")
-    address = parse_address(settings.admin_listen)
+    is_tls = bool(settings.tls.admin_listen.cert)
+    return _url(settings.admin_listen, is_tls=is_tls)
+
+
+def http_url(settings: MessageSettings) -> str:
+    """
+    Return the URL of Message's HTTP API.
+
+    @raise NoAnswer: it has none.
+    """
+    if not settings.listen:
+        raise NoAnswer("nobody to ask, as message.listen is empty")
+    return _url(settings.listen, is_tls=bool(settings.tls.listen.cert))
+
+
+def _url(listen: str, *, is_tls: bool) -> str:
+    address = parse_address(listen)
     # A listener on all addresses is asked on this machine.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)
-    scheme = "https" if settings.tls.admin_listen.cert else "http"
-    return f"{scheme}://{address._replace(host=host)}"
+    return f"{'https' if is_tls else 'http'}://{address._replace(host=host)}"

@@ -151,6 +151,9 @@ def _times(
 
 def _lifetime(claims: Mapping[str, Any], most_s: float) -> Iterator[TokenCheck]:
     issued, expires = claims.get("iat"), claims.get("exp")
+    if most_s and issued is None:
+        text = "there is no iat, which token.max_lifetime_s needs"
+        yield TokenCheck("wrong", "lifetime", text)
     if not most_s or not isinstance(issued, int) or not isinstance(expires, int):
         return
     text = f"{expires - issued} s; at most {most_s:g} s (token.max_lifetime_s)"

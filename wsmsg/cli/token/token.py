@@ -53,8 +53,10 @@ class TokenCommand(click.Command):
     "--key",
     "key_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File with the private half of connect.token.public_key, as PEM.",
+    help="File with the private half of connect.token.public_key, as PEM, or with a "
+    "private key of connect.token.jwks, as JWK or PEM.",
 )
+@click.option("--kid", default="", help="The id of that key in the issuer's key set.")
 @data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def token(
@@ -63,6 +65,7 @@ def token(
     expires: float,
     config: Path | None,
     key_file: Path | None,
+    kid: str,
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
@@ -79,6 +82,7 @@ def token(
       wsmsg token 1001
       wsmsg token --user 1001 --expires 12h
       wsmsg token --config /etc/wsmsg/wsmsg.toml 1001
+      wsmsg token --config /etc/wsmsg/wsmsg.toml --key issuer.jwk 1001
       wsmsg token 1001 | wsmsg token check
       curl -H "Authorization: Bearer $(wsmsg token 1001)" ...
     """
@@ -88,7 +92,7 @@ def token(
     assert who is not None
     private_key = _read(key_file) if key_file else ""
     settings = settings_of(ConnectSettings, config, data_dir)
-    signer = TokenSigner(settings.token, resolve_data_dir(settings), private_key)
+    signer = TokenSigner(settings.token, resolve_data_dir(settings), private_key, kid)
     now_s = time.time()
     text = signer.sign(who, expires, now_s)
     if as_json:

@@ -184,10 +184,15 @@ class ConnectNode:
         """
         return {
             "connections": self.admission.connections,
+            **self._sole_address(),
             "users": len(self.registry.users()),
             "upstream": self.upstream.stats(),
             **self.plugins.status(),
         }
+
+    def _sole_address(self) -> dict[str, object]:
+        sole = self.admission.sole_address
+        return {"sole_address": sole} if sole else {}
 
     def register_metrics(self, metrics: Metrics) -> None:
         """

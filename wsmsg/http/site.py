@@ -87,7 +87,8 @@ class BoundedRequest(_server.Request):  # type: ignore[misc]
         if self.channel.ended:
             return
         self.channel.request_arrived()
-        self.channel.in_turn(lambda: self._in_turn(command, path, version))
+        forwarded = self.requestHeaders.getRawHeaders(b"x-forwarded-for", [])
+        self.channel.in_turn(forwarded, lambda: self._in_turn(command, path, version))
 
     def _in_turn(self, command: bytes, path: bytes, version: bytes) -> None:
         # twisted.web parses no form: it would add fields to the arguments.
@@ -188,14 +189,17 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
         self._answering = True
         self._cancel()
 
-    def in_turn(self, go_on: Callable[[], None]) -> None:
+    def in_turn(self, forwarded: Sequence[bytes], go_on: Callable[[], None]) -> None:
         """
         Go on with a request that has arrived, when the rate of its address allows.
+
+        @param forwarded: the values of its C{X-Forwarded-For}.
         """
         site = self.site
         wait_s = 0.0
         if site.rates is not None:
-            wait_s = site.rates.wait_s(self.address, site.clock.seconds())
+            now_s = site.clock.seconds()
+            wait_s = site.rates.wait_s(self.address, now_s, forwarded)
         if wait_s is None:
             reason = "there are too many requests from your address"
             self.end_with(RateLimited(reason, 1000))

@@ -106,6 +106,19 @@ class DoctorTests(SynchronousTestCase):
         self.assertEqual(found.level, "problem")
         self.assertIn("twistd -n message", found.remedy)
 
+    def test_row_9_one_address(self) -> None:
+        """
+        Clients that all come from one address are a warning: a proxy is not listed.
+        """
+        told: dict[str, Any] = {"connect": {"connections": 30}}
+        self.assertEqual([*checks.addresses(CONNECT, lambda _: told)], [])
+        told["connect"]["sole_address"] = "10.0.0.5"
+        (found,) = checks.addresses(CONNECT, lambda _: told)
+        self.assertEqual(found.level, "warning")
+        self.assertIn("all 30 connections come from 10.0.0.5", found.text)
+        self.assertIn('connect.proxies = ["10.0.0.5"]', found.remedy)
+        self.assertEqual([*checks.addresses(CONNECT, nobody)], [])
+
     def test_alarm(self) -> None:
         """
         An alarm of a daemon is a warning, with its reason.

@@ -161,6 +161,7 @@ def examine(daemons: Sequence[DaemonPlace]) -> list[Finding]:
     findings += clock(time.time())
     for place in daemons:
         findings += daemon(place, ask)
+        findings += addresses(place, ask)
     for place in daemons:
         findings += ports(place, ask)
     return findings
@@ -310,6 +311,20 @@ def daemon(place: DaemonPlace, ask: Ask) -> list[Finding]:
     elif not found:
         found.append(Finding("problem", name, f"not ready: {document.get('reason')}"))
     return found
+
+
+def addresses(place: DaemonPlace, ask: Ask) -> Iterator[Finding]:
+    """
+    Check that the clients of a Connect do not share one address.
+    """
+    try:
+        told = place.ask("/status", ask).get(place.name) or {}
+    except NoAnswer:
+        return  # Somebody else's Connect may keep its status to itself.
+    if sole := told.get("sole_address"):
+        text = f"all {told['connections']} connections come from {sole}"
+        remedy = f'if that is a proxy, list it: connect.proxies = ["{sole}"]'
+        yield Finding("warning", place.name, text, remedy)
 
 
 def _remedy(dependency: str, cause: str) -> str:

@@ -19,6 +19,8 @@ from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import LimitSettings
 
 _WARN_S = 10.0
+#: So many connections of one address alone may be those of a proxy.
+SEVERAL = 20
 #: A refused login costs its address as much as this many handshakes.
 FAILURE = 10.0
 #: An address has at least so many handshakes a second.
@@ -177,6 +179,24 @@ class Admission:
                 self.refusals.note(address, "unavailable", reason)
             case _:
                 self._failed(address, "bad_request", reason)
+
+    def counted_as(self, peer: str, forwarded: Sequence[bytes]) -> str | None:
+        """
+        Return what a request of HTTP is counted as (L{RequestRates}): one connection of
+        a proxy serves many clients.
+        """
+        client = self.proxies.behind(peer, forwarded)
+        return None if self.proxies.trust(client) else group_of(client)
+
+    @property
+    def sole_address(self) -> str:
+        """
+        The address of all connections, if there are some and it is no listed proxy:
+        perhaps a proxy that should be listed.
+        """
+        sole = self._budgets.sole
+        several = self.connections >= SEVERAL
+        return sole if several and not self.proxies.trust(sole) else ""
 
     def sweep(self) -> None:
         """

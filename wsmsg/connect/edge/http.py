@@ -264,7 +264,7 @@ def edge_site(
         lambda: _LIMITS,
         name="HTTP on the public port",
         idle_s=IDLE_S,
-        rates=RequestRates(lambda: access.requests_per_s),
+        rates=RequestRates(lambda: access.requests_per_s, admission.counted_as),
         on_closed=lambda channel: admission.release(channel.address),
     )
 

@@ -111,13 +111,13 @@ class DoctorTests(SynchronousTestCase):
         Clients that all come from one address are a warning: a proxy is not listed.
         """
         told: dict[str, Any] = {"connect": {"connections": 30}}
-        self.assertEqual([*checks.addresses(CONNECT, lambda _: told)], [])
+        self.assertEqual([*checks.addresses(CONNECT, lambda: told)], [])
         told["connect"]["sole_address"] = "10.0.0.5"
-        (found,) = checks.addresses(CONNECT, lambda _: told)
+        (found,) = checks.addresses(CONNECT, lambda: told)
         self.assertEqual(found.level, "warning")
         self.assertIn("all 30 connections come from 10.0.0.5", found.text)
         self.assertIn('connect.proxies = ["10.0.0.5"]', found.remedy)
-        self.assertEqual([*checks.addresses(CONNECT, nobody)], [])
+        self.assertEqual([*checks.addresses(CONNECT, partial(nobody, "/status"))], [])
 
     def test_alarm(self) -> None:
         """

@@ -239,9 +239,32 @@ class CommandTests(TlsTestCase):
         )
         self.assertRegex(made, r"^\d+\n$")
 
-    async def run_command(self, *arguments: str) -> str:
+    @with_daemons
+    async def test_row_6_dead_letters(self) -> None:
         """
-        Run C{wsmsg}, which has to succeed.
+        C{wsmsg dead-letters} trusts the authorities that C{--ca} names, and refuses a
+        certificate of others.
+        """
+        await self.started()
+        port = self.installation.message.port("admin_listen")
+        key = str(self.installation.folder / "data" / "admin.key")
+        url = f"https://127.0.0.1:{port}"
+        told = await self.run_command(
+            *("dead-letters", "list", "--message-admin", url, "--key-file", key),
+            *("--ca", self.authority.path),
+        )
+        self.assertEqual(told, "There are no dead letters.\n")
+        other = Authority(self.installation.folder, "other")
+        told = await self.run_command(
+            *("dead-letters", "list", "--message-admin", url, "--key-file", key),
+            *("--ca", other.path),
+            status=1,
+        )
+        self.assertIn("CERTIFICATE_VERIFY_FAILED", told)
+
+    async def run_command(self, *arguments: str, status: int = 0) -> str:
+        """
+        Run C{wsmsg}, which has to end with this status.
 
         @return: its output.
         """
@@ -252,7 +275,7 @@ class CommandTests(TlsTestCase):
             env=dict(os.environ),
         )
         out, _ = await process.communicate()
-        self.assertEqual(process.returncode, 0, out.decode())
+        self.assertEqual(process.returncode, status, out.decode())
         return out.decode()
 
 

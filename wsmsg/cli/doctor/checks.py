@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ import attrs
 
 from wsmsg.cli.operator.ask import NoAnswer, ask
 from wsmsg.cli.operator.ask import ask as ask_admin
-from wsmsg.cli.operator.listener import admin_url
+from wsmsg.cli.operator.listener import admin_listener, admin_url
 from wsmsg.dependency.cause import Cause
 from wsmsg.settings.sources import resolve_data_dir, table_of
 from wsmsg.settings.urls.address import parse_address
@@ -161,7 +162,7 @@ def examine(daemons: Sequence[DaemonPlace]) -> list[Finding]:
     findings += clock(time.time())
     for place in daemons:
         findings += daemon(place, ask)
-        findings += addresses(place, ask)
+        findings += addresses(place, partial(_status, place))
     for place in daemons:
         findings += ports(place, ask)
     return findings
@@ -313,12 +314,18 @@ def daemon(place: DaemonPlace, ask: Ask) -> list[Finding]:
     return found
 
 
-def addresses(place: DaemonPlace, ask: Ask) -> Iterator[Finding]:
+def _status(place: DaemonPlace) -> dict[str, Any]:
+    return admin_listener(place.settings, place.admin).ask("/status")
+
+
+def addresses(
+    place: DaemonPlace, status: Callable[[], dict[str, Any]]
+) -> Iterator[Finding]:
     """
     Check that the clients of a Connect do not share one address.
     """
     try:
-        told = place.ask("/status", ask).get(place.name) or {}
+        told = status().get(place.name) or {}
     except NoAnswer:
         return  # Somebody else's Connect may keep its status to itself.
     if sole := told.get("sole_address"):

@@ -273,6 +273,18 @@ class SiteTests(NotesCase):
         self.clock.advance(1)
         self.assertTrue(wire.aborted)
 
+    def test_two_hosts(self) -> None:
+        """
+        A request with two Hosts is refused (RFC 9112, section 3.2): nobody can tell
+        which one the sender means.
+        """
+        protocol, wire = self.connect()
+        protocol.dataReceived(
+            b"GET /api/v1/ping HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
+        )
+        self.assertTrue(wire.value().startswith(b"HTTP/1.1 400 "), wire.value())
+        self.assertEqual(wire.value().count(b"HTTP/1.1"), 1)
+
     def test_rate(self) -> None:
         """
         Requests of one address above the rate wait, in their order, and do not hold up

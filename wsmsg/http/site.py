@@ -17,7 +17,14 @@ from twisted.python.failure import Failure
 from twisted.web import http, server
 from twisted.web.resource import IResource
 
-from wsmsg.errors import RateLimited, Stale, TooLarge, Unavailable, WsmsgError
+from wsmsg.errors import (
+    BadRequest,
+    RateLimited,
+    Stale,
+    TooLarge,
+    Unavailable,
+    WsmsgError,
+)
 from wsmsg.http.bodies import Bodies
 from wsmsg.http.errors import raw_error
 from wsmsg.http.rates import RequestRates
@@ -87,6 +94,9 @@ class BoundedRequest(_server.Request):  # type: ignore[misc]
         if self.channel.ended:
             return
         self.channel.request_arrived()
+        if len(self.requestHeaders.getRawHeaders(b"host", [])) > 1:
+            self.channel.end_with(BadRequest("there is more than one Host"))
+            return
         forwarded = self.requestHeaders.getRawHeaders(b"x-forwarded-for", [])
         self.channel.in_turn(forwarded, lambda: self._in_turn(command, path, version))
 
@@ -192,14 +202,10 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
     def in_turn(self, forwarded: Sequence[bytes], go_on: Callable[[], None]) -> None:
         """
         Go on with a request that has arrived, when the rate of its address allows.
-
-        @param forwarded: the values of its C{X-Forwarded-For}.
         """
-        site = self.site
-        wait_s = 0.0
-        if site.rates is not None:
-            now_s = site.clock.seconds()
-            wait_s = site.rates.wait_s(self.address, now_s, forwarded)
+        site, rates = self.site, self.site.rates
+        now_s = site.clock.seconds()
+        wait_s = 0.0 if rates is None else rates.wait_s(self.address, now_s, forwarded)
         if wait_s is None:
             reason = "there are too many requests from your address"
             self.end_with(RateLimited(reason, 1000))

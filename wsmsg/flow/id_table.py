@@ -6,7 +6,7 @@ dict of such ids takes 62 to 108 bytes an entry, half of it for the int objects 
 keys.  The table has no objects for entries: it keeps them in two parallel arrays, cut
 into blocks so that an insertion moves at most 6 KiB (a B+ tree of two levels)::
 
-    first ids      1001        1530        2000         by block
+    first ids      1001        1530        2000         by block, as objects
     first numbers     0           7           0
     ids            1001 1001 ..   1530 ..     2000 ..
     numbers           0    4 ..      7 ..        0 ..
@@ -195,8 +195,8 @@ class IdTable:
         starts = range(0, len(ids), _JOINED)
         self._ids = [ids[at : at + _JOINED] for at in starts]
         self._numbers = [array("I", bytes(4 * len(block))) for block in self._ids]
-        self._first_ids = array("q", (block[0] for block in self._ids))
-        self._first_numbers = array("I", bytes(4 * len(self._ids)))
+        self._first_ids = [block[0] for block in self._ids]
+        self._first_numbers = [0] * len(self._ids)
         self._count = len(ids)
 
     def _find(self, id: int, number: int) -> tuple[int, int]:
@@ -210,8 +210,8 @@ class IdTable:
             return 0, 0
         if first_ids[block] == id and self._first_numbers[block] > number:
             same = bisect_left(first_ids, id, 0, block)
-            numbers = self._first_numbers
-            block = max(0, bisect_right(numbers, number, same, block) - 1)
+            firsts = self._first_numbers
+            block = max(0, bisect_right(firsts, number, same, block) - 1)
         ids, numbers = self._ids[block], self._numbers[block]
         at = bisect_left(ids, id)
         if at < len(ids) and numbers[at] < number and ids[at] == id:
@@ -275,8 +275,8 @@ class IdTable:
         self._first_numbers.insert(block, numbers[0])
 
     def _delete_block(self, block: int) -> None:
-        for column in (self._ids, self._numbers, self._first_ids, self._first_numbers):
-            del column[block]
+        del self._ids[block], self._numbers[block]
+        del self._first_ids[block], self._first_numbers[block]
 
     def _join(self, block: int) -> None:
         """

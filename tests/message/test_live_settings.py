@@ -90,6 +90,18 @@ def quota(value: Any, name: str) -> LiveKey:
     )
 
 
+def contact(value: Any, name: str, module: str = "hook") -> LiveKey:
+    """
+    A key of the rule about whom users may begin to reach.
+    """
+    return read(
+        value,
+        lambda t: t.core.ingress._contacts._settings,
+        name,
+        f"wsmsg.message.consent.{module}",
+    )
+
+
 class MessageSettingsTests(live_settings.LiveSettingsCase):
     """
     Message with embedded backends.
@@ -124,6 +136,24 @@ class MessageSettingsTests(live_settings.LiveSettingsCase):
         "limits.strangers_per_h": quota(9, "strangers_per_h"),
         "limits.groups_owned": quota(9, "groups_owned"),
         "limits.groups_joined": quota(9, "groups_joined"),
+        "consent.contact": contact("shared", "contact", "contacts"),
+        "consent.hook_url": contact("http://new.example", "hook_url"),
+        "consent.hook_secret": used(
+            "new",
+            lambda t: t.core.ingress._contacts._settings.hook_secret.get_secret_value(),
+        ),
+        "consent.hook_timeout_s": contact(1.0, "hook_timeout_s"),
+        "consent.hook_fail": contact("open", "hook_fail", "contacts"),
+        "consent.groups": used("invite", lambda t: t.core.ingress.rules.consent.groups),
+        "consent.blocks": used(9, lambda t: t.core.ingress.rules.consent.blocks),
+        "consent.invitations": used(
+            9, lambda t: t.core.ingress.rules.consent.invitations
+        ),
+        "consent.invitation_s": used(
+            9.0,
+            lambda t: t.core.ingress.rules.consent.invitation_s,
+            lambda t: t.node.queries._consent._settings.invitation_s,
+        ),
         "peer.proof": used("none", lambda t: proof(t.node.peers)),
         "peer.secrets": used(["s" * 32], lambda t: secrets(t.node.peers)),
         "legacy.callers": used(["10.0.0.0/8"], lambda t: list(t.node.peers._callers)),

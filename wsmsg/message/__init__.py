@@ -16,6 +16,7 @@ The packages::
 
     ingress   from a send to a durable record
     journal   the durable log: IJournal; sqlite, kafka
+    consent   whom users may begin to reach: contacts, and the operator's hook
     delivery  from a record to a numbered, stored and pushed message; commits
     store     messages, groups, read marks: IMessageStore; sqlite, mongo
     limits    how much users may send, store, begin and join

@@ -10,6 +10,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.message.backends import store_backend
 from wsmsg.message.cluster.interface import IMessageIds
+from wsmsg.message.consent.contacts import Contacts
+from wsmsg.message.consent.hook import ConsentHook
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.gate import IntakeGate
 from wsmsg.message.ingress.group_rules import GroupRules
@@ -58,4 +60,7 @@ def make_ingress(
         seconds=reactor.seconds,
         meters=limits.meters,
         quotas=limits.quotas,
+        contacts=Contacts(
+            store, settings.consent, ConsentHook(reactor), reactor.seconds
+        ),
     )

@@ -64,6 +64,14 @@ def _different_addresses(settings: Common) -> Iterator[Conflict]:
         seen.setdefault(address, key)
 
 
+def _consent_hook(settings: MessageSettings) -> Iterator[Conflict]:
+    if settings.consent.contact == "hook" and not settings.consent.hook_url:
+        yield (
+            ("consent.contact", "consent.hook_url"),
+            "the hook is to be asked, and consent.hook_url does not say where",
+        )
+
+
 def _retry(settings: Common) -> Iterator[Conflict]:
     retry = settings.retry
     if retry.first_s > retry.cap_s:
@@ -317,6 +325,7 @@ _RULES: dict[type[Common], tuple[_Rule, ...]] = {
     ),
     MessageSettings: (
         *_COMMON,
+        _consent_hook,
         _kafka_login,
         _kafka_journal,
         _message_files,

@@ -45,6 +45,12 @@ def _host_port(text: str) -> str:
     return text
 
 
+def _hook(text: str) -> str:
+    if text and not (text.isascii() and text.startswith(("http://", "https://"))):
+        raise ValueError("is no URL of http or https")
+    return text
+
+
 def _endpoint(text: str) -> str:
     if not text.startswith("systemd:"):
         parse_address(text)
@@ -248,6 +254,14 @@ class ConsentSettings(Section):
     """
     Rules about whom users reach.  All of it can change live.
 
+    @ivar contact: whom a user may begin to reach, by a first message, an invitation or
+        an addition to a group: C{everyone}; C{shared}: those with whom the user shares
+        a group; C{hook}: those of whom C{hook_url} says so.  Conversations that exist
+        go on.
+    @ivar hook_url: where Message asks by C{POST}, as C{http://127.0.0.1:8080/consent}.
+    @ivar hook_secret: sent to it as C{Authorization: Bearer}; empty: nothing is.
+    @ivar hook_timeout_s: time limit of an answer.
+    @ivar hook_fail: without an answer, C{closed}: refuse for now; C{open}: allow.
     @ivar groups: C{add}: the owner of a group adds users to it; C{invite}: clients may
         only invite users, who then decide.  A service may always add.
     @ivar blocks: most blocks of a user.
@@ -255,6 +269,11 @@ class ConsentSettings(Section):
     @ivar invitation_s: time for which an invitation is open.
     """
 
+    contact: Literal["everyone", "shared", "hook"] = "everyone"
+    hook_url: Annotated[str, AfterValidator(_hook), URL] = ""
+    hook_secret: SecretStr = SecretStr("")
+    hook_timeout_s: Annotated[float, Field(gt=0, le=5)] = 0.3
+    hook_fail: Literal["open", "closed"] = "closed"
     groups: Literal["add", "invite"] = "add"
     blocks: Count = 10_000
     invitations: Count = 1000

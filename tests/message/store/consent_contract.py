@@ -225,6 +225,17 @@ class ConsentTests(GroupTests):
         marked = await self.store.mark([Mark(2, 0, NAME, 1)])
         self.assertEqual(marked.raised, [Cursor(NAME, 2, 1, 1)])
 
+    # -- acquaintances
+
+    async def test_acquainted(self) -> None:
+        """
+        Users who are members of one group now are acquainted.
+        """
+        await self.keep(made(2, 3), changed(2, remove=[3]))
+        pairs = [(1, 2), (2, 1), (1, 3), (1, 4)]
+        found = await self.store.consent.acquainted(pairs)
+        self.assertEqual(found, set(pairs[:2]))
+
     # -- invitations
 
     async def test_invitation(self) -> None:

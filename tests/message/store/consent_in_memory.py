@@ -112,6 +112,16 @@ class ConsentInMemory:
                 found[name, user] = ShownHead(last.withheld - 1, 0)
         return found
 
+    def acquainted(
+        self, pairs: Sequence[tuple[int, int]]
+    ) -> Deferred[frozenset[tuple[int, int]]]:
+        groups = [members for _, _, members in self._groups.groups.values()]
+        return self._answer(
+            lambda: frozenset(
+                (a, b) for a, b in pairs if any(a in g and b in g for g in groups)
+            )
+        )
+
     def invited(
         self, keys: Sequence[ConsentKey], since_ms: int
     ) -> Deferred[frozenset[ConsentKey]]:

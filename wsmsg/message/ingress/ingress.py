@@ -29,6 +29,7 @@ from wsmsg.errors import Conflict, Overloaded, WsmsgError
 from wsmsg.events import EVENT_KINDS
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.message.cluster.interface import IMessageIds
+from wsmsg.message.consent.interface import Contacts
 from wsmsg.message.ingress.appends import (
     Appended,
     Appends,
@@ -66,6 +67,7 @@ class Ingress:
         ever unstored while the store is available.
     @param now_ms: returns unix milliseconds, for the times of acceptance.
     @param seconds: returns monotonic seconds, for the fences.
+    @param contacts: the rule about whom users may begin to reach; L{None}: none.
     @param meters: the users' limits of sends and bytes; L{None}: none, as for
         C{quotas}, those that the store must judge.
     @ivar in_flight: requests on their way into the journal.
@@ -89,6 +91,7 @@ class Ingress:
         seconds: Callable[[], float] = time.monotonic,
         meters: UserMeters | None = None,
         quotas: Quotas | None = None,
+        contacts: Contacts | None = None,
     ) -> None:
         self.in_flight = 0
         self.accepted = 0
@@ -108,9 +111,9 @@ class Ingress:
         self._refusals = TemporaryRefusals(self._unanswered, seconds)
         self._meters = meters
         self._quotas = quotas
-        self._judging = Judging(
-            rules, store, appends.backlog, self._refusals, self, quotas=quotas
-        )
+        self._contacts = contacts
+        self._judging = Judging(rules, store, appends.backlog, self._refusals, self)
+        self._judging.limit(quotas, contacts)
         self.may_be_unstored = self._judging.may_be_unstored
         self._doubts = Doubts(
             store, appends.clock, resolved=self._resolved, refused=self._refused
@@ -122,6 +125,8 @@ class Ingress:
         """
         self.limit = settings.appends_in_flight
         self.rules.apply_settings(settings)
+        if self._contacts is not None:
+            self._contacts.apply_settings(settings.consent)
 
     def accept(self, requests: Iterable[SendRequest], reply: Reply) -> None:
         self._admit(requests, reply, judged=False)
@@ -230,6 +235,11 @@ class Ingress:
             and quotas.limits_strangers
             and request.conversation not in quotas.known
             and quotas.may_begin(request.conversation)
+        ) or (
+            request.by_user
+            and (contacts := self._contacts) is not None
+            and contacts.on
+            and contacts.may_begin(request.conversation)
         ):
             return True
         holding = self._judging.holding

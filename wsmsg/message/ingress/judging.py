@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from wsmsg.errors import Forbidden, LimitReached, Unavailable, WsmsgError
 from wsmsg.events import EVENT_KINDS
 from wsmsg.events.invitation import INVITATION
+from wsmsg.message.consent.interface import Contacts
 from wsmsg.message.ingress.appends import RememberedMessage, summary_of
 from wsmsg.message.ingress.backlog import StartupBacklog
 from wsmsg.message.ingress.group_rules import GroupRules, NotAMember
@@ -26,7 +27,7 @@ from wsmsg.message.ingress.interface import Reply, SendRequest
 from wsmsg.message.ingress.refusals import TemporaryRefusals
 from wsmsg.message.limits.interface import GroupRequest, Quotas
 from wsmsg.message.store.interface import IMessages
-from wsmsg.model import FIRST_EVENT, MessageIdentity, is_group
+from wsmsg.model import FIRST_EVENT, MessageIdentity, is_group, other_of
 
 #: A request with its verdict: allowed (L{None}), refused, or accepted before at a time
 #: in unix ms.
@@ -78,8 +79,6 @@ class Judging:
         backlog: StartupBacklog,
         refusals: TemporaryRefusals,
         owner: JudgingOwner,
-        *,
-        quotas: Quotas | None = None,
     ) -> None:
         self.held: list[tuple[SendRequest, Reply]] = []
         self.holding: Counter[tuple[str, int]] = Counter()
@@ -88,10 +87,17 @@ class Judging:
         self._backlog = backlog
         self._refusals = refusals
         self._owner = owner
-        self._quotas = quotas
+        self._quotas: Quotas | None = None
+        self._contacts: Contacts | None = None
         self._over: dict[MessageIdentity, WsmsgError] = {}
         self._running = False
         self._judged: list[tuple[SendRequest, Reply]] = []
+
+    def limit(self, quotas: Quotas | None, contacts: Contacts | None) -> None:
+        """
+        Judge by the limits of users too, and by whom they may begin to reach.
+        """
+        self._quotas, self._contacts = quotas, contacts
 
     def unanswered(self) -> Iterator[MessageIdentity]:
         """
@@ -163,6 +169,7 @@ class Judging:
             backlog = self._backlog.may_be_unstored()
             judged = await self._rules.judge(requests)
             problems = [a or b for a, b in zip(over, judged, strict=True)]
+            problems = await self._with_consent(requests, problems)
             problems = await self._within_quotas(requests, problems)
             refused = [
                 _identity(r)
@@ -197,9 +204,38 @@ class Judging:
             elif isinstance(problem, NotAMember) and _key(request) in unknown:
                 later = Unavailable("the group is not known here, or not stored yet")
                 verdicts.append(refuse(request, later))
+            elif problem is not None and problem.retry:
+                verdicts.append(refuse(request, problem))
             else:
                 verdicts.append(problem)
         return verdicts
+
+    async def _with_consent(
+        self,
+        requests: Sequence[SendRequest],
+        problems: list[WsmsgError | None],
+    ) -> list[WsmsgError | None]:
+        """
+        Add the errors of those requests that reach users whom the sender must not.
+        """
+        contacts = self._contacts
+        if contacts is None or not contacts.on:
+            return problems
+        reached = [
+            _reached(r) if problem is None and r.by_user else ()
+            for r, problem in zip(requests, problems, strict=True)
+        ]
+        pairs = {
+            (r.sender, user)
+            for r, users in zip(requests, reached, strict=True)
+            for user in users
+        }
+        refused = await contacts.refused(sorted(pairs)) if pairs else {}
+        found = []
+        for request, users, problem in zip(requests, reached, problems, strict=True):
+            errors = (refused.get((request.sender, user)) for user in users)
+            found.append(problem or next(filter(None, errors), None))
+        return found
 
     async def _within_quotas(
         self,
@@ -247,6 +283,17 @@ class Judging:
 
 def _place(request: SendRequest) -> tuple[str, int]:
     return request.conversation, request.sender
+
+
+def _reached(request: SendRequest) -> Sequence[int]:
+    """
+    Return the users whom a request reaches, perhaps for the first time.
+    """
+    if _may_begin(request):
+        other = other_of(request.conversation, request.sender)
+        return (other,) if other else ()
+    change = _group_request(request)
+    return change.add if change is not None else ()
 
 
 def _may_begin(request: SendRequest) -> bool:

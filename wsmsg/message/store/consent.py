@@ -103,6 +103,14 @@ class IConsent(IStoreRole):
             message is withheld from the user.
         """
 
+    def acquainted(
+        pairs: Sequence[tuple[int, int]],
+    ) -> Deferred[frozenset[tuple[int, int]]]:
+        """
+        @param pairs: pairs of different users.
+        @return: a Deferred that fires with those who are members of one group now.
+        """
+
     def invited(
         keys: Sequence[ConsentKey], since_ms: int
     ) -> Deferred[frozenset[ConsentKey]]:

@@ -96,6 +96,11 @@ class MongoConsent:
     def shown_heads(self, keys: Sequence[_Key]) -> Deferred[dict[_Key, ShownHead]]:
         return self._connection.do(lambda: self.ends(keys))
 
+    def acquainted(
+        self, pairs: Sequence[tuple[int, int]]
+    ) -> Deferred[frozenset[tuple[int, int]]]:
+        return self._connection.do(lambda: self._acquainted(pairs))
+
     def invited(
         self, keys: Sequence[ConsentKey], since_ms: int
     ) -> Deferred[frozenset[ConsentKey]]:
@@ -171,6 +176,36 @@ class MongoConsent:
             for some in chunks(list(ids), _KEYS)
         )
         return frozenset(ids[d["_id"]] for d in found)
+
+    async def _acquainted(
+        self, pairs: Sequence[tuple[int, int]]
+    ) -> frozenset[tuple[int, int]]:
+        pairs = [pair for pair in pairs if storable_values(pair)]
+        groups: dict[int, list[str]] = {}
+        for user in {user for user, _ in pairs}:
+            groups[user] = [
+                d["conversation"]
+                for d in await self._connection.documents(
+                    find("members", {"user": user, "joined": {"$gt": 0}})
+                )
+            ]
+        ids = {
+            member_key(group, other): (user, other)
+            for user, other in pairs
+            for group in groups[user]
+        }
+        found = await gather_lists(
+            self._connection.documents(
+                find("members", {"_id": {"$in": some}, "joined": {"$gt": 0}})
+            )
+            for some in chunks(list(ids), _KEYS)
+        )
+        there = {d["_id"] for d in found}
+        return frozenset(
+            (user, other)
+            for user, other in pairs
+            if any(member_key(group, other) in there for group in groups[user])
+        )
 
     async def _counts(
         self, collection: str, users: Sequence[int], also: Document

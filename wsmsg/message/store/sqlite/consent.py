@@ -28,6 +28,7 @@ from wsmsg.message.store.consent import (
     InvitationRow,
     ShownHead,
 )
+from wsmsg.message.store.sqlite.changes import GROUP_BUCKET
 from wsmsg.model import Message, other_of, storable_values
 from wsmsg.sqlite.file import SqliteFile, select, write
 
@@ -83,6 +84,14 @@ _BLOCK_COUNTS = """
     SELECT json_group_array(json_array(column1, (
         SELECT count(*) FROM blocks WHERE user = column1 AND active
     ))) FROM {rows} WHERE column1 IS NOT NULL
+"""
+_ACQUAINTED = f"""
+    SELECT json_group_array(json_array(column1, column2)) FROM {{rows}}
+    WHERE EXISTS (
+        SELECT 1 FROM members a CROSS JOIN members b ON b.user = column2
+            AND b.bucket = a.bucket AND b.conversation = a.conversation
+        WHERE a.user = column1 AND a.bucket = {GROUP_BUCKET}
+    )
 """
 _INVITED = """
     SELECT json_group_array(json_array(i.user, i.name)) FROM {rows}
@@ -198,6 +207,11 @@ class ConsentRows:
         found = select(self._file, _SHOWN, keys, _shown)
         return {(name, user): ShownHead(*head) for name, user, *head in found}
 
+    def acquainted(
+        self, pairs: Sequence[tuple[int, int]]
+    ) -> frozenset[tuple[int, int]]:
+        return frozenset(select(self._file, _ACQUAINTED, pairs, _counts))
+
     def invited(
         self, keys: Sequence[ConsentKey], since_ms: int
     ) -> frozenset[ConsentKey]:
@@ -263,6 +277,11 @@ class SqliteConsent:
         self, keys: Sequence[tuple[str, int]]
     ) -> Deferred[dict[tuple[str, int], ShownHead]]:
         return self._kept.run(self._reading, self._rows.shown_heads, keys)
+
+    def acquainted(
+        self, pairs: Sequence[tuple[int, int]]
+    ) -> Deferred[frozenset[tuple[int, int]]]:
+        return self._kept.run(self._reading, self._rows.acquainted, pairs)
 
     def invited(
         self, keys: Sequence[ConsentKey], since_ms: int

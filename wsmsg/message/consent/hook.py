@@ -1,0 +1,169 @@
+"""
+The hook of the operator: a service that says whom a user may begin to reach::
+
+    POST consent.hook_url  {"user": 1001, "others": [1002, 1003]}
+    200                    {"allowed": [1002]}
+
+Ids above 2^53 are strings of digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from wsmsg.events.numbers import json_number
+from wsmsg.settings.values import ConsentSettings
+
+#: The most bytes of an answer.
+MOST_BYTES: Final = 64 * 1024
+#: The most calls that wait or are being made; a further one fails.
+MOST_CALLS: Final = 1000
+
+
+class HookFailed(Exception):
+    """
+    The hook gave no valid answer in time; the text is one line.
+    """
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    allowed: tuple[int, ...] = ()
+
+
+_decoder = msgspec.json.Decoder(_Answer, strict=False)
+
+
+class ConsentHook:
+    """
+    Calls of the hook, a bounded number at a time.
+
+    @param clock: the reactor.
+    @ivar failed: the number of calls without a valid answer.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.asked = self.failed = 0
+        self._clock = clock
+        self._agent: Any = None
+        self._calls = 0
+        self._room = DeferredSemaphore(32)
+
+    async def allowed(
+        self, settings: ConsentSettings, user: int, others: Sequence[int]
+    ) -> frozenset[int]:
+        """
+        Return those of the others whom a user may begin to reach.
+
+        @raise HookFailed: the hook does not say.
+        """
+        self.asked += 1
+        if self._calls >= MOST_CALLS:
+            self.failed += 1
+            raise HookFailed(f"{MOST_CALLS} calls wait")
+        self._calls += 1
+        try:
+            asking: Deferred[frozenset[int]] = self._room.run(
+                lambda: Deferred.fromCoroutine(self._ask(settings, user, others))
+            )
+            return await asking.addTimeout(settings.hook_timeout_s, self._clock)
+        except Exception as e:
+            self.failed += 1
+            reason = f"{type(e).__name__}: {e}"[:160]
+            self._log.warn("the consent hook does not answer: {reason}", reason=reason)
+            raise HookFailed(reason) from e
+        finally:
+            self._calls -= 1
+
+    async def _ask(
+        self, settings: ConsentSettings, user: int, others: Sequence[int]
+    ) -> frozenset[int]:
+        # Imported only where there is a hook: it takes a tenth of a second.
+        from twisted.web.client import Agent
+        from twisted.web.http_headers import Headers
+
+        if self._agent is None:
+            self._agent = Agent(self._clock)
+        headers = Headers({"Content-Type": ["application/json"]})
+        secret = settings.hook_secret.get_secret_value()
+        if secret:
+            headers.addRawHeader("Authorization", f"Bearer {secret}")
+        document = {
+            "user": json_number(user),
+            "others": [json_number(other) for other in others],
+        }
+        response = await self._agent.request(
+            b"POST",
+            settings.hook_url.encode("ascii"),
+            headers,
+            _Producer(msgspec.json.encode(document)),
+        )
+        body = _Body()
+        response.deliverBody(body)
+        text = await body.ended
+        if response.code != 200:
+            raise HookFailed(f"answered {response.code}")
+        return frozenset(_decoder.decode(text).allowed).intersection(others)
+
+
+class _Producer:
+    """
+    The body of a request.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self.length = len(body)
+        self._body = body
+
+    def startProducing(self, consumer: Any) -> Deferred[None]:
+        consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None: ...
+
+    def resumeProducing(self) -> None: ...
+
+    def stopProducing(self) -> None: ...
+
+
+class _Body(Protocol):
+    """
+    The body of an answer, up to the most bytes.
+    """
+
+    def __init__(self) -> None:
+        self.ended: Deferred[bytes] = Deferred(lambda _: self._abort())
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > MOST_BYTES and not self.ended.called:
+            self.ended.errback(HookFailed(f"answered more than {MOST_BYTES} bytes"))
+            self._abort()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        from twisted.web.client import ResponseDone
+        from twisted.web.http import PotentialDataLoss
+
+        if self.ended.called:
+            return
+        if reason.check(ResponseDone, PotentialDataLoss):
+            self.ended.callback(b"".join(self._parts))
+        else:
+            self.ended.errback(HookFailed("broke off its answer"))
+
+    def _abort(self) -> None:
+        transport: Any = self.transport
+        if transport is not None:
+            getattr(transport, "abortConnection", transport.loseConnection)()

@@ -118,10 +118,9 @@ export class Client extends Requests {
     this.#options = options;
     this.#socket = socket;
     this.#queue = new EventQueue(options.queuedMessages ?? 1000);
-    const [storage, problem] = this.#storage();
-    this.#saving = new Saving(storage, (reason) => this.#memoryOnly(reason));
-    if (problem) this.#memoryOnly(problem);
     const locks = options.locks ?? globalThis.navigator?.locks;
+    const storage = this.#storage(locks === undefined);
+    this.#saving = new Saving(storage, (reason) => this.#memoryOnly(reason));
     if (locks && globalThis.BroadcastChannel) {
       this.#tabs = new Tabs(this.#name, locks, {
         onLead: () => void this.#lead(),
@@ -488,17 +487,20 @@ export class Client extends Requests {
     return this.#options.name ?? "wsmsg";
   }
 
-  #storage(): readonly [Storage, string] {
+  #storage(unshared: boolean): Storage {
     const { storage } = this.#options;
-    if (storage) return [storage, ""];
-    if (storage === false) return [new MemoryStorage(), ""];
-    try {
-      const factory = globalThis.indexedDB;
-      if (factory) return [new IndexedDBStorage(`wsmsg ${this.#name}`, factory), ""];
-    } catch (error) {
-      return [new MemoryStorage(), String(error)];
+    if (storage) return storage;
+    if (storage === undefined) {
+      try {
+        const factory = globalThis.indexedDB;
+        // Without locks, each tab must be a device of its own, with a state of its own.
+        if (factory && !unshared) return new IndexedDBStorage(`wsmsg ${this.#name}`, factory);
+        this.#memoryOnly(`there ${factory ? "are no Web Locks" : "is no IndexedDB"} here`);
+      } catch (error) {
+        this.#memoryOnly(String(error));
+      }
     }
-    return [new MemoryStorage(), "there is no IndexedDB here"];
+    return new MemoryStorage();
   }
 
   #memoryOnly(reason: string): void {
@@ -507,5 +509,8 @@ export class Client extends Requests {
 
   readonly #onOnline = (): void => this.#leader?.hurry();
 
-  readonly #onHide = (): void => void this.#leader?.store();
+  readonly #onHide = (): void => {
+    if (this.#leader) void this.#leader.store();
+    else this.#wish({ wish: "watch", tab: this.#tab, users: [] });
+  };
 }

@@ -103,8 +103,16 @@ export class Connection {
       if (!this.#heartbeat) this.#link.abort(String(error));
     }
     if (!frame) return;
-    if (this.#heartbeat) this.#process(frame, now);
-    else this.#greeted(frame, now);
+    try {
+      if (this.#heartbeat) this.#process(frame, now);
+      else this.#greeted(frame, now);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #failed(error: unknown): void {
+    this.#link.abort(`a bug in the client: ${String(error)}`, Close.BUG);
   }
 
   #greeted(frame: ServerFrame, now: number): void {
@@ -152,7 +160,7 @@ export class Connection {
         this.#at(DRAIN_S, () => this.wake());
         break;
       }
-      await this.#writeDue(heartbeat);
+      await this.#writeDue(heartbeat).catch((error: unknown) => this.#failed(error));
     }
     this.#writing = false;
   }

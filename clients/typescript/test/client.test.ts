@@ -1,7 +1,7 @@
 /** The client with a server in memory, a stand-in of IndexedDB, and several tabs. */
 
 import assert from "node:assert/strict";
-import { afterEach, describe, test } from "node:test";
+import { afterEach, describe, mock, test } from "node:test";
 
 import { IDBFactory } from "fake-indexeddb";
 
@@ -133,6 +133,60 @@ describe("a client", () => {
     server.user = "9";
     const second = begin(server, { storage: storage() });
     await assert.rejects(second.client.connect(), { code: "forbidden" });
+  });
+});
+
+describe("a server that is broken", () => {
+  test("and sends no welcome is left, and tried again", async () => {
+    const server = new Server();
+    server.welcomes = false;
+    const { events } = begin(server);
+    mock.timers.enable({ apis: ["setTimeout"] });
+    try {
+      for (let n = 0; !server.of("hello").length && n < 100; n++) await new Promise(setImmediate);
+      mock.timers.tick(14_999);
+      await new Promise(setImmediate);
+      assert.equal(events.length, 0);
+      mock.timers.tick(1);
+      for (let n = 0; !events.length && n < 100; n++) await new Promise(setImmediate);
+    } finally {
+      mock.timers.reset();
+    }
+    const [event] = events;
+    assert.ok(event?.type === "reconnecting" && event.reason === "no welcome for 15 s");
+  });
+
+  test("and falls silent is pinged, and left", async () => {
+    const server = new Server();
+    const { client, events } = begin(server, { heartbeatS: 0.02 });
+    await client.connect();
+    await until("it is left", () => events.some((e) => e.type === "reconnecting"));
+    assert.ok(server.of("ping").length);
+    const left = events.find((e) => e.type === "reconnecting");
+    assert.equal(left?.reason, "the server is silent");
+  });
+
+  test("and speaks another protocol is not used", async () => {
+    const server = new Server();
+    const { events } = begin(server, {
+      WebSocket: class extends server.WebSocket {
+        override readonly protocol = "other" as "wsmsg.v1.json";
+      },
+    });
+    await until("it is left", () => events.length);
+    assert.equal(server.frames.length, 0);
+  });
+
+  test("and closes after an error is believed", async () => {
+    const server = new Server();
+    server.welcomes = false;
+    const { client, events } = begin(server);
+    await until("hello", () => server.of("hello").length);
+    server.say({ type: "error", code: "kicked", reason: "out" });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    server.sockets[0]?.close(1006);
+    await until("closed", () => events.some((e) => e.type === "closed"));
+    assert.ok(client.state.type === "closed" && client.state.error?.code === "kicked");
   });
 });
 

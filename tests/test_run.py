@@ -18,6 +18,7 @@ from tests.run import (
     real_servers,
     run_together,
 )
+from tools import typescript
 
 
 class SummaryTests(SynchronousTestCase):
@@ -111,6 +112,29 @@ class StageTests(SynchronousTestCase):
         command = ["sh", "-c", "cat /dev/zero > /dev/null; true"]
         [(_, status)] = run_together([Command(command, 0.1, live=False)])
         self.assertNotEqual(status, 0)
+
+
+class NodeTests(SynchronousTestCase):
+    """
+    Tests of the stage that needs Node, without it.
+    """
+
+    def _without_node(self, required: str) -> int:
+        more = {"PATH": "/nonexistent", "WSMSG_NODE": required}
+        self.patch(os, "environ", {**os.environ, **more})
+        return typescript.main([])
+
+    def test_left_out(self) -> None:
+        """
+        Where there is no Node, the stage says so and is left out.
+        """
+        self.assertEqual(self._without_node(""), typescript.LEFT_OUT)
+
+    def test_required(self) -> None:
+        """
+        Where Node is required and missing, the stage has failed.
+        """
+        self.assertEqual(self._without_node("required"), 1)
 
 
 class RealServersTests(SynchronousTestCase):

@@ -58,7 +58,10 @@ describe("a client", () => {
     await until("it is sent", () => server.of("send").length);
     server.say({ type: "rejected", client_id: "a", code: "forbidden", reason: "no" });
     await assert.rejects(send, (e: WsmsgError) => e.code === "forbidden" && e.reason === "no");
-    await assert.rejects(client.send({ to: 2 as never, content: "x" }), TypeError);
+    // @ts-expect-error: a number may have been rounded, so the types refuse it, too.
+    await assert.rejects(client.send({ to: 2, content: "x" }), TypeError);
+    // @ts-expect-error: the same for lists of users.
+    assert.throws(() => client.watch([2]), TypeError);
     await assert.rejects(client.send({ content: "x" }), { code: "bad_request" });
     await assert.rejects(client.send({ to: "2", content: "\ud800" }), { code: "bad_request" });
     await assert.rejects(client.send({ to: "2", content: "x".repeat(1001) }), { code: "too_large" });
@@ -325,5 +328,43 @@ describe("several tabs", () => {
     server.deliver("u:1:2", "two");
     await until("two", () => contents(second.events).includes("two"));
     assert.deepEqual(contents(second.events), ["one", "two"]);
+  });
+
+  test("that take no events stay bounded, and say what they missed", async () => {
+    const server = new Server();
+    const locks = new FakeLocks();
+    const name = "tabs-3";
+    const first = begin(server, { locks, name });
+    await first.client.connect();
+    const idle = new Client(URL, "token", {
+      WebSocket: server.WebSocket, locks, name, storage: false, queuedMessages: 2,
+    });
+    clients.push(idle);
+    await idle.connect();
+    for (const content of ["1", "2", "3", "4"]) server.deliver("u:1:2", content);
+    await until("all", () => contents(first.events).length === 4);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const found: Event[] = [];
+    for await (const event of idle) {
+      found.push(event);
+      if (event.type === "messagesMissed") break;
+    }
+    assert.deepEqual(contents(found), ["1", "2"]);
+    const missed = found.at(-1);
+    assert.ok(missed?.type === "messagesMissed" && missed.after === 2);
+  });
+
+  test("wait for a leader of another version of the package", async () => {
+    const server = new Server();
+    const name = "tabs-4";
+    const held = { request: () => new Promise<never>(() => {}) };
+    const { events } = begin(server, { locks: held, name });
+    const other = new BroadcastChannel(`wsmsg ${name}`);
+    other.postMessage({ v: 2, word: {} });
+    await until("it is told", () => events.length);
+    other.close();
+    const [event] = events;
+    assert.ok(event?.type === "reconnecting" && /another version/.test(event.reason));
+    assert.equal(server.sockets.length, 0);
   });
 });

@@ -70,6 +70,8 @@ interface WaitingQuery extends Waiting<Exclude<Answer, WsmsgError>> {
   readonly request: Request;
 }
 
+const LEAVE_MS = 1000;
+
 const OFFLINE: Status = {
   state: { type: "reconnecting", reason: "not connected yet", delayS: 0 },
   user: "0", limits: undefined, caughtUp: false, unsent: 0,
@@ -125,7 +127,10 @@ export class Client extends Requests {
       this.#tabs = new Tabs(this.#name, locks, {
         onLead: () => void this.#lead(),
         onWishes: (wishes) => wishes.forEach((wish) => this.#leader?.perform(wish)),
-        onHello: () => this.#leader?.tell(),
+        onHello: () => {
+          // A new tab waits for a leader that is not refused.
+          if (!isClosed(this.#status)) this.#leader?.tell();
+        },
         onNews: (news, leader) => this.#follow(news, leader),
         onOtherVersion: () =>
           this.#put({
@@ -426,8 +431,9 @@ export class Client extends Requests {
       for (const query of this.#queries.values()) query.reject(error);
       this.#sends.clear();
       this.#queries.clear();
-      // Another tab may come with a new token.
-      this.#tabs?.leave();
+      // A tab that comes with a new token may lead; those that follow end first.
+      if (this.leads) setTimeout(() => this.#tabs?.leave(), LEAVE_MS);
+      else this.#tabs?.leave();
     }
     this.#changed();
   }

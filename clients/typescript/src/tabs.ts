@@ -90,7 +90,7 @@ export class Tabs {
   }
 
   #post(word: Word): void {
-    this.#channel.postMessage({ v: VERSION, word });
+    if (!this.#leaving.signal.aborted) this.#channel.postMessage({ v: VERSION, word });
   }
 
   #heard(word: Word): void {

@@ -367,4 +367,24 @@ describe("several tabs", () => {
     assert.ok(event?.type === "reconnecting" && /another version/.test(event.reason));
     assert.equal(server.sockets.length, 0);
   });
+
+  test("end together when the server refuses them, and a new one may lead", async () => {
+    const server = new Server();
+    const options = { locks: new FakeLocks(), name: "tabs-5" };
+    const tabs = [begin(server, options), begin(server, options)];
+    await Promise.all(tabs.map(({ client }) => client.connect()));
+    server.accepts = false;
+    const sends = tabs.map(({ client }) =>
+      assert.rejects(client.send({ to: "2", content: "x" }), { code: "kicked" }));
+    await until("both are sent", () => server.of("send").length === 2);
+    server.sockets[0]?.close(4505);
+    await Promise.all(sends);
+    for (const { events } of tabs) {
+      await until("closed", () => events.at(-1)?.type === "closed");
+    }
+    const fresh = begin(server, options);
+    await fresh.client.connect();
+    assert.ok(fresh.client.leads);
+    assert.equal(server.sockets.length, 2);
+  });
 });

@@ -126,13 +126,13 @@ class NodeTests(SynchronousTestCase):
 
     def test_left_out(self) -> None:
         """
-        Where there is no Node, the stage says so and is left out.
+        Without Node the stage says what is missing, and is left out.
         """
         self.assertEqual(self._without_node(""), typescript.LEFT_OUT)
 
     def test_required(self) -> None:
         """
-        Where Node is required and missing, the stage has failed.
+        Without Node the stage has failed if Node is required.
         """
         self.assertEqual(self._without_node("required"), 1)
 

@@ -143,7 +143,7 @@ class Ingress:
         fresh: dict[MessageIdentity, tuple[SendRequest, Message]] = {}
         longest = self._appends.journal.content_bytes
         content_bytes = min(self.content_bytes, longest)
-        now_ms = self._now_ms()
+        now_ms = 0
         meters = None if judged else self._meters
         if meters is not None:
             now_s = meters.seconds() if meters.on else 0.0
@@ -182,7 +182,9 @@ class Ingress:
                 self._judging.hold(request, reply)
             else:
                 self._appending[identity] = []
-                fresh[identity] = (request, self._message(request, now_ms))
+                now_ms = now_ms or self._now_ms()
+                message = _message(request, self._ids.next(), now_ms)
+                fresh[identity] = (request, message)
         if fresh:
             self._append(fresh, reply)
         self._answer(at_once, reply)
@@ -260,19 +262,6 @@ class Ingress:
 
     def _unanswered(self) -> Iterator[MessageIdentity]:
         return chain(self._appending, self._judging.unanswered())
-
-    def _message(self, request: SendRequest, now_ms: int) -> Message:
-        return Message(
-            request.conversation,
-            request.sender,
-            request.client_id,
-            self._ids.next(),
-            request.content,
-            request.kind or TEXT,
-            now_ms,
-            extra=request.extra,
-            connect=request.connect,
-        )
 
     def repeat(
         self, request: SendRequest, known: RememberedMessage
@@ -378,6 +367,20 @@ class Ingress:
         self.accepted += accepted
         self.rejected += len(answers) - accepted
         reply(answers)
+
+
+def _message(request: SendRequest, message_id: int, now_ms: int) -> Message:
+    return Message(
+        request.conversation,
+        request.sender,
+        request.client_id,
+        message_id,
+        request.content,
+        request.kind or TEXT,
+        now_ms,
+        extra=request.extra,
+        connect=request.connect,
+    )
 
 
 def _over_limit(

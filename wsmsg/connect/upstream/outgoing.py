@@ -52,24 +52,22 @@ class WatchChange(NetChange):
     between.  A user who is not watched any more when it is their turn is left out.
 
     @param is_watched: returns whether any session watches a user.
+    @ivar listed: the users to name; empty once they are written.
     """
 
-    __slots__ = ("_at", "_is_watched", "_listed")
+    __slots__ = ("_at", "_is_watched", "listed")
 
     def __init__(self, is_watched: Callable[[int], bool]) -> None:
         super().__init__()
         self._is_watched = is_watched
-        self._listed: Sequence[int] = ()
+        self.listed: Sequence[int] = ()
         self._at = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.changes) or self._at < len(self._listed)
 
     def begin(self, users: Sequence[int]) -> None:
         """
         Name all these users.
         """
-        self._listed, self._at = users, 0
+        self.listed, self._at = users, 0
 
     def move_into(self, delta: rest_pb2.WatchDelta) -> None:
         """
@@ -79,9 +77,9 @@ class WatchChange(NetChange):
         delta.add.extend(added)
         delta.remove.extend(removed)
         end = self._at + FRAME_WATCHED
-        delta.add.extend(filter(self._is_watched, self._listed[self._at : end]))
+        delta.add.extend(filter(self._is_watched, self.listed[self._at : end]))
         self._at = end
-        if end >= len(self._listed):
+        if end >= len(self.listed):
             self.begin(())
 
 

@@ -259,7 +259,8 @@ class UpstreamStream:
             or self._logins
             or self._probe
             or self._shared.cursors.cursors
-            or self._watched
+            or self._watched.changes
+            or self._watched.listed
             or self._shared.typing.typing
             or self._applied.waiting
             or self._lead is not None
@@ -275,7 +276,7 @@ class UpstreamStream:
         acks = self._applied.waiting or self._probe
         if acks or self._users.changes or self._logins:
             self._fill_presence(batch.presence)
-        if self._watched:
+        if self._watched.changes or self._watched.listed:
             self._watched.move_into(batch.watch)
         if self._unreached is not None:
             batch.unreached.addresses.extend(self._unreached)

@@ -27,7 +27,7 @@ LINES = 400
 MODULES_IN_FOLDER = 15
 LINES_OF_FUNCTION = 50
 
-_BASE = ("errors", "model", "rpc", "text")
+_BASE = ("errors", "model", "names", "rpc", "text")
 _SHARED = (
     *(
         "auth",
@@ -46,7 +46,8 @@ _SHARED = (
 LAYERS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "model": ("errors",),
-    "events": ("errors", "model", "protocol"),
+    "names": ("errors", "model"),
+    "events": ("errors", "model", "names", "protocol"),
     "protocol": _BASE,
     "flow": _BASE,
     "settings": _BASE,
@@ -126,6 +127,7 @@ COMMON = {
 #: Modules that decide and do no I/O, whatever they import on the way.
 PURE = (
     "wsmsg.model",
+    "wsmsg.names",
     "wsmsg.protocol.frames",
     "wsmsg.errors",
     "wsmsg.connect.session.session",

@@ -15,6 +15,7 @@ from tests.message.store.consent_in_memory import ConsentInMemory
 from tests.message.store.groups_in_memory import GroupsInMemory
 from tests.message.store.lists_in_memory import EpochInMemory, listed
 from tests.message.store.marks_in_memory import MemoryReadMarks
+from tests.message.store.names_in_memory import NamesInMemory
 from tests.message.store.pages_in_memory import page_of
 from tests.message.store.read_ranges_in_memory import SeenInMemory
 from tests.message.store.usage_in_memory import UsageInMemory
@@ -174,6 +175,7 @@ class MemoryStore(MemoryReadMarks, EpochInMemory):
         self.consent = ConsentInMemory(
             self.messages.values, self._groups, self.dependency, self._check
         )
+        self.names = NamesInMemory()
         self.reserved = {}
         self.revoked = {}
         self.refuse: set[str] = set()

@@ -103,3 +103,43 @@ def sqlite_store(test: TestCase) -> SqlitePlace:
     A place for a store.
     """
     return SqlitePlace(test, sqlite_store_at)
+
+
+class NamesPlace:
+    """
+    The names of a store at a place.
+
+    @ivar store: the store that was opened last.
+    """
+
+    def __init__(self, place: Any, *, shared: bool) -> None:
+        self._place = place
+        self._shared = shared
+        self.store: Any = None
+
+    async def first(self) -> Any:
+        """
+        Open the store.
+        """
+        self.store = await self._place.open()
+        return self.store.names
+
+    async def second(self) -> Any:
+        """
+        Return the names as another Message has them, where the store allows several.
+        """
+        return (await self._place.open() if self._shared else self.store).names
+
+    async def killed(self) -> Any:
+        """
+        Return the names after a kill.
+        """
+        self.store = await self._place.kill()
+        return self.store.names
+
+
+def sqlite_names(test: TestCase) -> NamesPlace:
+    """
+    Return the place of the names in an embedded store.
+    """
+    return NamesPlace(sqlite_store(test), shared=False)

@@ -23,8 +23,15 @@ from wsmsg.events.group_change import GROUP
 from wsmsg.events.recall import RECALL
 from wsmsg.message.store.interface import HeadRow, IMessageStore
 from wsmsg.model import RECALLED, Cursor, Message
+from wsmsg.names import FIRST
 from wsmsg.transfer.load import CannotImport, Importer
-from wsmsg.transfer.records import GroupLine, MemberLine, Record, RevocationLine
+from wsmsg.transfer.records import (
+    GroupLine,
+    MemberLine,
+    NameLine,
+    Record,
+    RevocationLine,
+)
 
 CURSORS = [Cursor("u:1:2", 1, 9, 3), Cursor("u:1:3", 3, 4, 4)]
 TALKS = [*talk(9), *talk(4, "u:1:3")]
@@ -59,6 +66,28 @@ class KeepingTests(MovingCase):
         found = await self.records(self.path)
         stored = [RevocationLine(7, 1000), RevocationLine(8, 3000)]
         self.assertEqual(found, [*stored, *lines_for(TALKS)])
+
+    async def test_names(self) -> None:
+        """
+        The names of users go along; a name or a number that is another one in the store
+        is refused, with the line.
+        """
+        store = await self.made()
+        lines = [NameLine(FIRST + 1, "anna"), NameLine(FIRST + 2, "Anna")]
+        await self.keep(store, *lines, *lines_for(TALKS))
+        found = await self.records(self.path)
+        self.assertEqual(found, [*lines, *lines_for(TALKS)])
+        await self.keep(store, *lines)
+        for line, reason in (
+            (
+                NameLine(FIRST + 3, "anna"),
+                f"line 2: .*'anna' has the number {FIRST + 1}",
+            ),
+            (NameLine(FIRST + 1, "b"), f"line 2: .*{FIRST + 1} is of the name 'anna'"),
+        ):
+            with self.assertRaises(CannotImport) as caught:
+                await self.keep(store, line)
+            self.assertRegex(str(caught.exception), reason)
 
     async def test_clients_are_told(self) -> None:
         """

@@ -16,6 +16,7 @@ from wsmsg.transfer.records import (
     Key,
     MemberLine,
     MessageLine,
+    NameLine,
     Record,
     RevocationLine,
 )
@@ -52,14 +53,22 @@ class Dump:
             new: list[Record] = [line for line in lines if line.key > last]
             for first in range(0, len(new), self._limit):
                 yield new[first : first + self._limit]
+            async for some in self._names(last):
+                yield some
         # A text that sorts before the name, with little between the two.
         after = name[:-1]
         while extents := await self._call(archive.conversations, after, self._limit):
             wanted = [extent for extent in extents if extent.conversation >= name]
-            for some in packed(wanted, self._limit):
-                async for part in self._of(some):
+            for group in packed(wanted, self._limit):
+                async for part in self._of(group):
                     yield [record for record in part if record.key > last]
             after = extents[-1].conversation
+
+    async def _names(self, last: Key) -> AsyncIterator[list[Record]]:
+        after = last[2] if last[1] else 0
+        while found := await self._call(self._archive.names, after, self._limit):
+            yield [NameLine(user, name) for name, user in found]
+            after = found[-1][1]
 
     async def _of(self, extents: list[StoreExtent]) -> AsyncIterator[list[Record]]:
         if len(extents) > 1:

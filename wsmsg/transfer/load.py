@@ -24,6 +24,7 @@ from wsmsg.transfer.records import (
     GroupLine,
     MemberLine,
     MessageLine,
+    NameLine,
     Record,
     RevocationLine,
 )
@@ -67,6 +68,9 @@ class Importer:
         for record in batch.records:
             if isinstance(record, RevocationLine):
                 await self._call(self._store.revoke, record.user, record.before_ms)
+        names = [(n, r) for n, r in placed if isinstance(r, NameLine)]
+        if names:
+            await self._keep_names(names)
         messages = [(n, r.message) for n, r in placed if isinstance(r, MessageLine)]
         if messages:
             await self._insert(messages)
@@ -80,6 +84,23 @@ class Importer:
         cursors = [r.cursor for _, r in placed if isinstance(r, CursorLine)]
         if cursors:
             await self._call(self._store.move_cursors, cursors)
+
+    async def _keep_names(self, placed: Sequence[tuple[int, NameLine]]) -> None:
+        pairs = {record.name: record.user for _, record in placed}
+        found = await self._call(self._store.names.adopt, pairs)
+        names = {user: name for name, user in found.items()}
+        for line, record in placed:
+            there = found.get(record.name, record.user)
+            if there != record.user:
+                raise CannotImport(
+                    f"line {line}: in the store, the name {record.name!r} has the "
+                    f"number {there}, and not {record.user}"
+                )
+            if names.get(record.user) != record.name:
+                raise CannotImport(
+                    f"line {line}: in the store, the number {record.user} is of the "
+                    f"name {names.get(record.user)!r}, and not of {record.name!r}"
+                )
 
     async def _insert(self, waiting: list[_Placed]) -> None:
         while waiting:

@@ -18,9 +18,11 @@ from wsmsg.model import (
     is_group,
     members_of,
 )
+from wsmsg.names import FIRST, LAST, name_problem
 
 _Positive = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
 _Natural = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
+_Given = Annotated[int, msgspec.Meta(ge=FIRST, le=LAST)]
 _Id = Annotated[str, msgspec.Meta(min_length=1)]
 _Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
@@ -55,7 +57,7 @@ class HeaderLine(_Line, frozen=True, tag="store"):
 class RevocationLine(_Line, frozen=True, tag="revocation", gc=False):
     """
     The time before which the tokens of a user are revoked, in unix milliseconds.  These
-    lines are the first.
+    lines are the first, and the names of users follow.
     """
 
     user: _Positive
@@ -68,6 +70,23 @@ class RevocationLine(_Line, frozen=True, tag="revocation", gc=False):
     @property
     def key(self) -> Key:
         return ("", 0, self.user)
+
+
+class NameLine(_Line, frozen=True, tag="name", gc=False):
+    """
+    The name of a user.
+    """
+
+    user: _Given
+    name: str
+
+    @property
+    def conversation(self) -> str:
+        return ""
+
+    @property
+    def key(self) -> Key:
+        return ("", 1, self.user)
 
 
 class MessageLine(_Line, frozen=True, tag="message", gc=False, omit_defaults=True):
@@ -185,6 +204,7 @@ class RecordCounts(msgspec.Struct, kw_only=True):
     members: _Natural = 0
     cursors: _Natural = 0
     revocations: _Natural = 0
+    names: _Natural = 0
 
     def add(self, record: Record, *, new: bool) -> None:
         """
@@ -204,6 +224,8 @@ class RecordCounts(msgspec.Struct, kw_only=True):
                 self.cursors += 1
             case RevocationLine():
                 self.revocations += 1
+            case NameLine():
+                self.names += 1
 
 
 class EndLine(_Line, frozen=True, tag="end"):
@@ -215,7 +237,7 @@ class EndLine(_Line, frozen=True, tag="end"):
     sha256: _Hash
 
 
-Record = RevocationLine | MessageLine | GroupLine | MemberLine | CursorLine
+Record = RevocationLine | NameLine | MessageLine | GroupLine | MemberLine | CursorLine
 Line = HeaderLine | Record | CheckLine | EndLine
 
 
@@ -227,6 +249,11 @@ def check(record: Record) -> None:
     """
     name = record.conversation
     if isinstance(record, RevocationLine):
+        return
+    if isinstance(record, NameLine):
+        problem = name_problem(record.name)
+        if problem:
+            raise ValueError(f"this cannot be a name: {problem}")
         return
     try:
         if is_group(name):

@@ -79,6 +79,16 @@ def make_archive_tests(
             archive = await self.opened()
             self.assertEqual(await archive.revocations(), {7: 1000})
 
+        async def test_names(self) -> None:
+            """
+            The archive has the names of users, by user, in pages.
+            """
+            claimed = await self.store.names.claim(["anna", "berta", "c/d"])
+            pairs = sorted(claimed.items(), key=lambda pair: pair[1])
+            archive = await self.opened()
+            self.assertEqual(await archive.names(0, 2), pairs[:2])
+            self.assertEqual(await archive.names(pairs[1][1], 2), pairs[2:])
+
         async def test_epoch(self) -> None:
             """
             An archive has the epoch of the store.

@@ -12,10 +12,11 @@ import msgspec
 from twisted.trial.unittest import TestCase
 
 from tests.contracts import make_store_tests
-from tests.message.sqlite_paths import REACTOR, soon
+from tests.message.sqlite_paths import REACTOR, NamesPlace, soon
 from tests.message.store.cursor_contract import said
 from tests.message.store.group_contract import made
 from tests.message.store.inserts import insert_into
+from tests.message.store.name_contract import make_name_tests
 from tests.stack.mongo.places import mongo_store
 from tests.stack.servers import needs
 from wsmsg.dependency.state import Dependency
@@ -24,6 +25,14 @@ from wsmsg.message.store.interface import HeadRow, Outcome
 from wsmsg.message.store.mongo.archive import MongoArchive
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.model import Cursor, Message
+from wsmsg.names import candidates
+
+
+def mongo_names(test: TestCase) -> NamesPlace:
+    """
+    Return the place of the names in a database.
+    """
+    return NamesPlace(mongo_store(test), shared=True)
 
 
 @needs("mongo")
@@ -31,6 +40,22 @@ class MongoStoreTests(make_store_tests(mongo_store)):  # type: ignore[misc]
     """
     The store in MongoDB.
     """
+
+
+@needs("mongo")
+class MongoNamesTests(make_name_tests(mongo_names)):  # type: ignore[misc]
+    """
+    The names in MongoDB.
+    """
+
+    async def test_numbers_in_use(self) -> None:
+        """
+        A name is not given the number of a user who has conversations already.
+        """
+        first, following, *_ = candidates("anna")
+        message = said(1, conversation=f"u:1:{first}")
+        await self.place.store.insert([message], 0, [0])
+        self.assertEqual(await self.names.claim(["anna"]), {"anna": following})
 
 
 @needs("mongo")

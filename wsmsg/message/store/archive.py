@@ -71,6 +71,12 @@ class IStoreArchive(Interface):
         As L{wsmsg.message.store.interface.IRevocations.revocations}.
         """
 
+    def names(after: int, limit: int) -> Deferred[list[tuple[str, int]]]:
+        """
+        @return: a Deferred that fires with at most C{limit} pairs of a name and its
+            user, of users above C{after}, by user.
+        """
+
     def conversations(after: str, limit: int) -> Deferred[list[StoreExtent]]:
         """
         @return: a Deferred that fires with at most C{limit} L{StoreExtent}s, of the

@@ -35,6 +35,7 @@ from wsmsg.message.store.position import (
     decode_position as decode_position,  # noqa: PLC0414
 )
 from wsmsg.message.store.roles import GroupCount as GroupCount  # noqa: PLC0414
+from wsmsg.message.store.roles import INames as INames  # noqa: PLC0414
 from wsmsg.message.store.roles import IReservations as IReservations  # noqa: PLC0414
 from wsmsg.message.store.roles import IRevocations as IRevocations  # noqa: PLC0414
 from wsmsg.message.store.roles import IStoreRole
@@ -386,6 +387,7 @@ class IMessageStore(IConversations, IReaders, IReservations, IRevocations):
     """
 
     usage = Attribute("What users have used of their limits, an L{IUsage}.")
+    names = Attribute("The names of users, an L{INames}.")
 
     def start() -> None:
         """

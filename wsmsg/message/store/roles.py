@@ -1,11 +1,12 @@
 """
 The part that all roles of the store share; the role that keeps message ids from being
-given out twice; the role of revoked tokens; and that of the usage of users.
+given out twice; the role of revoked tokens; that of the usage of users; and that of
+their names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
@@ -112,4 +113,36 @@ class IUsage(Interface):
     def groups(users: Sequence[int]) -> Deferred[dict[int, GroupCount]]:
         """
         @return: a Deferred that fires with the number of groups of each of these users.
+        """
+
+
+class INames(Interface):
+    """
+    The names of users (L{wsmsg.names}).  Each name has one number and each number one
+    name, for ever, whichever processes ask for them at once.
+    """
+
+    def look_up(names: Sequence[str], users: Sequence[int]) -> Deferred[dict[str, int]]:
+        """
+        Find users by their names and names by their users, in one round trip.
+
+        @return: a Deferred that fires with the numbers of those that are known, by
+            name.
+        """
+
+    def claim(names: Sequence[str]) -> Deferred[dict[str, int]]:
+        """
+        Give a number, durably, to each of these names that has none.
+
+        @param names: valid ones.
+        @return: a Deferred that fires with the numbers of all of them, by name.
+        """
+
+    def adopt(pairs: Mapping[str, int]) -> Deferred[dict[str, int]]:
+        """
+        Give names the numbers that they have in another store, durably, where neither
+        the name nor the number is known here.
+
+        @return: a Deferred that fires with what is known then of all these names and
+            numbers, by name.
         """

@@ -15,10 +15,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts import make_store_tests
 from tests.doubles import MemoryWorker
-from tests.message.sqlite_paths import path_for, sqlite_store
+from tests.message.sqlite_paths import path_for, sqlite_names, sqlite_store
 from tests.message.store.cursor_contract import said
 from tests.message.store.group_contract import made
 from tests.message.store.inserts import insert_into
+from tests.message.store.name_contract import make_name_tests
 from wsmsg.dependency.state import Dependency, State
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.interface import Outcome
@@ -26,6 +27,7 @@ from wsmsg.message.store.sqlite import unread
 from wsmsg.message.store.sqlite.file import STORE
 from wsmsg.message.store.sqlite.store import SqliteStore
 from wsmsg.model import Mark, Message
+from wsmsg.names import candidates
 from wsmsg.sqlite.file import SqliteFile
 
 
@@ -33,6 +35,21 @@ class SqliteStoreTests(make_store_tests(sqlite_store)):  # type: ignore[misc]
     """
     The embedded store.
     """
+
+
+class SqliteNamesTests(make_name_tests(sqlite_names)):  # type: ignore[misc]
+    """
+    The names in the embedded store.
+    """
+
+    async def test_numbers_in_use(self) -> None:
+        """
+        A name is not given the number of a user who has conversations already.
+        """
+        first, following, *_ = candidates("anna")
+        message = said(1, conversation=f"u:1:{first}")
+        await self.place.store.insert([message], 0, [0])
+        self.assertEqual(await self.names.claim(["anna"]), {"anna": following})
 
 
 class Worked(SynchronousTestCase):

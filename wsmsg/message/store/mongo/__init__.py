@@ -24,4 +24,5 @@ driver      a package: the pool of connections
 shards      the numbers of changes
 store       IMessageStore: joins the other modules
 unread      the unread messages of a user
+users       a package: the names of users
 """

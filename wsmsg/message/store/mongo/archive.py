@@ -34,6 +34,7 @@ from wsmsg.message.store.mongo.documents import (
 from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.heads import MongoHeads
 from wsmsg.message.store.mongo.shards import MongoShards
+from wsmsg.message.store.mongo.users.names import MongoNames
 from wsmsg.model import Cursor, Message
 from wsmsg.settings.urls.mongo import MongoUrl
 
@@ -65,6 +66,7 @@ class MongoArchive:
         self._shards = MongoShards(self._connection)
         self._heads = MongoHeads(self._connection, self._shards)
         self._groups = MongoGroups(self._connection)
+        self._names = MongoNames(self._connection)
 
     def start(self) -> None:
         """
@@ -87,6 +89,9 @@ class MongoArchive:
 
     def revocations(self) -> Deferred[dict[int, int]]:
         return self._connection.do(self._shards.revocations)
+
+    def names(self, after: int, limit: int) -> Deferred[list[tuple[str, int]]]:
+        return self._names.after(after, limit)
 
     def conversations(self, after: str, limit: int) -> Deferred[list[StoreExtent]]:
         return self._connection.do(lambda: self._conversations(after, limit))

@@ -14,6 +14,7 @@ The documents of the store in MongoDB, and the commands that write and find them
     usage          _id kind/period/user, kind, period, amount
     blocks         _id own conversation/target, user, target, active, changed, time_ms
     invitations    _id group/user, user, group, inviter, active, changed, time_ms
+    names          _id name of a user; unique user
     meta           the version of these documents; also _id revocations, count
 
 Every key begins with the conversation, so the whole database may be sharded by it.
@@ -68,6 +69,7 @@ INDEXES: Mapping[str, Sequence[tuple[str, tuple[str, ...], bool]]] = {
     "usage": [("by_period", ("kind", "period"), False)],
     "blocks": [("by_user", ("user", "target"), False)],
     "invitations": [("by_user", ("user", "group"), False)],
+    "names": [("by_user", ("user",), True)],
 }
 
 #: The indexes of earlier versions of these documents.

@@ -57,6 +57,7 @@ from wsmsg.message.store.mongo.marks import MongoMarks
 from wsmsg.message.store.mongo.messages import MongoInserts, MongoPages
 from wsmsg.message.store.mongo.shards import MongoShards, epoch_query, first_epoch
 from wsmsg.message.store.mongo.unread import MongoUnread
+from wsmsg.message.store.mongo.users.names import MongoNames
 from wsmsg.model import (
     Cursor,
     Mark,
@@ -108,6 +109,7 @@ class MongoStore:
             ask, do, alarms or Alarms(), reactor, strict=strict
         )
         self.usage = MongoUsage(self._connection)
+        self.names = MongoNames(self._connection)
         self._shards = MongoShards(self._connection)
         self._heads = MongoHeads(self._connection, self._shards)
         self._lists = MongoLists(self._connection, self._shards)

@@ -135,6 +135,9 @@ class SqliteArchive:
     def revocations(self) -> Deferred[dict[int, int]]:
         return self._worker.do(self._reader.revocations.all)
 
+    def names(self, after: int, limit: int) -> Deferred[list[tuple[str, int]]]:
+        return self._worker.do(self._reader.names.after, after, limit)
+
     def conversations(self, after: str, limit: int) -> Deferred[list[StoreExtent]]:
         return self._worker.do(self._reader.conversations, after, limit)
 

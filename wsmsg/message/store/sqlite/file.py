@@ -27,6 +27,7 @@ from wsmsg.message.store.sqlite.events import APPLY, apply
 from wsmsg.message.store.sqlite.groups import GROUPS, PAST, SIZES, GroupRows
 from wsmsg.message.store.sqlite.history import GENERATIONS, HistoryRow
 from wsmsg.message.store.sqlite.marks import SEEN, SeenRows
+from wsmsg.message.store.sqlite.names import NAMES, NameRows
 from wsmsg.message.store.sqlite.pages import MessageRow, PageRows
 from wsmsg.message.store.sqlite.revocations import REVOCATIONS, RevocationRows
 from wsmsg.message.store.sqlite.unread import UnreadRows
@@ -101,6 +102,7 @@ STORE = Schema(
         SIZES,
         USAGE,
         CONSENT,
+        NAMES,
     ),
 )
 
@@ -172,6 +174,7 @@ class StoreReader:
         self.revocations = RevocationRows(self._file)
         self.usage = UsageRows(self._file)
         self.consent = ConsentRows(self._file)
+        self.names = NameRows(self._file)
 
     def open(self) -> None:
         self._file.open()

@@ -8,6 +8,7 @@ all that was committed before it was asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, succeed
@@ -30,6 +31,7 @@ from wsmsg.message.store.interface import (
 )
 from wsmsg.message.store.sqlite.consent import SqliteConsent
 from wsmsg.message.store.sqlite.file import StoreReader, StoreWriter
+from wsmsg.message.store.sqlite.names import SqliteNames
 from wsmsg.message.store.sqlite.unread import (
     UnreadCounting,
     UnreadLook,
@@ -87,6 +89,12 @@ class SqliteStore:
             self._reader.consent,
             self._writer.consent,
             dependency,
+        )
+        self.names = SqliteNames(
+            self._reader.names,
+            self._writer.names,
+            read=partial(self._kept.run, self._reading),
+            write=partial(self._kept.run, self._writing),
         )
 
     def start(self) -> None:

@@ -1,0 +1,5 @@
+"""
+Records of users in MongoDB, beside their conversations.
+
+names  the names of users
+"""

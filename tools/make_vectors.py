@@ -30,7 +30,7 @@ from wsmsg.client.state.positions import Saved
 from wsmsg.client.state.queries import Answer
 from wsmsg.client.state.reconnect import Ended, Never, Reconnect
 from wsmsg.errors import BadFrame, WsmsgError
-from wsmsg.protocol.frames import ClientFrame, Frame
+from wsmsg.protocol.frames import ClientFrame, Frame, Watch
 from wsmsg.protocol.json import CODEC
 
 VECTORS = Path(__file__).resolve().parent.parent / "protos" / "vectors"
@@ -180,7 +180,7 @@ class ExchangePlayer:
             case {"typing": conversation}:
                 exchange.typing(conversation)
             case {"watch": users}:
-                exchange.watch(tuple(map(int, users)))
+                exchange.watch(Watch(tuple(map(int, users))))
             case {"lost": _}:
                 exchange.lost()
             case {"hello": _}:

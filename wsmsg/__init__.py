@@ -8,6 +8,7 @@ An instant-messaging backend that loses nothing, in two Twisted daemons.
     errors      the table of errors, with their gRPC, HTTP and close codes
     model       messages, conversations, cursors: frozen values
     text        text for people: escapes, URLs without passwords
+    names       names of users and keys of groups: what can be one, and their numbers
     events      the kinds of events: messages that change something
     protocol    the client protocol: its frames and their encodings
     stream      the gRPC stream between Connect and Message

@@ -229,7 +229,7 @@ class NotFound(WsmsgError):
 
 class Unsupported(WsmsgError):
     """
-    The legacy Message behind this server has no such feature.
+    This server, or the legacy Message behind it, has no such feature.
     """
 
     code = "unsupported"

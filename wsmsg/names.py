@@ -132,3 +132,10 @@ def group_of_key(key: str) -> int:
     """
     digest = sha256(b"group:%s" % key.encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") >> 1 or 1
+
+
+def group_in_text(text: str) -> int:
+    """
+    Return the number of the group with this number or key.
+    """
+    return (number_in(text) if text else 0) or group_of_key(text)

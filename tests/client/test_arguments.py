@@ -36,7 +36,7 @@ def _typed(value: Any) -> Any:
 
 
 OTHER_TYPES: list[Call] = [
-    lambda c: c.send(_typed("4001"), "hi"),
+    lambda c: c.send(_typed(b"anna"), "hi"),
     lambda c: c.send(_typed(4001.0), "hi"),
     lambda c: c.send(_typed(True), "hi"),
     lambda c: c.send(2, _typed(b"hi")),
@@ -45,11 +45,13 @@ OTHER_TYPES: list[Call] = [
     lambda c: c.send(2, "hi", kind=_typed("1")),
     lambda c: c.send(2, "hi", client_id=_typed(7)),
     lambda c: c.create_group(_typed(5), [2]),
-    lambda c: c.create_group("Us", _typed(["2"])),
+    lambda c: c.create_group("Us", _typed([b"2"])),
+    lambda c: c.create_group("Us", _typed("anna")),
     lambda c: c.create_group("Us", _typed(2)),
     lambda c: c.create_group("Us", [2], history=_typed("yes")),
     lambda c: c.change_group(_typed("5"), add=[2]),
-    lambda c: c.change_group(5, add=_typed(["2"])),
+    lambda c: c.change_group(5, add=_typed([2.0])),
+    lambda c: c.change_group(5, remove=_typed("anna")),
     lambda c: c.recall(_typed(5), 1),
     lambda c: c.recall(U, _typed("1")),
     lambda c: c.members(_typed("5")),
@@ -58,7 +60,9 @@ OTHER_TYPES: list[Call] = [
     lambda c: c.mark_read(_typed(5), 1),
     lambda c: c.mark_read(U, _typed("1")),
     lambda c: c.typing(_typed(5)),
-    lambda c: c.watch(_typed(["2"])),
+    lambda c: c.watch(_typed([2.5])),
+    lambda c: c.watch(_typed("anna")),
+    lambda c: c.look_up(_typed([7])),
 ]
 
 BAD_VALUES: list[Call] = [

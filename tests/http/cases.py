@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -86,7 +87,8 @@ class HttpCase(SynchronousTestCase):
         """
         Make a request, without waiting for the answer.
         """
-        request: Any = DummyRequest([p.encode() for p in f"api/v1/{path}".split("/")])
+        parts = map(unquote_to_bytes, f"api/v1/{path}".split("/"))
+        request: Any = DummyRequest(list(parts))
         request.method = method.encode()
         request.uri = request.path = b"/"
         request.args = {n.encode(): [str(v).encode()] for n, v in args.items()}

@@ -276,7 +276,7 @@ class Installation:
         """
         return [self.message, self.connect]
 
-    def token(self, user: int, **claims: Any) -> str:
+    def token(self, user: int | str, **claims: Any) -> str:
         """
         Return a token that Connect accepts.
         """
@@ -351,8 +351,21 @@ async def http_post(port: int, path: str, document: Any) -> tuple[int, Any]:
     """
     Send a POST request with a JSON document; see L{http_get}.
     """
+    return await _http_with(port, "POST", path, document)
+
+
+async def http_put(port: int, path: str, document: Any) -> tuple[int, Any]:
+    """
+    Send a PUT request with a JSON document; see L{http_get}.
+    """
+    return await _http_with(port, "PUT", path, document)
+
+
+async def _http_with(
+    port: int, method: str, path: str, document: Any
+) -> tuple[int, Any]:
     body = json.dumps(document)
-    head = f"POST {path} HTTP/1.0\r\nHost: localhost\r\n"
+    head = f"{method} {path} HTTP/1.0\r\nHost: localhost\r\n"
     head += "Content-Type: application/json\r\n"
     head += f"Content-Length: {len(body)}\r\n\r\n"
     return await _http(port, head + body)

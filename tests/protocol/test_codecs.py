@@ -16,7 +16,7 @@ from wsmsg.model import INT64_MAX
 from wsmsg.protocol import frames
 from wsmsg.protocol import json as codec_json
 from wsmsg.protocol import protobuf as codec_protobuf
-from wsmsg.protocol.codec import ICodec
+from wsmsg.protocol.codec import INamingCodec
 
 CODECS = (codec_json.CODEC, codec_protobuf.CODEC)
 
@@ -27,21 +27,41 @@ texts = st.text(max_size=40)
 plain = st.characters(exclude_categories=["Cc", "Cs"])
 ids = st.text(plain, min_size=1, max_size=16)
 some_users = st.lists(users, max_size=9).map(tuple)
+some_names = st.lists(ids, max_size=3).map(tuple)
 names = st.builds("u:{}:{}".format, users, users)
 
 client_frames = st.one_of(
     st.builds(frames.Hello, ids, ids, ids, ids),
     st.builds(frames.Send, ids, users, numbers, texts, int32s),
+    st.builds(frames.Send, ids, content=texts, to_name=ids),
+    st.builds(frames.Names, ids, some_names, some_users, some_names),
     st.builds(frames.Delivered, names, users),
     st.builds(frames.Read, names, users),
     st.builds(frames.Sync, ids, names, numbers, int32s),
     st.builds(frames.Conversations, ids, int32s, ids),
     st.builds(frames.Typing, names, numbers),
-    st.builds(frames.Watch, st.lists(users, max_size=9).map(tuple)),
+    st.builds(frames.Watch, some_users, some_names),
     st.builds(frames.Recall, ids, names, users),
     st.builds(frames.Ping, st.text(plain, max_size=16)),
-    st.builds(frames.CreateGroup, ids, texts, some_users, st.booleans()),
-    st.builds(frames.ChangeGroup, ids, users, some_users, some_users),
+    st.builds(
+        frames.CreateGroup,
+        ids,
+        texts,
+        some_users,
+        st.booleans(),
+        st.just(False),
+        some_names,
+    ),
+    st.builds(
+        frames.ChangeGroup,
+        ids,
+        users,
+        some_users,
+        some_users,
+        st.booleans(),
+        some_names,
+        some_names,
+    ),
     st.builds(frames.Members, ids, users, numbers, int32s),
     st.builds(frames.Refresh, ids, ids),
     st.builds(frames.Block, ids, numbers, numbers, st.booleans()),
@@ -113,6 +133,7 @@ server_frames = st.one_of(
     st.builds(frames.Pong, texts),
     st.builds(frames.TokenExpiring, numbers),
     st.builds(frames.Refreshed, ids, numbers),
+    st.builds(frames.Named, ids, some_users, some_names, some_users),
     st.builds(
         frames.Group,
         ids,
@@ -123,6 +144,7 @@ server_frames = st.one_of(
         numbers,
         st.lists(st.builds(frames.Member, users, numbers), max_size=3).map(tuple),
         st.booleans(),
+        texts,
     ),
 )
 
@@ -134,10 +156,42 @@ class BothTests(CodecTestCase):
 
     def test_interface(self) -> None:
         """
-        A codec provides L{ICodec}.
+        A codec provides L{INamingCodec}.
         """
         for codec in CODECS:
-            verifyObject(ICodec, codec)
+            verifyObject(INamingCodec, codec)
+
+    @given(server_frames, st.dictionaries(users, ids, max_size=3))
+    def test_names(self, frame: Any, named: dict[int, str]) -> None:
+        """
+        Names are beside a frame, and whoever does not know of them reads the frame.
+        """
+        for codec in CODECS:
+            data = codec.encode_named(frame, named)
+            self.assertEqual(codec.decode_named(data), (frame, named))
+            self.assertEqual(codec.decode_server(data), frame)
+            self.assertEqual(codec.decode_named(codec.encode(frame)), (frame, {}))
+
+    def test_strange_names(self) -> None:
+        """
+        A name in a frame has 1 to 128 bytes, without control characters.
+        """
+        for name in ("n" * 129, "a\nb", "\x85"):
+            for frame in (
+                frames.Send("c", content="x", to_name=name),
+                frames.Watch(names=(name,)),
+                frames.Names("n", ("b", name)),
+                frames.CreateGroup("c", "Crew", member_names=(name,)),
+                frames.ChangeGroup("c", 7, add_names=(name,)),
+                frames.ChangeGroup("c", 7, remove_names=(name,)),
+            ):
+                for codec in CODECS:
+                    with self.assertRaises(BadFrame):
+                        codec.decode(codec.encode_client(frame))
+        many = frames.Names("n", ("a",) * 600, (1,) * 600)
+        for codec in CODECS:
+            with self.assertRaises(BadFrame):
+                codec.decode(codec.encode_client(many))
 
     @given(client_frames)
     def test_client_frames(self, frame: Any) -> None:

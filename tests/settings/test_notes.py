@@ -13,10 +13,11 @@ from wsmsg.connect.upstream import stream, upstream
 from wsmsg.message.presence.interface import LEASE_S
 from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.kafka import KafkaSettings
+from wsmsg.settings.legacy import ConnectLegacySettings
 from wsmsg.settings.notes import DEAD_BEATS, OFFLINE_S, in_clear, notes
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.upstream import PeerSettings
-from wsmsg.settings.values import ConnectSettings, MessageSettings
+from wsmsg.settings.values import ConnectSettings, MessageSettings, UserSettings
 from wsmsg.stream.contract import KEEPALIVE_S
 
 #: The time that is left for the work itself.
@@ -182,3 +183,32 @@ class NotesTests(SynchronousTestCase):
             found = list(notes(connect, MessageSettings()))
             self.assertEqual(len(found), bool(noted))
             self.assertTrue(all(f"token: {noted} " in note for note in found), found)
+
+
+class NameTests(SynchronousTestCase):
+    """
+    Names of users that work nowhere, or not for all clients.
+    """
+
+    def test_one_daemon_only(self) -> None:
+        """
+        The setting of one daemon alone lets nobody in with a name.
+        """
+        on = UserSettings(names=True)
+        for connect, message, first in (
+            (ConnectSettings(users=on), MessageSettings(), "[connect]"),
+            (ConnectSettings(), MessageSettings(users=on), "[message]"),
+        ):
+            (note,) = notes(connect, message)
+            self.assertTrue(note.startswith(f"{first} users.names = true"), note)
+        both = (ConnectSettings(users=on), MessageSettings(users=on))
+        self.assertEqual(list(notes(*both)), [])
+
+    def test_legacy(self) -> None:
+        """
+        With settings for clients without a subprotocol, a note says what these have.
+        """
+        on = UserSettings(names=True)
+        connect = ConnectSettings(users=on, legacy=ConnectLegacySettings(presence=True))
+        (note,) = notes(connect, MessageSettings(users=on))
+        self.assertIn("without a subprotocol", note)

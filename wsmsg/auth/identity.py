@@ -8,22 +8,25 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from wsmsg.errors import Unauthenticated
-from wsmsg.model import INT64_MAX
+from wsmsg.names import is_given, name_problem, number_in
 
 
 class Identity(NamedTuple):
     """
     The user that a token identifies.
 
+    @ivar user: 0: the number of the name is not known yet.
     @ivar expires_s: the time at which the token expires, in unix seconds and without
         the leeway; 0: never.
     @ivar issued_s: the time at which the token was issued, in unix seconds; 0: the
         token does not say.
+    @ivar name: the user's name (L{wsmsg.names}); empty: the user has a number alone.
     """
 
     user: int
     expires_s: float = 0.0
     issued_s: float = 0.0
+    name: str = ""
 
     @property
     def expires_ms(self) -> int:
@@ -46,9 +49,26 @@ def parse_user(text: object) -> int:
 
     @raise Unauthenticated: the text is not a user id.
     """
-    if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 20:
-        user = int(text)
-        if 0 < user <= INT64_MAX and text[0] != "0":
-            return user
+    user = number_in(text) if isinstance(text, str) and text else 0
+    if user:
+        return user
     reason = "this is not a user id, a decimal number from 1 to 2^63-1"
     raise Unauthenticated(reason, fault="subject")
+
+
+def subject_of(text: str) -> Identity:
+    """
+    Return the identity of a subject, which is a user id or a name.
+
+    @raise Unauthenticated: the text is neither, or is a number that is given to names.
+    """
+    user = number_in(text) if text else 0
+    if is_given(user):
+        reason = f"{user} is one of the numbers that are given to names"
+        raise Unauthenticated(reason, fault="subject")
+    if user:
+        return Identity(user)
+    if problem := name_problem(text):
+        reason = f"the subject cannot be a name: {problem}"
+        raise Unauthenticated(reason, fault="subject")
+    return Identity(0, name=text)

@@ -1,11 +1,12 @@
 """
 The authenticator of JSON Web Tokens (RFC 7519).
 
-The subject (C{sub}) of a token is the user's id as a decimal string, and C{exp} is
-required (L{wsmsg.auth.times}).  The settings choose the keys: one for each algorithm,
-and the public keys of an issuer (L{wsmsg.auth.issuer}), which a token chooses by their
-ids (C{kid}).  Each key is for one algorithm, so a token that is signed with the text of
-a public key as its secret (RFC 8725 section 2.1) never verifies.
+The subject (C{sub}) of a token is the user's id as a decimal string, or a name where
+users have names (L{wsmsg.names}), and C{exp} is required (L{wsmsg.auth.times}).  The
+settings choose the keys: one for each algorithm, and the public keys of an issuer
+(L{wsmsg.auth.issuer}), which a token chooses by their ids (C{kid}).  Each key is for
+one algorithm, so a token that is signed with the text of a public key as its secret
+(RFC 8725 section 2.1) never verifies.
 
 If the settings set a debug token, it authenticates any user that its bearer claims to
 be: the user of the C{User-ID} header or, without that header (C{hello} of a browser),
@@ -26,7 +27,7 @@ from jwt.exceptions import InvalidSubjectError
 from twisted.logger import Logger
 
 from wsmsg.auth.hs256 import usual_claims
-from wsmsg.auth.identity import Identity, parse_user
+from wsmsg.auth.identity import Identity, parse_user, subject_of
 from wsmsg.auth.key_set import KeysOfIssuer
 from wsmsg.auth.times import check_times
 from wsmsg.errors import Fault, Unauthenticated
@@ -83,6 +84,7 @@ class Authenticator:
         bytes.  If it is empty too, only the debug token is valid.
     @param unix_s: returns the unix time.
     @param issuer: the keys of C{token.jwks}; L{None}: it is not set.
+    @param names: a subject may be a name, whose identity has no number yet.
     @raise BadTokenSettings: the settings contradict each other.
     """
 
@@ -95,8 +97,10 @@ class Authenticator:
         unix_s: Callable[[], float] = time.time,
         *,
         issuer: KeysOfIssuer | None = None,
+        names: bool = False,
     ) -> None:
         self._local_key = local_key
+        self._subject = subject_of if names else _numbered
         self._issuer = issuer
         self._unix_s = unix_s
         self._settings = settings
@@ -140,13 +144,13 @@ class Authenticator:
         @raise Unauthenticated: the token is invalid, or of another user.
         """
         token = _without_scheme(token)
-        secret, colon, name = token.rpartition(":")
+        secret, name = self._debug_parts(token)
         if self._is_debug(token):
             if claimed_user is None:
                 raise Unauthenticated("the debug token needs a user", fault="debug")
             return Identity(claimed_user)
-        if colon and self._is_debug(secret):
-            identity = Identity(parse_user(name))
+        if secret and self._is_debug(secret):
+            identity = self._subject(name)
         else:
             identity = self._identity_of_token(token)
         if claimed_user is not None and claimed_user != identity.user:
@@ -154,6 +158,15 @@ class Authenticator:
                 "the token is of another user than the one named", fault="other_user"
             )
         return identity
+
+    def _debug_parts(self, token: str) -> tuple[str, str]:
+        """
+        Divide C{<debug token>:<user>}; either may have colons.
+        """
+        size = len(self._rules.debug_token.decode())
+        return (
+            (token[:size], token[size + 1 :]) if token[size:][:1] == ":" else ("", "")
+        )
 
     def _is_debug(self, token: str) -> bool:
         expected = self._rules.debug_token
@@ -174,7 +187,8 @@ class Authenticator:
         times = check_times(
             claims, self._unix_s(), rules.leeway_s, rules.max_lifetime_s
         )
-        return Identity(parse_user(claims["sub"]), *times)
+        identity = self._subject(claims["sub"])
+        return Identity(identity.user, *times, identity.name)
 
     def _claims(self, token: str) -> Mapping[str, Any]:
         rules, issuer = self._rules, self._issuer
@@ -283,6 +297,10 @@ def _unauthenticated(e: Exception) -> Unauthenticated:
         return Unauthenticated(f"the token has no {e.claim}", fault="incomplete")
     reason, fault = _REASONS.get(type(e), _UNREADABLE)
     return Unauthenticated(reason, fault=fault)
+
+
+def _numbered(subject: str) -> Identity:
+    return Identity(parse_user(subject))
 
 
 def _without_scheme(token: str) -> str:

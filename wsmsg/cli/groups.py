@@ -19,7 +19,14 @@ import click
 
 from wsmsg.cli.paths import fail
 from wsmsg.cli.say import say
-from wsmsg.cli.user_options import Duration, GroupId, UserId, token_source, user_options
+from wsmsg.cli.user_options import (
+    Duration,
+    GroupName,
+    UserId,
+    UserName,
+    token_source,
+    user_options,
+)
 from wsmsg.client import Client
 from wsmsg.errors import WsmsgError
 from wsmsg.model import group_conversation, group_in, is_group
@@ -60,7 +67,7 @@ def asks(command: Callable[..., Task]) -> Any:
 
     @wraps(command)
     def run(
-        user: int,
+        user: int | str,
         url: str,
         ca: Path | None,
         token: str | None,
@@ -124,9 +131,13 @@ async def one_task(
     help="Your id of this request; a repeat with the same id makes no second group.",
 )
 @click.argument("name")
-@click.argument("members", nargs=-1, type=UserId())
+@click.argument("members", nargs=-1, type=UserName())
 def create(
-    user: int, name: str, members: tuple[int, ...], history: bool, client_id: str
+    user: int | str,
+    name: str,
+    members: tuple[int | str, ...],
+    history: bool,
+    client_id: str,
 ) -> Task:
     """
     Create a group with yourself and others, and print its number.
@@ -146,9 +157,9 @@ def create(
 
 @groups.command()
 @asks
-@click.argument("group", type=GroupId())
-@click.argument("members", nargs=-1, required=True, type=UserId())
-def add(user: int, group: int, members: tuple[int, ...]) -> Task:
+@click.argument("group", type=GroupName())
+@click.argument("members", nargs=-1, required=True, type=UserName())
+def add(user: int | str, group: int, members: tuple[int | str, ...]) -> Task:
     """
     Add members to a group that you own.
 
@@ -164,9 +175,9 @@ def add(user: int, group: int, members: tuple[int, ...]) -> Task:
 
 @groups.command()
 @asks
-@click.argument("group", type=GroupId())
-@click.argument("members", nargs=-1, required=True, type=UserId())
-def remove(user: int, group: int, members: tuple[int, ...]) -> Task:
+@click.argument("group", type=GroupName())
+@click.argument("members", nargs=-1, required=True, type=UserName())
+def remove(user: int | str, group: int, members: tuple[int | str, ...]) -> Task:
     """
     Remove members from a group that you own.
 
@@ -182,8 +193,8 @@ def remove(user: int, group: int, members: tuple[int, ...]) -> Task:
 
 @groups.command()
 @asks
-@click.argument("group", type=GroupId())
-def leave(user: int, group: int) -> Task:
+@click.argument("group", type=GroupName())
+def leave(user: int | str, group: int) -> Task:
     """
     Leave a group.
     """
@@ -197,8 +208,8 @@ def leave(user: int, group: int) -> Task:
 
 @groups.command()
 @asks
-@click.argument("group", type=GroupId())
-def members(user: int, group: int) -> Task:
+@click.argument("group", type=GroupName())
+def members(user: int | str, group: int) -> Task:
     """
     Print a group and its members.
 
@@ -208,9 +219,11 @@ def members(user: int, group: int) -> Task:
 
     async def task(client: Client) -> tuple[str, Any]:
         found = await client.members(group)
+        names = {m.user: harmless(client.name_of(m.user)) for m in found.members}
+        owner = harmless(client.name_of(found.owner))
         lines = [
-            f"{harmless(found.name)}: {found.count} members, owner {found.owner}",
-            *(f"{member.user} since {member.joined}" for member in found.members),
+            f"{harmless(found.name)}: {found.count} members, owner {owner}",
+            *(f"{names[m.user]} since {m.joined}" for m in found.members),
         ]
         document = {
             "group": group,
@@ -226,7 +239,7 @@ def members(user: int, group: int) -> Task:
 
 @groups.command("list")
 @asks
-def list_groups(user: int) -> Task:
+def list_groups(user: int | str) -> Task:
     """
     List your groups.
 
@@ -263,7 +276,7 @@ def list_groups(user: int) -> Task:
 
 @groups.command()
 @asks
-@click.argument("group", type=GroupId())
+@click.argument("group", type=GroupName())
 @click.argument("users", nargs=-1, required=True, type=UserId())
 def invite(user: int, group: int, users: tuple[int, ...]) -> Task:
     """
@@ -303,7 +316,7 @@ def invitations(user: int) -> Task:
 
 @groups.command()
 @asks
-@click.argument("group", type=GroupId())
+@click.argument("group", type=GroupName())
 def accept(user: int, group: int) -> Task:
     """
     Accept an invitation: join the group.
@@ -318,7 +331,7 @@ def accept(user: int, group: int) -> Task:
 
 @groups.command()
 @asks
-@click.argument("group", type=GroupId())
+@click.argument("group", type=GroupName())
 def decline(user: int, group: int) -> Task:
     """
     Decline an invitation. Nobody is told.

@@ -21,14 +21,14 @@ from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.tokens import TokenSettings
 
 
-def make_token(user: int, key: str, expires_s: float, now_s: float) -> str:
+def make_token(user: int | str, key: str, expires_s: float, now_s: float) -> str:
     """
     Make a token for a user.
     """
     return jwt.encode(_claims(user, expires_s, now_s), key, algorithm="HS256")
 
 
-def local_token(user: int, data_dir: Path, expires_s: float = 3600.0) -> str:
+def local_token(user: int | str, data_dir: Path, expires_s: float = 3600.0) -> str:
     """
     Make a token with the key in the data directory, and the key if it is missing.
 
@@ -57,14 +57,16 @@ class TokenSigner:
     @ivar private_key: the private half of C{public_key}, as PEM, or the private key of
         an issuer (L{read_private_key}); empty: none.
     @ivar kid: the id of that key in the issuer's key set; empty: as the key says.
+    @ivar names: whether users have names.
     """
 
     settings: TokenSettings
     data_dir: Path
     private_key: str = ""
     kid: str = ""
+    names: bool = False
 
-    def sign(self, user: int, expires_s: float, now_s: float) -> str:
+    def sign(self, user: int | str, expires_s: float, now_s: float) -> str:
         """
         Make a token for a user.
 
@@ -98,7 +100,8 @@ class TokenSigner:
         try:
             local = local_key(self.data_dir, make=False) if is_local else ""
             issuer = fetched_keys(settings.jwks)
-            return Authenticator(settings, local.encode("ascii"), issuer=issuer)
+            key = local.encode("ascii")
+            return Authenticator(settings, key, issuer=issuer, names=self.names)
         except TokenKeyUnusable as error:
             fail(str(error))
         except BadTokenSettings as error:
@@ -145,5 +148,5 @@ class TokenSigner:
         return key_algorithm(settings.public_key), self.private_key, ""
 
 
-def _claims(user: int, expires_s: float, now_s: float) -> dict[str, str | int]:
+def _claims(user: int | str, expires_s: float, now_s: float) -> dict[str, str | int]:
     return {"sub": str(user), "iat": int(now_s), "exp": int(now_s + expires_s)}

@@ -19,6 +19,7 @@ from wsmsg.client import TokenSource
 from wsmsg.client.token_source import check_token_source
 from wsmsg.errors import BadRequest
 from wsmsg.model import INT64_MAX
+from wsmsg.names import group_of_key, name_problem, number_in
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -39,6 +40,25 @@ class UserId(click.ParamType[int]):
         if not 1 <= int(text) <= INT64_MAX:
             self.fail(f"{text} is not between 1 and {INT64_MAX}", param, ctx)
         return int(text)
+
+
+class UserName(click.ParamType["int | str"]):
+    """
+    A positive int64, or a name where users have names.
+    """
+
+    name = "user"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        text = str(value)
+        number = number_in(text) if text else 0
+        if not number and (problem := name_problem(text)):
+            self.fail(
+                f"{text!r} is neither a user id nor a name: {problem}", param, ctx
+            )
+        return number or text
 
 
 class Duration(click.ParamType[float]):
@@ -81,12 +101,21 @@ class ServerUrl(click.ParamType[str]):
         return urlunsplit(parts._replace(path=path))
 
 
-class GroupId(UserId):
+class GroupName(click.ParamType[int]):
     """
-    A positive int64.
+    A positive int64, or the application's own id of the group.
     """
 
     name = "group"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        text = str(value)
+        number = number_in(text) if text else 0
+        if not number and (problem := name_problem(text)):
+            self.fail(f"{text!r} is no group: {problem}", param, ctx)
+        return number or group_of_key(text)
 
 
 def user_options(command: Any) -> Any:
@@ -115,14 +144,16 @@ def user_options(command: Any) -> Any:
             show_default=True,
             help="Connect's URL.",
         ),
-        click.option("--user", type=UserId(), required=True, help="Your user id."),
+        click.option(
+            "--user", type=UserName(), required=True, help="Your user id or name."
+        ),
     ):
         command = option(command)
     return command
 
 
 def token_source(
-    user: int, token: str | None, file: Path | None, data_dir: Path | None
+    user: int | str, token: str | None, file: Path | None, data_dir: Path | None
 ) -> TokenSource:
     """
     Return the given token, or a reader of the file, or a signer with the key of this

@@ -13,6 +13,7 @@ The Python client: asyncio, without Twisted.
     consent       the methods of the client for blocks and invitations
     groups        the methods of the client for groups and recall
     history       stored messages and conversations, page by page
+    names         the methods of the client for names of users
     refusal       an HTTP answer in place of a WebSocket
     saving        times at which the position file is written
     token_source  the token for each attempt to connect
@@ -26,6 +27,7 @@ The Python client: asyncio, without Twisted.
 from wsmsg.client.client import Client
 from wsmsg.client.consent import BlockState, InvitationState
 from wsmsg.client.groups import GroupMemberState, GroupState
+from wsmsg.client.names import FoundNames
 from wsmsg.client.state.event_queue import Events
 from wsmsg.client.state.events import (
     BlockChanged,
@@ -60,6 +62,7 @@ __all__ = [
     "Connected",
     "Event",
     "Events",
+    "FoundNames",
     "GroupChanged",
     "GroupMemberState",
     "GroupState",

@@ -24,8 +24,9 @@ from typing import Self
 
 from wsmsg.client.consent import ConsentRequests
 from wsmsg.client.history import HistoryReader
+from wsmsg.client.names import NameRequests, NameTable
 from wsmsg.client.saving import Saving
-from wsmsg.client.state.checks import checked
+from wsmsg.client.state.checks import User, apart, checked
 from wsmsg.client.state.event_queue import Events
 from wsmsg.client.state.events import (
     Closed,
@@ -49,7 +50,7 @@ from wsmsg.model import TEXT
 from wsmsg.protocol import frames
 
 
-class Client(ConsentRequests):
+class Client(ConsentRequests, NameRequests):
     """
     One user on one device.
 
@@ -109,11 +110,13 @@ class Client(ConsentRequests):
             queued_messages=queued_messages,
             unsent=unsent,
         )
+        self._names = NameTable()
+        tls, learn = authorities(ca), self._names.learn
         self._upkeep = Upkeep(
             self._exchange,
             self._saving,
             reconnect or Reconnect(url),
-            dial=dial or websocket_dial(codec, tls=authorities(ca)),
+            dial=dial or websocket_dial(codec, tls=tls, learn=learn),
             token_source=token_source,
             heartbeat_s=heartbeat_s,
             on_end=self._ended,
@@ -218,7 +221,7 @@ class Client(ConsentRequests):
 
     async def send(
         self,
-        to: int = 0,
+        to: User = 0,
         content: str = "",
         *,
         group: int = 0,
@@ -232,7 +235,7 @@ class Client(ConsentRequests):
         If this call is cancelled (by a timeout, say), the message is withdrawn, unless
         it was already sent once: then the client continues, as the server may have it.
 
-        @param to: the user to send to; omit it for a group.
+        @param to: the user to send to, by number or by name; omit it for a group.
         @param group: the group to send to.
         @param client_id: a repeat with the same id is the same message; empty: a new
             id.
@@ -241,8 +244,16 @@ class Client(ConsentRequests):
         @raise WsmsgError: the server refused the message for good.
         """
         client_id = client_id or uuid.uuid4().hex
+        numbers, names = apart([to])
         return await self._accepted(
-            frames.Send(client_id, to=to, group=group, content=content, kind=kind)
+            frames.Send(
+                client_id,
+                to=numbers[0] if numbers else 0,
+                group=group,
+                content=content,
+                kind=kind,
+                to_name=names[0] if names else "",
+            )
         )
 
     def events(self) -> Events:
@@ -280,11 +291,12 @@ class Client(ConsentRequests):
         self._exchange.typing(checked(frames.Typing(conversation)).conversation)
         self._upkeep.moved()
 
-    def watch(self, users: Iterable[int]) -> None:
+    def watch(self, users: Iterable[User]) -> None:
         """
-        Subscribe to L{PresenceChanged} events of these users, in place of earlier ones.
+        Subscribe to L{PresenceChanged} events of these users, by number or by name, in
+        place of earlier ones.
         """
-        self._exchange.watch(checked(frames.Watch(tuple(users))).users)
+        self._exchange.watch(checked(frames.Watch(*apart(users))))
         self._upkeep.moved()
 
     async def history(

@@ -11,7 +11,7 @@ from functools import partial
 
 import attrs
 
-from wsmsg.client.state.checks import checked
+from wsmsg.client.state.checks import User, apart, checked
 from wsmsg.client.state.events import SendAccepted
 from wsmsg.client.state.queries import Answer, Request
 from wsmsg.errors import BadRequest, Internal
@@ -42,6 +42,7 @@ class GroupState:
 
     @ivar history: new members can read all messages, not only those after they joined.
     @ivar count: the number of members, which may be more than were asked for.
+    @ivar key: the application's own id of the group; empty: it has none.
     """
 
     group: int
@@ -50,6 +51,7 @@ class GroupState:
     history: bool
     count: int
     members: Sequence[GroupMemberState]
+    key: str = ""
 
 
 class GroupRequests(ABC):
@@ -73,7 +75,7 @@ class GroupRequests(ABC):
     async def create_group(
         self,
         name: str,
-        members: Iterable[int] = (),
+        members: Iterable[User] = (),
         *,
         history: bool = False,
         client_id: str = "",
@@ -81,39 +83,52 @@ class GroupRequests(ABC):
         """
         Create a group that this user owns.
 
-        @param members: at most 1,000; see L{add_members} for more.
+        @param members: numbers or names, at most 1,000; see L{add_members} for more.
         @param history: new members can read all messages from the first one.
         @param client_id: a repeat with the same id creates no second group; empty: a
             new id.
         @return: the group's number.
         @raise WsmsgError: the server refused the request for good.
         """
-        users = tuple(dict.fromkeys(members))
-        frame = frames.CreateGroup(client_id or _made_up(), name, users, history)
+        users, names = apart(members)
+        frame = frames.CreateGroup(
+            client_id or _made_up(), name, users, history, member_names=names
+        )
         frame = checked(frame)
-        _check(GroupChange(True, frame.name, history, frame.members))
+        _check(GroupChange(True, frame.name, history, frame.members), len(names))
         return group_in((await self._accepted(frame)).conversation)
 
     async def change_group(
         self,
         group: int,
         *,
-        add: Iterable[int] = (),
-        remove: Iterable[int] = (),
+        add: Iterable[User] = (),
+        remove: Iterable[User] = (),
         client_id: str = "",
     ) -> SendAccepted:
         """
-        Add and remove members in one change, at most 1,000 users together.
+        Add and remove members, by number or by name, in one change; at most 1,000 users
+        together.
 
         @raise WsmsgError: the server refused the request for good.
         """
-        added, removed = tuple(dict.fromkeys(add)), tuple(dict.fromkeys(remove))
-        frame = frames.ChangeGroup(client_id or _made_up(), group, added, removed)
+        (added, more), (removed, less) = apart(add), apart(remove)
+        frame = frames.ChangeGroup(
+            client_id or _made_up(),
+            group,
+            added,
+            removed,
+            add_names=more,
+            remove_names=less,
+        )
         frame = checked(frame)
-        _check(GroupChange(add=frame.add, remove=frame.remove))
+        if more or less:
+            _check_count(len(added) + len(removed) + len(more) + len(less))
+        else:
+            _check(GroupChange(add=frame.add, remove=frame.remove))
         return await self._accepted(frame)
 
-    async def add_members(self, group: int, users: Iterable[int]) -> None:
+    async def add_members(self, group: int, users: Iterable[User]) -> None:
         """
         Add any number of members, a thousand in each change; only the owner may.
 
@@ -122,7 +137,7 @@ class GroupRequests(ABC):
         for some in _thousands(users):
             await self.change_group(group, add=some)
 
-    async def remove_members(self, group: int, users: Iterable[int]) -> None:
+    async def remove_members(self, group: int, users: Iterable[User]) -> None:
         """
         Remove any number of members, a thousand in each change; only the owner may.
 
@@ -173,6 +188,7 @@ class GroupRequests(ABC):
             history=answer.history,
             count=answer.count,
             members=tuple(found.values()),
+            key=answer.key,
         )
 
     async def recall(
@@ -192,13 +208,20 @@ def _made_up() -> str:
     return uuid.uuid4().hex
 
 
-def _check(change: GroupChange) -> None:
+def _check(change: GroupChange, named: int = 0) -> None:
     problem = change_problem(change)
     if problem:
         raise BadRequest(problem)
+    if named:
+        _check_count(len(change.add) + named)
 
 
-def _thousands(users: Iterable[int]) -> Iterable[Sequence[int]]:
+def _check_count(users: int) -> None:
+    if users > GROUP_CHANGE_USERS:
+        raise BadRequest(f"more than {GROUP_CHANGE_USERS} users in one change")
+
+
+def _thousands(users: Iterable[User]) -> Iterable[Sequence[User]]:
     everyone = list(dict.fromkeys(users))
     for at in range(0, len(everyone), GROUP_CHANGE_USERS):
         yield everyone[at : at + GROUP_CHANGE_USERS]

@@ -45,6 +45,10 @@ _CLOSE_S = 1.0
 _NAMES: dict[int, str] = {c.value: c.name.lower() for c in Close}
 
 
+#: Takes names of users that came with a frame, by number.
+Learn = Callable[[dict[int, str]], object]
+
+
 class Lost(Exception):
     """
     There is no connection, or it is lost.
@@ -103,10 +107,14 @@ class WebSocketTransport:
     """
 
     def __init__(
-        self, connection: ClientConnection, codec: ProtobufCodec | JsonCodec
+        self,
+        connection: ClientConnection,
+        codec: ProtobufCodec | JsonCodec,
+        learn: Learn | None = None,
     ) -> None:
         self._connection = connection
         self._codec = codec
+        self._learn = learn
 
     async def send(
         self, frames: list[ClientFrame], limit_bytes: int = 0
@@ -130,7 +138,12 @@ class WebSocketTransport:
             data = await self._connection.recv(decode=False)
         except ConnectionClosed as error:
             raise Lost(_closed(error)) from None
-        return self._codec.decode_server(bytes(data))
+        if self._learn is None:
+            return self._codec.decode_server(bytes(data))
+        frame, names = self._codec.decode_named(bytes(data))
+        if names:
+            self._learn(names)
+        return frame
 
     async def close(self, reason: str) -> None:
         await self._connection.close(Close.DONE, reason)
@@ -181,12 +194,17 @@ def authorities(ca: str | Path | None) -> ssl.SSLContext | None:
 
 
 def websocket_dial(
-    codec: CodecName, *, open_timeout_s: float = 10.0, tls: ssl.SSLContext | None = None
+    codec: CodecName,
+    *,
+    open_timeout_s: float = 10.0,
+    tls: ssl.SSLContext | None = None,
+    learn: Learn | None = None,
 ) -> Dial:
     """
     Return a function that opens WebSockets with this codec.
 
     @param tls: for C{wss}; L{None}: trust the certificate authorities of the machine.
+    @param learn: called with the names that come with a frame.
     """
     wanted = _CODECS[codec]
 
@@ -214,7 +232,7 @@ def websocket_dial(
             # The server refuses a handshake that it cannot serve: this is another one.
             reason = f"{url} does not speak {wanted.subprotocol}"
             raise Lost(Ended(reason=reason))
-        return WebSocketTransport(connection, wanted)
+        return WebSocketTransport(connection, wanted, learn)
 
     return dial
 

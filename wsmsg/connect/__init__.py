@@ -24,6 +24,7 @@ websocket  WebSocket connections
 session    sessions and their registry, without I/O
 tokens     the expiry of tokens while their sessions are open
 upstream   the streams to all Messages
+names      the names of users, where they have names
 discovery  the addresses of the Messages
 legacy     plug-ins for clients, Messages and Connects of the legacy system
 """

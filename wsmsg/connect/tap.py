@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -31,16 +31,19 @@ if TYPE_CHECKING:
     from wsmsg.connect.edge.heartbeat import HeartbeatSweep
     from wsmsg.connect.edge.http import EdgeAccess
     from wsmsg.connect.legacy.clients.clients import LegacyClients
+    from wsmsg.connect.names.user_names import UserNames
     from wsmsg.connect.node import ConnectNode
     from wsmsg.connect.plugins import Plugins
     from wsmsg.connect.session.context import SessionContext
     from wsmsg.connect.session.interface import Subprotocol
     from wsmsg.connect.session.registry import Registry
     from wsmsg.connect.upstream.context import UnnumberedMode, UpstreamContext
+    from wsmsg.connect.upstream.interface import IEdge
     from wsmsg.connect.upstream.upstream import Upstream
     from wsmsg.connect.websocket.factory import WebSocketConnections
     from wsmsg.daemon.app import Daemon
     from wsmsg.peers.parts import PeerParts
+    from wsmsg.protocol.codec import ICodec
 
 
 class Options(DaemonOptions):
@@ -133,7 +136,9 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
     settings: ConnectSettings = daemon.settings
     issuer = _issuer(daemon, reactor)
     read_key = partial(local_key_bytes, daemon.data_dir)
-    authenticator = Authenticator(settings.token, read_key(), issuer=issuer)
+    authenticator = Authenticator(
+        settings.token, read_key(), issuer=issuer, names=settings.users.names
+    )
     heartbeat = HeartbeatSweep(settings.heartbeat_s, reactor)
     registry = Registry(settings, reactor, unsure=heartbeat.is_unsure, unix_s=time.time)
     context, upstream = _sessions(daemon, reactor, registry, authenticator, peers)
@@ -195,10 +200,13 @@ def _sessions(
         return registry.revocations.check(identity)
 
     incarnation = uuid.uuid4().hex
+    names, edge = None, cast("IEdge", registry)
+    if daemon.settings.users.names:
+        names, edge = _names(daemon, reactor, registry, lambda: upstream)
     upstream = Upstream(
         daemon.settings,
         reactor,
-        registry,
+        edge,
         node=daemon.node,
         incarnation=incarnation,
         give_up=lambda reason: daemon.exits.exit_with(1, reason),
@@ -216,8 +224,40 @@ def _sessions(
         authenticate=authenticate,
         clock=reactor,
         unix_s=time.time,
+        names=names,
     )
     return context, upstream
+
+
+def _names(
+    daemon: Daemon,
+    reactor: IReactorTime,
+    registry: Registry,
+    upstream_of: Callable[[], Upstream],
+) -> tuple[UserNames, IEdge]:
+    """
+    Build the names of users, and the sessions as streams see them then.
+    """
+    from twisted.internet.defer import Deferred, fail
+
+    from wsmsg.connect.names.edge import NamedEdge
+    from wsmsg.connect.names.user_names import UserNames
+    from wsmsg.errors import Unsupported
+
+    def query(
+        names: Sequence[str], users: Sequence[int], claim: bool
+    ) -> Deferred[dict[str, int]]:
+        upstream = upstream_of()
+        if upstream.unnumbered:
+            reason = "the Message behind this server does not support names of users"
+            return fail(Unsupported(reason))
+        return upstream.names(names, users, claim)
+
+    names = UserNames(query, reactor)
+    names.register_metrics(daemon.metrics)
+    edge = NamedEdge(registry, names)
+    edge.register_metrics(daemon.metrics)
+    return names, edge
 
 
 def _legacy_upstream(
@@ -244,14 +284,18 @@ def _connections(
     from wsmsg.connect.websocket.factory import WebSocketConnections
     from wsmsg.protocol import json, protobuf
 
+    codecs: Sequence[ICodec] = (protobuf.CODEC, json.CODEC)
+    if context.names is not None:
+        from wsmsg.connect.names.codec import NamedCodec
+
+        codecs = [NamedCodec(c, context.names) for c in (protobuf.CODEC, json.CODEC)]
     return WebSocketConnections(
         context.settings,
         context.clock,
         admission=admission,
         sweep=heartbeat,
         subprotocols=[
-            subprotocol(protobuf.CODEC, context),
-            subprotocol(json.CODEC, context),
+            *(subprotocol(codec, context) for codec in codecs),
             _legacy_subprotocol(context, heartbeat, plugins),
         ],
         authenticate=context.authenticate,

@@ -33,6 +33,7 @@ from wsmsg.model import (
     group_of,
     is_group,
 )
+from wsmsg.names import group_of_key, name_problem
 from wsmsg.protocol import frames
 
 #: The kind of this event.
@@ -55,6 +56,8 @@ class GroupChange(msgspec.Struct, frozen=True, omit_defaults=True):
     @ivar history: new members read from seq 1 on; only where C{created}.
     @ivar add: users who become members.
     @ivar remove: users who stop being members.
+    @ivar key: the application's own id of the group, from which its number follows;
+        only where C{created}.
     """
 
     created: bool = False
@@ -62,6 +65,13 @@ class GroupChange(msgspec.Struct, frozen=True, omit_defaults=True):
     history: bool = False
     add: tuple[int, ...] = ()
     remove: tuple[int, ...] = ()
+    key: str = ""
+
+    def number(self, creator: int, client_id: str) -> int:
+        """
+        Return the number of the group that a request creates with this change.
+        """
+        return group_of_key(self.key) if self.key else group_of(creator, client_id)
 
 
 # Not strict: large numbers may be strings of digits, as clients receive them.
@@ -129,7 +139,11 @@ def change_problem(change: GroupChange) -> str:
             return f"the name has {size} bytes, and must have 1 to {GROUP_NAME_BYTES}"
         if any(c < " " or "\x7f" <= c <= "\x9f" for c in change.name):
             return "the name has control characters"
+        if change.key and (problem := name_problem(change.key)):
+            return f"the key: {problem}"
         return "a new group cannot remove members" if change.remove else ""
+    if change.key:
+        return "the key of a group cannot change"
     if not change.add and not change.remove:
         return "the change adds and removes no members"
     if not set(change.add).isdisjoint(change.remove):
@@ -169,7 +183,7 @@ def _validate(request: EventRequest) -> None:
     change = decode_change(request.content)
     if not change.created:
         return
-    if group != group_of(request.sender, request.client_id):
+    if group != change.number(request.sender, request.client_id):
         raise BadRequest("the group's number does not follow from this request")
     if request.sender not in change.add:
         raise BadRequest("the creator of a group must be a member of it")
@@ -182,6 +196,8 @@ def _judge(request: EventRequest, facts: Facts) -> None:
     if change.created:
         if owner not in (None, sender):
             raise Conflict("another user already created the group of this number")
+        if owner is not None and change.key:
+            raise Conflict("another request created the group with this key")
     elif change.add == (sender,) and not change.remove and sender != owner:
         if not facts.is_invited(sender, conversation):
             facts.check_member(conversation, sender)

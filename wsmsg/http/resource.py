@@ -215,7 +215,7 @@ async def _call(call: Call) -> Reply:
     unknown = set(call.arguments).difference(a.name for a in route.query)
     if unknown and not route.conventions.lenient:
         raise BadRequest(f"{min(unknown)!r:.40} is not an argument of this call")
-    reply = await route.answer(call)
+    reply = await (route.wrap or route.answer)(call)
     route.check(reply)
     return reply
 
@@ -239,7 +239,7 @@ def write(request: Request, reply: Reply, conventions: Conventions) -> None:
     request.setHeader("cache-control", "no-store")
     if document is not None:
         kind = getattr(document, "content_type", _JSON)
-        body = _encode(document, conventions)
+        body = _encode(document, conventions, reply.names)
         request.setHeader("content-type", kind)
         request.setHeader("content-length", str(len(body)))
         if request.method != b"HEAD":
@@ -248,11 +248,17 @@ def write(request: Request, reply: Reply, conventions: Conventions) -> None:
 
 
 def _encode(
-    document: msgspec.Struct | Mapping[str, object] | Text, conventions: Conventions
+    document: msgspec.Struct | Mapping[str, object] | Text,
+    conventions: Conventions,
+    names: Mapping[str, str],
 ) -> bytes:
     if isinstance(document, Text):
         return document.body
     if isinstance(document, msgspec.Struct):
-        return msgspec.json.encode(document) + conventions.end
+        encoded = msgspec.json.encode(document)
+        if names:
+            # A form with users has fields, so a comma is due.
+            encoded = encoded[:-1] + b',"names":' + msgspec.json.encode(names) + b"}"
+        return encoded + conventions.end
     # For people: indented, and values of other types as text.
     return json.dumps(document, indent=2, default=str).encode() + b"\n"

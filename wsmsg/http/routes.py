@@ -61,10 +61,13 @@ class Reply:
     The answer of a route.
 
     @ivar document: a form or a C{dict}, for JSON, or a L{Text}; L{None}: no body.
+    @ivar names: the names of users whom a form mentions, by number, which are put
+        beside its fields.
     """
 
     status: int
     document: msgspec.Struct | Mapping[str, object] | Text | None = None
+    names: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -153,6 +156,7 @@ class Route:
     @ivar body: the form of the request's body.
     @ivar query: the arguments that it accepts.
     @ivar scope: the scope that its callers need; L{None}: it is for everybody.
+    @ivar wrap: answers a call in place of C{answer}, which it calls.
     """
 
     target: str
@@ -164,6 +168,7 @@ class Route:
     access: AccessLevel = attrs.field(default=AccessLevel.SERVICES, kw_only=True)
     conventions: Conventions = attrs.field(default=NATIVE, kw_only=True)
     root: str = attrs.field(default=ROOT, kw_only=True)
+    wrap: Answering | None = attrs.field(default=None, kw_only=True)
     _parts: Sequence[str] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

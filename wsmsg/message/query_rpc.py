@@ -78,6 +78,8 @@ class QueryAdapter:
                     return await self._blocks(item.blocks)
                 case "invitations":
                     return await self._invitations(item.invitations)
+                case "names":
+                    return await self._names(item.names)
                 case _:
                     raise NotFound("no such query")
         except WsmsgError as e:
@@ -132,6 +134,7 @@ class QueryAdapter:
             history=page.history,
             count=page.count,
             more=page.more,
+            key=page.key,
         )
         for member in page.members:
             answer.members.add(user=member.user, joined=member.joined)
@@ -171,6 +174,12 @@ class QueryAdapter:
         for row in rows:
             answer.invitations.add(**row._asdict())
         return rest_pb2.QueryAnswer(invitations=answer)
+
+    async def _names(self, query: rest_pb2.NamesQuery) -> rest_pb2.QueryAnswer:
+        found = await self._queries.names(
+            list(query.names), list(query.users), claim=query.claim
+        )
+        return rest_pb2.QueryAnswer(names=rest_pb2.NamesAnswer(users=found))
 
     async def _presence(self, query: rest_pb2.PresenceQuery) -> rest_pb2.QueryAnswer:
         known = await self._queries.presence(list(query.users))

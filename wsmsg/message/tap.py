@@ -221,14 +221,13 @@ class Assembly:
     def _links(self) -> Links:
         from wsmsg.message.links.links import Links
 
-        settings = self._settings
         return Links(
             self._presence,
             self._reactor,
-            grace_s=settings.link_grace_s,
-            limit_records=settings.link_records,
-            limit_bytes=settings.link_bytes,
-            ack_s=settings.link_ack_s,
+            grace_s=self._settings.link_grace_s,
+            limit_records=self._settings.link_records,
+            limit_bytes=self._settings.link_bytes,
+            ack_s=self._settings.link_ack_s,
         )
 
     @cached_property
@@ -303,14 +302,16 @@ class Assembly:
         from wsmsg.message.queries.history import HistoryWatch
         from wsmsg.message.queries.queries import Queries
 
-        settings, shared = self._settings, store_backend(self._settings).SHARED
+        store, settings = self._store, self._settings
+        shared = store_backend(settings).SHARED
         return Queries(
-            self._store,
+            store,
             self._presence,
             self._links.routes,
             page=settings.page,
             mark=self._marks.mark,
-            history=HistoryWatch(self._store, self._reactor.seconds, shared=shared),
+            history=HistoryWatch(store, self._reactor.seconds, shared=shared),
+            names=store.names if settings.users.names else None,
             may_be_unstored=self._ingress.may_be_unstored,
             consent=ConsentReader(self._store.consent, self._now_ms, settings.consent),
         )

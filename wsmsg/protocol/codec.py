@@ -4,6 +4,8 @@ The interface of an encoding of the client protocol.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from zope.interface import Attribute, Interface
 
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
@@ -39,4 +41,22 @@ class ICodec(Interface):
     def decode_server(data: bytes) -> ServerFrame:
         """
         The reverse of C{encode}, for clients.
+        """
+
+
+class INamingCodec(ICodec):
+    """
+    An encoding in which a frame of the server has names of users beside it.
+    """
+
+    def encode_named(frame: ServerFrame, names: Mapping[int, str]) -> bytes:
+        """
+        As C{encode}.
+
+        @param names: of users whom the frame mentions, by number.
+        """
+
+    def decode_named(data: bytes) -> tuple[ServerFrame, dict[int, str]]:
+        """
+        The reverse of C{encode_named}, for clients.
         """

@@ -57,15 +57,20 @@ def _limit(frame: frames.Sync | frames.Conversations | frames.Members) -> int:
 
 
 def _watched(frame: frames.Watch) -> int:
-    return len(frame.users)
+    return len(frame.users) + len(frame.names)
 
 
 def _created(frame: frames.CreateGroup) -> int:
-    return len(frame.members)
+    return len(frame.members) + len(frame.member_names)
 
 
 def _changed(frame: frames.ChangeGroup) -> int:
-    return len(frame.add) + len(frame.remove)
+    named = len(frame.add_names) + len(frame.remove_names)
+    return len(frame.add) + len(frame.remove) + named
+
+
+def _looked_up(frame: frames.Names) -> int:
+    return len(frame.names) + len(frame.users)
 
 
 #: The kinds of requests that cost something, besides the frame itself.
@@ -79,4 +84,5 @@ COSTS: Mapping[type[frames.Frame], Cost] = {
     frames.Typing: Cost(10),
     frames.CreateGroup: Cost(1, 5, "members named", _created),
     frames.ChangeGroup: Cost(1, 5, "members named", _changed),
+    frames.Names: Cost(1, 5, "names and users asked for", _looked_up),
 }

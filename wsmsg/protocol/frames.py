@@ -1,44 +1,6 @@
 """
 The frames of the client protocol, in the one form that all codecs share.
 
-A session in JSON, C{->} from the client, C{<-} from the server::
-
-    -> {"type": "hello", "token": "...", "device": "phone", "position": "lbA..."}
-       # position: the newest one whose heads the client has
-    <- {"type": "welcome", "user": 1001, "session": "...", "heartbeat_s": 2.0,
-        "limits": {...}, "time": 1767225660000, "position": "lbB...", "epoch": "3f...",
-        "heads": [{"conversation": "u:1001:1002", "head": 17, "read": 15, ...}]}
-       # the conversations that changed since then; the client has messages up to 15:
-    -> {"type": "sync", "id": "q1", "conversation": "u:1001:1002", "after": 15}
-    <- {"type": "page", "id": "q1", "conversation": "u:1001:1002", "head": 17,
-        "messages": [{"type": "deliver", "seq": 16, ...}, {...}]}
-
-    -> {"type": "send", "client_id": "5f0c8d3e", "to": 1002, "content": "Good morning"}
-    <- {"type": "accepted", "client_id": "5f0c8d3e", "time": 1767225661000}
-       # durable; the client repeats unanswered sends, with the same client_id
-    <- {"type": "deliver", "conversation": "u:1001:1002", "seq": 18, "from": 1001,
-        "client_id": "5f0c8d3e", "content": "Good morning", ...}
-       # the sender's devices get their own messages, too
-    <- {"type": "receipt", "conversation": "u:1001:1002", "user": 1002, "delivered": 18}
-    <- {"type": "deliver", "conversation": "u:1001:1002", "seq": 19, "from": 1002, ...}
-    -> {"type": "read", "conversation": "u:1001:1002", "seq": 19}
-
-    -> {"type": "create_group", "client_id": "7d", "name": "Crew", "members": [1002]}
-    <- {"type": "accepted", "client_id": "7d", "conversation": "g:8140...", ...}
-    -> {"type": "recall", "client_id": "7e", "conversation": "u:1001:1002", "seq": 18}
-    <- {"type": "rejected", "client_id": "7e", "code": "rate_limited",
-        "retry_after_ms": 500, "reason": "too many sends"}
-
-    <- {"type": "expiring", "expires": 1767229260000}
-       # the session ends then
-    -> {"type": "refresh", "id": "r1", "token": "..."}
-    <- {"type": "refreshed", "id": "r1", "expires": 1767232800000}
-
-    -> {"type": "ping", "nonce": "1"}
-    <- {"type": "pong", "nonce": "1"}
-    <- {"type": "goaway", "reason": "stopping", "after_ms": 640}
-       # the server closes soon: reconnect, here or elsewhere
-
 C{docs/protocol.md} describes each frame; C{protos/wsmsg/rpc/client.proto} has the field
 numbers of the protobuf form.  A codec turns bytes into these values and back, and all
 other modules see only these values.  Times are unix milliseconds.
@@ -70,6 +32,7 @@ from wsmsg.protocol.group_frames import Invite as Invite  # noqa: PLC0414
 from wsmsg.protocol.group_frames import Invited as Invited  # noqa: PLC0414
 from wsmsg.protocol.group_frames import Member as Member  # noqa: PLC0414
 from wsmsg.protocol.group_frames import Members as Members  # noqa: PLC0414
+from wsmsg.protocol.values import Limits as Limits  # noqa: PLC0414
 
 
 class Hello(Frame, frozen=True):
@@ -81,13 +44,14 @@ class Hello(Frame, frozen=True):
 
 
 class Send(Submission, frozen=True):
-    """A message to a user or to a group."""
+    """A message to a user, by number or by name, or to a group."""
 
     to: Int64 = 0
     group: Int64 = 0
     content: str = ""
     kind: Int64 = 1
     repeat: bool = False
+    to_name: str = ""
 
 
 class Delivered(Frame, frozen=True):
@@ -135,6 +99,7 @@ class Typing(Frame, frozen=True):
 
 class Watch(Frame, frozen=True, gc=True):
     users: tuple[Int64, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 class Recall(Submission, frozen=True):
@@ -160,21 +125,16 @@ class Refresh(Frame, frozen=True):
     id: str = ""
 
 
-class Limits(msgspec.Struct, frozen=True, gc=False):
+class Names(Frame, frozen=True, gc=True):
     """
-    The limits of this connection.
-
-    @ivar unnumbered: messages have no seqs, and so there is no sync, and there are no
-        heads, receipts, groups and recalls.
+    A question for the numbers of names of users and of keys of groups, and for the
+    names of users.
     """
 
-    content_bytes: Int64
-    frame_bytes: Int64
-    window: Int64
-    sends_per_s: Int64
-    page: Int64
-    watch: Int64
-    unnumbered: bool = False
+    id: str
+    names: tuple[str, ...] = ()
+    users: tuple[Int64, ...] = ()
+    keys: tuple[str, ...] = ()
 
 
 class Receipt(Frame, frozen=True):
@@ -313,6 +273,18 @@ class Refreshed(Frame, frozen=True):
     expires: Int64 = 0
 
 
+class Named(Frame, frozen=True, gc=True):
+    """
+    The answer to C{names}: the users that were found; their names are beside the frame
+    (L{wsmsg.protocol.codec.INamingCodec}).
+    """
+
+    id: str
+    users: tuple[Int64, ...] = ()
+    unknown: tuple[str, ...] = ()
+    groups: tuple[Int64, ...] = ()
+
+
 ClientFrame = (
     Hello
     | Send
@@ -334,6 +306,7 @@ ClientFrame = (
     | AcceptInvitation
     | DeclineInvitation
     | Invitations
+    | Names
 )
 
 ServerFrame = (
@@ -355,4 +328,5 @@ ServerFrame = (
     | Refreshed
     | Blocked
     | Invited
+    | Named
 )

@@ -27,6 +27,7 @@ class CreateGroup(Submission, frozen=True, gc=True, tag="create_group"):
     members: tuple[Int64, ...] = ()
     history: bool = False
     repeat: bool = False
+    member_names: tuple[str, ...] = ()
 
 
 class ChangeGroup(Submission, frozen=True, gc=True, tag="change_group"):
@@ -38,6 +39,8 @@ class ChangeGroup(Submission, frozen=True, gc=True, tag="change_group"):
     add: tuple[Int64, ...] = ()
     remove: tuple[Int64, ...] = ()
     repeat: bool = False
+    add_names: tuple[str, ...] = ()
+    remove_names: tuple[str, ...] = ()
 
 
 class Members(Frame, frozen=True):
@@ -109,6 +112,7 @@ class Group(Frame, frozen=True, gc=True):
     count: Int64 = 0
     members: tuple[Member, ...] = ()
     more: bool = False
+    key: str = ""
 
 
 class Invitation(msgspec.Struct, frozen=True, gc=False):

@@ -8,7 +8,7 @@ twice the last value counts, except for C{type}.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from wsmsg.errors import BadFrame
 from wsmsg.protocol import frames
-from wsmsg.protocol.codec import ICodec
+from wsmsg.protocol.codec import INamingCodec
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
 from wsmsg.protocol.validation import check_frame
 
@@ -30,6 +30,13 @@ _client: Callable[[bytes], ClientFrame] = msgspec.json.Decoder(
 _server: Callable[[bytes], ServerFrame] = msgspec.json.Decoder(
     cast(Any, ServerFrame), strict=False
 ).decode
+
+
+class _Names(msgspec.Struct):
+    names: dict[str, str] = {}
+
+
+_names = msgspec.json.Decoder(_Names).decode
 
 
 def _with_string_ids(value: Any) -> Any:
@@ -98,7 +105,7 @@ def _reason(error: Exception) -> str:
     return str(error)[:_REASON]
 
 
-@implementer(ICodec)
+@implementer(INamingCodec)
 class JsonCodec:
     """
     C{wsmsg.v1.json}.
@@ -126,6 +133,18 @@ class JsonCodec:
     def decode_server(self, data: bytes) -> ServerFrame:
         try:
             return _server(data)
+        except (ValueError, RecursionError) as e:
+            raise BadFrame(_reason(e)) from None
+
+    def encode_named(self, frame: ServerFrame, names: Mapping[int, str]) -> bytes:
+        # A frame has its type at least, so a comma is due.
+        return _encoded(frame)[:-1] + b',"names":' + _encode(names) + b"}"
+
+    def decode_named(self, data: bytes) -> tuple[ServerFrame, dict[int, str]]:
+        frame = self.decode_server(data)
+        try:
+            named = _names(data).names.items()
+            return frame, {int(user[:20]): name for user, name in named}
         except (ValueError, RecursionError) as e:
             raise BadFrame(_reason(e)) from None
 

@@ -9,15 +9,16 @@ arguments.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from google.protobuf.message import DecodeError
 from zope.interface import implementer
 
 from wsmsg.errors import BadFrame
+from wsmsg.names import MOST_NAMES
 from wsmsg.protocol import frames as f
-from wsmsg.protocol.codec import ICodec
+from wsmsg.protocol.codec import INamingCodec
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
 from wsmsg.protocol.validation import CHANGE_MAX, WATCH_MAX, check_count, check_frame
 from wsmsg.rpc import client_pb2 as pb
@@ -38,22 +39,37 @@ def _plain(kind: type[Any]) -> Callable[[Any], Any]:
 
 
 def _send(m: Any) -> f.Send:
-    return f.Send(m.client_id, m.to, m.group, m.content, m.kind, m.repeat)
+    return f.Send(m.client_id, m.to, m.group, m.content, m.kind, m.repeat, m.to_name)
 
 
 def _watch(m: Any) -> f.Watch:
-    return f.Watch(tuple(check_count(m.users, "watch.users", WATCH_MAX)))
+    users = check_count(m.users, "watch.users", WATCH_MAX)
+    return f.Watch(tuple(users), tuple(check_count(m.names, "watch.names", WATCH_MAX)))
+
+
+def _names(m: Any) -> f.Names:
+    names = check_count(m.names, "names.names", MOST_NAMES)
+    users = check_count(m.users, "names.users", MOST_NAMES)
+    keys = check_count(m.keys, "names.keys", MOST_NAMES)
+    return f.Names(m.id, tuple(names), tuple(users), tuple(keys))
 
 
 def _create_group(m: Any) -> f.CreateGroup:
     members = tuple(check_count(m.members, "create_group.members", CHANGE_MAX))
-    return f.CreateGroup(m.client_id, m.name, members, m.history, m.repeat)
+    names = check_count(m.member_names, "create_group.member_names", CHANGE_MAX)
+    return f.CreateGroup(
+        m.client_id, m.name, members, m.history, m.repeat, tuple(names)
+    )
 
 
 def _change_group(m: Any) -> f.ChangeGroup:
     add = tuple(check_count(m.add, "change_group.add", CHANGE_MAX))
     remove = tuple(check_count(m.remove, "change_group.remove", CHANGE_MAX))
-    return f.ChangeGroup(m.client_id, m.group, add, remove, m.repeat)
+    more = check_count(m.add_names, "change_group.add_names", CHANGE_MAX)
+    less = check_count(m.remove_names, "change_group.remove_names", CHANGE_MAX)
+    return f.ChangeGroup(
+        m.client_id, m.group, add, remove, m.repeat, tuple(more), tuple(less)
+    )
 
 
 def _deliver(m: Any) -> f.Deliver:
@@ -106,7 +122,21 @@ def _heads(m: Any) -> f.Heads:
 
 def _group(m: Any) -> f.Group:
     members = tuple(f.Member(one.user, one.joined) for one in m.members)
-    return f.Group(m.id, m.group, m.name, m.owner, m.history, m.count, members, m.more)
+    return f.Group(
+        m.id,
+        m.group,
+        m.name,
+        m.owner,
+        m.history,
+        m.count,
+        members,
+        m.more,
+        m.key,
+    )
+
+
+def _named(m: Any) -> f.Named:
+    return f.Named(m.id, tuple(m.users), tuple(m.unknown), tuple(m.groups))
 
 
 def _blocked(m: Any) -> f.Blocked:
@@ -134,6 +164,7 @@ _FROM_CLIENT = _readers(
         f.Watch: _watch,
         f.CreateGroup: _create_group,
         f.ChangeGroup: _change_group,
+        f.Names: _names,
     },
 )
 
@@ -148,6 +179,7 @@ _FROM_SERVER = _readers(
         f.Goaway: _goaway,
         f.Blocked: _blocked,
         f.Invited: _invited,
+        f.Named: _named,
     },
 )
 
@@ -251,6 +283,7 @@ def _fill_group(m: pb.Group, frame: f.Group) -> None:
     for member in frame.members:
         m.members.add(user=member.user, joined=member.joined)
     m.more = frame.more
+    m.key = frame.key
 
 
 def _fill_blocked(m: pb.Blocked, frame: f.Blocked) -> None:
@@ -294,7 +327,7 @@ def _encoded(m: Any, frame: Any, fillers: dict[type[Any], Any]) -> bytes:
     return data
 
 
-@implementer(ICodec)
+@implementer(INamingCodec)
 class ProtobufCodec:
     """
     C{wsmsg.v1.protobuf}.
@@ -324,6 +357,13 @@ class ProtobufCodec:
         return _encoded(pb.ClientFrame(), frame, _TO_SERVER)
 
     def decode_server(self, data: bytes) -> ServerFrame:
+        return self.decode_named(data)[0]
+
+    def encode_named(self, frame: ServerFrame, names: Mapping[int, str]) -> bytes:
+        # Two encodings one after the other are that of both messages merged.
+        return self.encode(frame) + pb.ServerFrame(names=names).SerializeToString()
+
+    def decode_named(self, data: bytes) -> tuple[ServerFrame, dict[int, str]]:
         try:
             m = pb.ServerFrame.FromString(data)
         except DecodeError as e:
@@ -332,7 +372,7 @@ class ProtobufCodec:
         if name is None:
             raise BadFrame("a ServerFrame without a frame in it that is known here")
         frame: ServerFrame = _FROM_SERVER[name](getattr(m, name))
-        return frame
+        return frame, dict(m.names) if m.names else {}
 
 
 CODEC = ProtobufCodec()

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from wsmsg.errors import BadFrame
 from wsmsg.model import INT64_MAX
+from wsmsg.names import MOST_NAMES, NAME_BYTES
 from wsmsg.protocol.frames import (
     Block,
     Blocks,
@@ -23,6 +24,7 @@ from wsmsg.protocol.frames import (
     Hello,
     Invitations,
     Members,
+    Names,
     Ping,
     Read,
     Refresh,
@@ -34,6 +36,8 @@ from wsmsg.protocol.frames import (
 )
 
 INT32_MAX = 2**31 - 1
+
+T = TypeVar("T")
 
 #: The most users that a C{watch} may name, whatever the limits of the node.
 WATCH_MAX = 10000
@@ -94,6 +98,10 @@ def _send(frame: Send) -> None:
         _number(frame.group, "send.group", 0, INT64_MAX)
     if not 0 <= frame.kind <= INT32_MAX:
         _number(frame.kind, "send.kind", 0, INT32_MAX)
+    if frame.to_name:
+        _text(frame.to_name, "send.to_name", NAME_BYTES)
+        if frame.to or frame.group:
+            raise BadFrame("send.to_name is set beside to or group")
 
 
 def _delivered(frame: Delivered) -> None:
@@ -125,9 +133,9 @@ def _typing(frame: Typing) -> None:
     _number(frame.user, "typing.user", 0, INT64_MAX)
 
 
-def check_count(users: Sequence[int], name: str, limit: int) -> Sequence[int]:
+def check_count(users: Sequence[T], name: str, limit: int) -> Sequence[T]:
     """
-    Return these users.
+    Return these users, or names of users.
 
     @raise BadFrame: there are too many.
     """
@@ -143,8 +151,22 @@ def _users(users: Sequence[int], name: str, limit: int) -> None:
         _number(max(users), name, 1, INT64_MAX)
 
 
+def _of_users(names: Sequence[str], field: str, limit: int) -> None:
+    check_count(names, field, limit)
+    for name in names:
+        _text(name, field, NAME_BYTES, 1)
+
+
 def _watch(frame: Watch) -> None:
     _users(frame.users, "watch.users", WATCH_MAX)
+    _of_users(frame.names, "watch.names", WATCH_MAX)
+
+
+def _names(frame: Names) -> None:
+    _text(frame.id, "names.id", _ID_BYTES, 1)
+    _of_users(frame.names, "names.names", MOST_NAMES)
+    _users(frame.users, "names.users", MOST_NAMES - len(frame.names))
+    _of_users(frame.keys, "names.keys", MOST_NAMES)
 
 
 def _members(frame: Members) -> None:
@@ -187,6 +209,9 @@ _FIELDS: dict[str, Callable[[Any, str], None]] = {
     "members": lambda value, name: _users(value, name, CHANGE_MAX),
     "add": lambda value, name: _users(value, name, CHANGE_MAX),
     "remove": lambda value, name: _users(value, name, CHANGE_MAX),
+    "member_names": lambda value, name: _of_users(value, name, CHANGE_MAX),
+    "add_names": lambda value, name: _of_users(value, name, CHANGE_MAX),
+    "remove_names": lambda value, name: _of_users(value, name, CHANGE_MAX),
 }
 
 
@@ -221,6 +246,7 @@ _CHECKS: dict[type[Any], Callable[[Any], None]] = {
     Blocks: _listing,
     Invitations: _listing,
     Refresh: _refresh,
+    Names: _names,
 }
 
 

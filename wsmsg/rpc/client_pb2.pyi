@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ClientFrame(_message.Message):
-    __slots__ = ("hello", "send", "delivered", "read", "sync", "conversations", "typing", "watch", "recall", "ping", "create_group", "change_group", "members", "refresh", "block", "blocks", "invite", "accept_invitation", "decline_invitation", "invitations")
+    __slots__ = ("hello", "send", "delivered", "read", "sync", "conversations", "typing", "watch", "recall", "ping", "create_group", "change_group", "members", "refresh", "block", "blocks", "invite", "accept_invitation", "decline_invitation", "invitations", "names")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     SEND_FIELD_NUMBER: _ClassVar[int]
     DELIVERED_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +28,7 @@ class ClientFrame(_message.Message):
     ACCEPT_INVITATION_FIELD_NUMBER: _ClassVar[int]
     DECLINE_INVITATION_FIELD_NUMBER: _ClassVar[int]
     INVITATIONS_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     send: Send
     delivered: Delivered
@@ -48,7 +49,8 @@ class ClientFrame(_message.Message):
     accept_invitation: AcceptInvitation
     decline_invitation: DeclineInvitation
     invitations: Invitations
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., delivered: _Optional[_Union[Delivered, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ..., conversations: _Optional[_Union[Conversations, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., watch: _Optional[_Union[Watch, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., refresh: _Optional[_Union[Refresh, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., blocks: _Optional[_Union[Blocks, _Mapping]] = ..., invite: _Optional[_Union[Invite, _Mapping]] = ..., accept_invitation: _Optional[_Union[AcceptInvitation, _Mapping]] = ..., decline_invitation: _Optional[_Union[DeclineInvitation, _Mapping]] = ..., invitations: _Optional[_Union[Invitations, _Mapping]] = ...) -> None: ...
+    names: Names
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., delivered: _Optional[_Union[Delivered, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ..., conversations: _Optional[_Union[Conversations, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., watch: _Optional[_Union[Watch, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., refresh: _Optional[_Union[Refresh, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., blocks: _Optional[_Union[Blocks, _Mapping]] = ..., invite: _Optional[_Union[Invite, _Mapping]] = ..., accept_invitation: _Optional[_Union[AcceptInvitation, _Mapping]] = ..., decline_invitation: _Optional[_Union[DeclineInvitation, _Mapping]] = ..., invitations: _Optional[_Union[Invitations, _Mapping]] = ..., names: _Optional[_Union[Names, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("token", "device", "client", "position", "witness")
@@ -65,20 +67,22 @@ class Hello(_message.Message):
     def __init__(self, token: _Optional[str] = ..., device: _Optional[str] = ..., client: _Optional[str] = ..., position: _Optional[str] = ..., witness: _Optional[str] = ...) -> None: ...
 
 class Send(_message.Message):
-    __slots__ = ("client_id", "to", "group", "content", "kind", "repeat")
+    __slots__ = ("client_id", "to", "group", "content", "kind", "repeat", "to_name")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     TO_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     REPEAT_FIELD_NUMBER: _ClassVar[int]
+    TO_NAME_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     to: int
     group: int
     content: str
     kind: int
     repeat: bool
-    def __init__(self, client_id: _Optional[str] = ..., to: _Optional[int] = ..., group: _Optional[int] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., repeat: _Optional[bool] = ...) -> None: ...
+    to_name: str
+    def __init__(self, client_id: _Optional[str] = ..., to: _Optional[int] = ..., group: _Optional[int] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., repeat: _Optional[bool] = ..., to_name: _Optional[str] = ...) -> None: ...
 
 class Delivered(_message.Message):
     __slots__ = ("conversation", "seq")
@@ -129,10 +133,12 @@ class Typing(_message.Message):
     def __init__(self, conversation: _Optional[str] = ..., user: _Optional[int] = ...) -> None: ...
 
 class Watch(_message.Message):
-    __slots__ = ("users",)
+    __slots__ = ("users", "names")
     USERS_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
     users: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, users: _Optional[_Iterable[int]] = ...) -> None: ...
+    names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, users: _Optional[_Iterable[int]] = ..., names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Recall(_message.Message):
     __slots__ = ("client_id", "conversation", "seq", "repeat")
@@ -153,32 +159,38 @@ class Ping(_message.Message):
     def __init__(self, nonce: _Optional[str] = ...) -> None: ...
 
 class CreateGroup(_message.Message):
-    __slots__ = ("client_id", "name", "members", "history", "repeat")
+    __slots__ = ("client_id", "name", "members", "history", "repeat", "member_names")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     REPEAT_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_NAMES_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     name: str
     members: _containers.RepeatedScalarFieldContainer[int]
     history: bool
     repeat: bool
-    def __init__(self, client_id: _Optional[str] = ..., name: _Optional[str] = ..., members: _Optional[_Iterable[int]] = ..., history: _Optional[bool] = ..., repeat: _Optional[bool] = ...) -> None: ...
+    member_names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, client_id: _Optional[str] = ..., name: _Optional[str] = ..., members: _Optional[_Iterable[int]] = ..., history: _Optional[bool] = ..., repeat: _Optional[bool] = ..., member_names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ChangeGroup(_message.Message):
-    __slots__ = ("client_id", "group", "add", "remove", "repeat")
+    __slots__ = ("client_id", "group", "add", "remove", "repeat", "add_names", "remove_names")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
     ADD_FIELD_NUMBER: _ClassVar[int]
     REMOVE_FIELD_NUMBER: _ClassVar[int]
     REPEAT_FIELD_NUMBER: _ClassVar[int]
+    ADD_NAMES_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_NAMES_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     group: int
     add: _containers.RepeatedScalarFieldContainer[int]
     remove: _containers.RepeatedScalarFieldContainer[int]
     repeat: bool
-    def __init__(self, client_id: _Optional[str] = ..., group: _Optional[int] = ..., add: _Optional[_Iterable[int]] = ..., remove: _Optional[_Iterable[int]] = ..., repeat: _Optional[bool] = ...) -> None: ...
+    add_names: _containers.RepeatedScalarFieldContainer[str]
+    remove_names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, client_id: _Optional[str] = ..., group: _Optional[int] = ..., add: _Optional[_Iterable[int]] = ..., remove: _Optional[_Iterable[int]] = ..., repeat: _Optional[bool] = ..., add_names: _Optional[_Iterable[str]] = ..., remove_names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Members(_message.Message):
     __slots__ = ("id", "group", "after", "limit")
@@ -200,8 +212,27 @@ class Refresh(_message.Message):
     id: str
     def __init__(self, token: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
+class Names(_message.Message):
+    __slots__ = ("id", "names", "users", "keys")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    names: _containers.RepeatedScalarFieldContainer[str]
+    users: _containers.RepeatedScalarFieldContainer[int]
+    keys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., names: _Optional[_Iterable[str]] = ..., users: _Optional[_Iterable[int]] = ..., keys: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class ServerFrame(_message.Message):
-    __slots__ = ("welcome", "accepted", "rejected", "deliver", "page", "heads", "receipt", "presence", "typing", "resync", "goaway", "error", "pong", "group", "expiring", "refreshed", "blocked", "invited")
+    __slots__ = ("welcome", "accepted", "rejected", "deliver", "page", "heads", "receipt", "presence", "typing", "resync", "goaway", "error", "pong", "group", "expiring", "refreshed", "blocked", "invited", "named", "names")
+    class NamesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: str
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[str] = ...) -> None: ...
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
@@ -220,6 +251,8 @@ class ServerFrame(_message.Message):
     REFRESHED_FIELD_NUMBER: _ClassVar[int]
     BLOCKED_FIELD_NUMBER: _ClassVar[int]
     INVITED_FIELD_NUMBER: _ClassVar[int]
+    NAMED_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     accepted: Accepted
     rejected: Rejected
@@ -238,7 +271,9 @@ class ServerFrame(_message.Message):
     refreshed: Refreshed
     blocked: Blocked
     invited: Invited
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., accepted: _Optional[_Union[Accepted, _Mapping]] = ..., rejected: _Optional[_Union[Rejected, _Mapping]] = ..., deliver: _Optional[_Union[Deliver, _Mapping]] = ..., page: _Optional[_Union[Page, _Mapping]] = ..., heads: _Optional[_Union[Heads, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., resync: _Optional[_Union[Resync, _Mapping]] = ..., goaway: _Optional[_Union[Goaway, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ..., expiring: _Optional[_Union[Expiring, _Mapping]] = ..., refreshed: _Optional[_Union[Refreshed, _Mapping]] = ..., blocked: _Optional[_Union[Blocked, _Mapping]] = ..., invited: _Optional[_Union[Invited, _Mapping]] = ...) -> None: ...
+    named: Named
+    names: _containers.ScalarMap[int, str]
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., accepted: _Optional[_Union[Accepted, _Mapping]] = ..., rejected: _Optional[_Union[Rejected, _Mapping]] = ..., deliver: _Optional[_Union[Deliver, _Mapping]] = ..., page: _Optional[_Union[Page, _Mapping]] = ..., heads: _Optional[_Union[Heads, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., resync: _Optional[_Union[Resync, _Mapping]] = ..., goaway: _Optional[_Union[Goaway, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ..., expiring: _Optional[_Union[Expiring, _Mapping]] = ..., refreshed: _Optional[_Union[Refreshed, _Mapping]] = ..., blocked: _Optional[_Union[Blocked, _Mapping]] = ..., invited: _Optional[_Union[Invited, _Mapping]] = ..., named: _Optional[_Union[Named, _Mapping]] = ..., names: _Optional[_Mapping[int, str]] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("content_bytes", "frame_bytes", "window", "sends_per_s", "page", "watch", "unnumbered")
@@ -436,7 +471,7 @@ class Pong(_message.Message):
     def __init__(self, nonce: _Optional[str] = ..., checked_ms: _Optional[int] = ..., witness: _Optional[str] = ...) -> None: ...
 
 class Group(_message.Message):
-    __slots__ = ("id", "group", "name", "owner", "history", "count", "members", "more")
+    __slots__ = ("id", "group", "name", "owner", "history", "count", "members", "more", "key")
     ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -445,6 +480,7 @@ class Group(_message.Message):
     COUNT_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
     id: str
     group: int
     name: str
@@ -453,7 +489,8 @@ class Group(_message.Message):
     count: int
     members: _containers.RepeatedCompositeFieldContainer[Member]
     more: bool
-    def __init__(self, id: _Optional[str] = ..., group: _Optional[int] = ..., name: _Optional[str] = ..., owner: _Optional[int] = ..., history: _Optional[bool] = ..., count: _Optional[int] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+    key: str
+    def __init__(self, id: _Optional[str] = ..., group: _Optional[int] = ..., name: _Optional[str] = ..., owner: _Optional[int] = ..., history: _Optional[bool] = ..., count: _Optional[int] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., more: _Optional[bool] = ..., key: _Optional[str] = ...) -> None: ...
 
 class Expiring(_message.Message):
     __slots__ = ("expires",)
@@ -468,6 +505,18 @@ class Refreshed(_message.Message):
     id: str
     expires: int
     def __init__(self, id: _Optional[str] = ..., expires: _Optional[int] = ...) -> None: ...
+
+class Named(_message.Message):
+    __slots__ = ("id", "users", "unknown", "groups")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    users: _containers.RepeatedScalarFieldContainer[int]
+    unknown: _containers.RepeatedScalarFieldContainer[str]
+    groups: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[str] = ..., users: _Optional[_Iterable[int]] = ..., unknown: _Optional[_Iterable[str]] = ..., groups: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Member(_message.Message):
     __slots__ = ("user", "joined")

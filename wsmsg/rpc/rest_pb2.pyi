@@ -464,7 +464,7 @@ class QueryRequest(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[QueryItem, _Mapping]]] = ...) -> None: ...
 
 class QueryItem(_message.Message):
-    __slots__ = ("page", "heads", "presence", "group", "unread", "mark", "compare", "blocks", "invitations")
+    __slots__ = ("page", "heads", "presence", "group", "unread", "mark", "compare", "blocks", "invitations", "names")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
@@ -474,6 +474,7 @@ class QueryItem(_message.Message):
     COMPARE_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     INVITATIONS_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
     page: PageQuery
     heads: HeadsQuery
     presence: PresenceQuery
@@ -483,7 +484,8 @@ class QueryItem(_message.Message):
     compare: CompareQuery
     blocks: BlocksQuery
     invitations: InvitationsQuery
-    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ..., group: _Optional[_Union[GroupQuery, _Mapping]] = ..., unread: _Optional[_Union[UnreadQuery, _Mapping]] = ..., mark: _Optional[_Union[MarkQuery, _Mapping]] = ..., compare: _Optional[_Union[CompareQuery, _Mapping]] = ..., blocks: _Optional[_Union[BlocksQuery, _Mapping]] = ..., invitations: _Optional[_Union[InvitationsQuery, _Mapping]] = ...) -> None: ...
+    names: NamesQuery
+    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ..., group: _Optional[_Union[GroupQuery, _Mapping]] = ..., unread: _Optional[_Union[UnreadQuery, _Mapping]] = ..., mark: _Optional[_Union[MarkQuery, _Mapping]] = ..., compare: _Optional[_Union[CompareQuery, _Mapping]] = ..., blocks: _Optional[_Union[BlocksQuery, _Mapping]] = ..., invitations: _Optional[_Union[InvitationsQuery, _Mapping]] = ..., names: _Optional[_Union[NamesQuery, _Mapping]] = ...) -> None: ...
 
 class PageQuery(_message.Message):
     __slots__ = ("user", "conversation", "after", "limit")
@@ -597,6 +599,16 @@ class PushedNumber(_message.Message):
     seq: int
     def __init__(self, user: _Optional[int] = ..., conversation: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
 
+class NamesQuery(_message.Message):
+    __slots__ = ("names", "users", "claim")
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    users: _containers.RepeatedScalarFieldContainer[int]
+    claim: bool
+    def __init__(self, names: _Optional[_Iterable[str]] = ..., users: _Optional[_Iterable[int]] = ..., claim: _Optional[bool] = ...) -> None: ...
+
 class QueryResponse(_message.Message):
     __slots__ = ("answers",)
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
@@ -604,7 +616,7 @@ class QueryResponse(_message.Message):
     def __init__(self, answers: _Optional[_Iterable[_Union[QueryAnswer, _Mapping]]] = ...) -> None: ...
 
 class QueryAnswer(_message.Message):
-    __slots__ = ("page", "heads", "presence", "error", "group", "unread", "mark", "compare", "blocks", "invitations")
+    __slots__ = ("page", "heads", "presence", "error", "group", "unread", "mark", "compare", "blocks", "invitations", "names")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
@@ -615,6 +627,7 @@ class QueryAnswer(_message.Message):
     COMPARE_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     INVITATIONS_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
     page: PageAnswer
     heads: HeadsAnswer
     presence: PresenceAnswer
@@ -625,7 +638,8 @@ class QueryAnswer(_message.Message):
     compare: CompareAnswer
     blocks: BlocksAnswer
     invitations: InvitationsAnswer
-    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ..., group: _Optional[_Union[GroupAnswer, _Mapping]] = ..., unread: _Optional[_Union[UnreadAnswer, _Mapping]] = ..., mark: _Optional[_Union[MarkAnswer, _Mapping]] = ..., compare: _Optional[_Union[CompareAnswer, _Mapping]] = ..., blocks: _Optional[_Union[BlocksAnswer, _Mapping]] = ..., invitations: _Optional[_Union[InvitationsAnswer, _Mapping]] = ...) -> None: ...
+    names: NamesAnswer
+    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ..., group: _Optional[_Union[GroupAnswer, _Mapping]] = ..., unread: _Optional[_Union[UnreadAnswer, _Mapping]] = ..., mark: _Optional[_Union[MarkAnswer, _Mapping]] = ..., compare: _Optional[_Union[CompareAnswer, _Mapping]] = ..., blocks: _Optional[_Union[BlocksAnswer, _Mapping]] = ..., invitations: _Optional[_Union[InvitationsAnswer, _Mapping]] = ..., names: _Optional[_Union[NamesAnswer, _Mapping]] = ...) -> None: ...
 
 class PageAnswer(_message.Message):
     __slots__ = ("messages", "head", "more", "epoch")
@@ -684,20 +698,22 @@ class Member(_message.Message):
     def __init__(self, user: _Optional[int] = ..., joined: _Optional[int] = ...) -> None: ...
 
 class GroupAnswer(_message.Message):
-    __slots__ = ("name", "owner", "history", "count", "members", "more")
+    __slots__ = ("name", "owner", "history", "count", "members", "more", "key")
     NAME_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
     name: str
     owner: int
     history: bool
     count: int
     members: _containers.RepeatedCompositeFieldContainer[Member]
     more: bool
-    def __init__(self, name: _Optional[str] = ..., owner: _Optional[int] = ..., history: _Optional[bool] = ..., count: _Optional[int] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+    key: str
+    def __init__(self, name: _Optional[str] = ..., owner: _Optional[int] = ..., history: _Optional[bool] = ..., count: _Optional[int] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., more: _Optional[bool] = ..., key: _Optional[str] = ...) -> None: ...
 
 class UnreadAnswer(_message.Message):
     __slots__ = ("messages", "total", "more", "position")
@@ -764,6 +780,19 @@ class InvitationsAnswer(_message.Message):
     invitations: _containers.RepeatedCompositeFieldContainer[InvitationRow]
     next: str
     def __init__(self, invitations: _Optional[_Iterable[_Union[InvitationRow, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
+
+class NamesAnswer(_message.Message):
+    __slots__ = ("users",)
+    class UsersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    users: _containers.ScalarMap[str, int]
+    def __init__(self, users: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class QueryError(_message.Message):
     __slots__ = ("code", "reason", "retry_after_ms")

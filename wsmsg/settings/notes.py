@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wsmsg.settings.legacy import ConnectLegacySettings
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.urls.address import is_loopback, parse_address
 from wsmsg.settings.urls.backends import (
@@ -33,7 +34,7 @@ DEAD_KEEPALIVES = 2
 def notes(connect: ConnectSettings, message: MessageSettings) -> Iterator[str]:
     """
     Find for how long users are shown online who are not, whose tokens are believed, and
-    what the network can read.
+    what the network can read, and who cannot log in with a name.
     """
     for table, settings in (("[connect]", connect), ("[message]", message)):
         for note in in_clear(settings):
@@ -44,6 +45,7 @@ def notes(connect: ConnectSettings, message: MessageSettings) -> Iterator[str]:
     ):
         yield from _parties(section, token, listen)
     yield from _lifetimes(connect.token, message.http.token)
+    yield from _names(connect, message)
     grace_s = message.link_grace_s
     client_s = DEAD_BEATS * connect.heartbeat_s + grace_s
     if client_s > OFFLINE_S:
@@ -131,6 +133,26 @@ def _listed(key: str, url: str) -> _Dialled:
 def _redis(key: str, text: str) -> _Dialled:
     if is_redis(text) and not (url := read_redis_url(text)).tls:
         yield key, url.address.host, "use rediss://"
+
+
+def _names(connect: ConnectSettings, message: MessageSettings) -> Iterator[str]:
+    """
+    Find names of users that work nowhere, or not for all clients.
+    """
+    if connect.users.names != message.users.names:
+        one, other = ("[connect]", "[message]")
+        if message.users.names:
+            one, other = other, one
+        yield (
+            f"{one} users.names = true, and {other} users.names = false: nobody can"
+            " log in with a name"
+        )
+    elif connect.users.names and connect.legacy != ConnectLegacySettings():
+        yield (
+            "[connect] users.names = true with legacy.*: clients without a subprotocol"
+            " need tokens whose subject is a number, and have numbers for users with"
+            " names"
+        )
 
 
 def _parties(section: str, token: TokenSettings, listen: str) -> Iterator[str]:

@@ -97,6 +97,17 @@ class DrainSettings(Section):
     lead_s: Annotated[float, Field(ge=0, le=600)] = 0.0
 
 
+class UserSettings(Section):
+    """
+    The users.
+
+    @ivar names: a token's subject may be a name of the application
+        (L{wsmsg.names}), and clients and services may use names in place of numbers.
+    """
+
+    names: bool = False
+
+
 class Common(Section):
     """
     The keys that both daemons share.
@@ -122,7 +133,7 @@ class Common(Section):
     """
 
     RESTART: ClassVar[frozenset[str]] = frozenset(
-        {"data_dir", "node", "trust_network", *LISTENERS}
+        {"data_dir", "node", "trust_network", "users.names", *LISTENERS}
         | {f"tls.{name}.{key}" for name in LISTENERS for key in TLS_KEYS}
         | {f"peer.{key}" for key in ("ca", "cert", "key", "name")}
     )
@@ -139,6 +150,7 @@ class Common(Section):
     retry: RetrySettings = RetrySettings()
     peer: PeerSettings = PeerSettings()
     tls: ListenersTls = ListenersTls()
+    users: UserSettings = UserSettings()
 
 
 class LimitSettings(Section):

@@ -158,7 +158,9 @@ def group_line(page: GroupPage) -> GroupLine:
     """
     Return a group as a record.
     """
-    return GroupLine(page.conversation, page.name, page.owner, page.history, page.count)
+    return GroupLine(
+        page.conversation, page.name, page.owner, page.history, page.count, page.key
+    )
 
 
 def member_line(conversation: str, member: MemberRow) -> MemberLine:

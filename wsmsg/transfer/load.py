@@ -87,7 +87,7 @@ class Importer:
 
     async def _keep_names(self, placed: Sequence[tuple[int, NameLine]]) -> None:
         pairs = {record.name: record.user for _, record in placed}
-        found = await self._call(self._store.names.adopt, pairs)
+        found = await self._call(self._store.names.keep, pairs)
         names = {user: name for name, user in found.items()}
         for line, record in placed:
             there = found.get(record.name, record.user)

@@ -128,11 +128,12 @@ class MessageLine(_Line, frozen=True, tag="message", gc=False, omit_defaults=Tru
         )
 
 
-class GroupLine(_Line, frozen=True, tag="group", gc=False):
+class GroupLine(_Line, frozen=True, tag="group", gc=False, omit_defaults=True):
     """
     A group, as its changes left it.
 
     @ivar members: number of members.
+    @ivar own_id: the application's own id of the group; omitted if it has none.
     """
 
     conversation: str
@@ -140,6 +141,7 @@ class GroupLine(_Line, frozen=True, tag="group", gc=False):
     owner: _Positive
     history: bool
     members: _Natural
+    own_id: str = ""
 
     @property
     def key(self) -> Key:

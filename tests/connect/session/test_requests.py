@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from tests.connect.session.cases import SessionTestCase
 from tests.connect.session.doubles import FakeNode, message
 from wsmsg import model
-from wsmsg.connect.session.requests import QUERIES_MAX
+from wsmsg.connect.session.sends import QUERIES_MAX
 from wsmsg.connect.upstream.interface import HeadsView, PageView, SendAnswer
 from wsmsg.errors import Close, Overloaded
 from wsmsg.protocol import frames

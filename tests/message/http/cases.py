@@ -28,6 +28,7 @@ from wsmsg.message.presence.memory import MemoryPresence
 from wsmsg.message.queries.marks import Marks
 from wsmsg.message.queries.queries import Queries
 from wsmsg.model import Cursor, Message
+from wsmsg.rpc import rest_pb2
 
 
 class DeliveringJournal(ManualJournal):
@@ -55,7 +56,11 @@ class DeliveringJournal(ManualJournal):
 class ApiCase(HttpCase):
     """
     The API over doubles of the backends.
+
+    @cvar named: whether users have names.
     """
+
+    named = False
 
     def setUp(self) -> None:
         super().setUp()
@@ -88,6 +93,7 @@ class ApiCase(HttpCase):
                 presence,
                 self.links.routes,
                 page=50,
+                names=self.store.names if self.named else None,
                 may_be_unstored=self.may_be_unstored,
             ),
             self.links,
@@ -102,7 +108,7 @@ class ApiCase(HttpCase):
             most_unread=lambda: self.access.settings.unread,
         )
         self.legacy_routes = legacy.routes
-        routes = routes_of(self.behind, self.legacy_routes)
+        routes = routes_of(self.behind, self.legacy_routes, named=self.named)
         self.routes = [*routes, *self.legacy_routes()]
         self.api = Api(
             routes,
@@ -120,6 +126,18 @@ class ApiCase(HttpCase):
         """
         self.revoked.append((user, before_ms))
         return before_ms, 1
+
+    def link(self, node: str, *users: int) -> Any:
+        """
+        Open a stream of a Connect with these users.
+        """
+        hello = rest_pb2.SubscribeRequest(connect_service_id=node, incarnation="x")
+        link, _ = self.links.subscribe(hello, "own")
+        link.opened(lambda: None, lambda reason: None)
+        whole = rest_pb2.PresenceDelta.Snapshot.WHOLE
+        delta = rest_pb2.PresenceDelta(number=1, snapshot=whole, online=users)
+        self.links.users.apply_presence(link, delta)
+        return link
 
     def send(self, content: str, **more: Any) -> Any:
         """

@@ -39,6 +39,8 @@ SCOPES = {
     "GET groups/{group}/members": Scope.READ,
     "POST groups/{group}/members": Scope.GROUPS,
     "DELETE groups/{group}/members/{user}": Scope.GROUPS,
+    "POST names": Scope.READ,
+    "PUT names": Scope.SEND,
     "GET dead-letters": Scope.OBSERVE,
     "POST dead-letters/replay": Scope.OPERATE,
     "POST connect/online_status": Scope.PRESENCE,

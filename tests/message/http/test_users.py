@@ -5,29 +5,15 @@ Users over HTTP: conversations, unread counts, presence and sessions.
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from tests.message.http.cases import ApiCase
 from wsmsg.message.queries.queries import Queries
-from wsmsg.rpc import rest_pb2
 
 
 class UserCallsTests(ApiCase):
     """
     L{UserCalls}.
     """
-
-    def link(self, node: str, *users: int) -> Any:
-        """
-        Open a stream of a Connect with these users.
-        """
-        hello = rest_pb2.SubscribeRequest(connect_service_id=node, incarnation="x")
-        link, _ = self.links.subscribe(hello, "own")
-        link.opened(lambda: None, lambda reason: None)
-        whole = rest_pb2.PresenceDelta.Snapshot.WHOLE
-        delta = rest_pb2.PresenceDelta(number=1, snapshot=whole, online=users)
-        self.links.users.apply_presence(link, delta)
-        return link
 
     def test_conversations(self) -> None:
         """

@@ -87,5 +87,11 @@ class GroupsInMemory:
         change, owner, members = self.groups[name]
         some = [MemberRow(u, members[u]) for u in sorted(members) if u > after]
         return GroupPage(
-            name, change.name, owner, change.history, len(members), some[:limit]
+            name,
+            change.name,
+            owner,
+            change.history,
+            len(members),
+            some[:limit],
+            key=change.key,
         )

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
+import msgspec
+
 from tests.message.store.cursor_contract import CursorTests, StorePlace, said
 from tests.message.store.group_contract import CREW, changed, made
 from tests.message.store.inserts import changed_conversations
+from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.message.store.position import NOW, StorePosition, decode_position
 from wsmsg.model import Cursor, Message
 
@@ -307,6 +310,17 @@ class ListTests(CursorTests):
         self.assertEqual({type(n) for pair in found.items() for n in pair}, {int})
         await self.store.forget_revocations(1100)
         self.assertEqual(await self.store.revocations(), {2**63 - 1: 2**41})
+
+    async def test_key_of_group(self) -> None:
+        """
+        A group has the key with which it was created, and others have none.
+        """
+        change = GroupChange(True, "Crew", False, (1, 2), key="room/7")
+        keyed = said(1, conversation="g:7", content=encode_change(change))
+        event = msgspec.structs.replace(keyed, kind=GROUP)
+        await self.happens(event, made(conversation="g:8"))
+        pages = [await self.store.group(name, 0, 9) for name in ("g:7", "g:8")]
+        self.assertEqual([page and page.key for page in pages], ["room/7", ""])
 
     async def test_many_conversations(self) -> None:
         """

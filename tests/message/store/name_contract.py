@@ -100,7 +100,7 @@ def make_name_tests(make_place: Callable[[TestCase], Place]) -> type[TestCase]:
             A name whose first number another name has gets the next one.
             """
             first, following, *_ = candidates("anna")
-            there = await self.names.adopt({"somebody": first})
+            there = await self.names.keep({"somebody": first})
             self.assertEqual(there, {"somebody": first})
             self.assertEqual(await self.names.claim(["anna"]), {"anna": following})
 
@@ -110,10 +110,10 @@ def make_name_tests(make_place: Callable[[TestCase], Place]) -> type[TestCase]:
             here, what is here stays, and is told.
             """
             pairs = {"anna": FIRST + 1, "berta": FIRST + 2}
-            self.assertEqual(await self.names.adopt(pairs), pairs)
-            self.assertEqual(await self.names.adopt(pairs), pairs)
+            self.assertEqual(await self.names.keep(pairs), pairs)
+            self.assertEqual(await self.names.keep(pairs), pairs)
             others = {"anna": FIRST + 3, "carl": FIRST + 2, "dora": FIRST + 4}
-            there = await self.names.adopt(others)
+            there = await self.names.keep(others)
             self.assertEqual(there, {**pairs, "dora": FIRST + 4})
 
     return NameTests

@@ -45,7 +45,7 @@ class NamesInMemory:
                 self.users[name] = choose(name, taken, self.in_use)
         return self.look_up(names, ())
 
-    def adopt(self, pairs: Mapping[str, int]) -> Deferred[dict[str, int]]:
+    def keep(self, pairs: Mapping[str, int]) -> Deferred[dict[str, int]]:
         for name, user in pairs.items():
             if name not in self.users and user not in self.users.values():
                 self.users[name] = user

@@ -16,16 +16,22 @@ import click
 from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.cli.paths import fail
 from wsmsg.cli.say import say
-from wsmsg.cli.user_options import Duration, GroupId, UserId, token_source, user_options
+from wsmsg.cli.user_options import (
+    Duration,
+    GroupName,
+    UserName,
+    token_source,
+    user_options,
+)
 from wsmsg.client import BadPositions, Client
-from wsmsg.errors import BadRequest
+from wsmsg.errors import BadRequest, WsmsgError
 
 
 @click.command()
 @user_options
-@click.option("--target", type=UserId(), help="The user to talk to.")
+@click.option("--target", type=UserName(), help="The user to talk to.")
 @click.option(
-    "--group", type=GroupId(), help="The group to talk in, instead of a user."
+    "--group", type=GroupName(), help="The group to talk in, instead of a user."
 )
 @click.option(
     "--device",
@@ -53,8 +59,8 @@ from wsmsg.errors import BadRequest
 )
 @click.option("--debug", is_flag=True, help="Log to stderr (on a terminal: to a file).")
 def chat(
-    user: int,
-    target: int | None,
+    user: int | str,
+    target: int | str | None,
     group: int | None,
     url: str,
     token: str | None,
@@ -91,6 +97,7 @@ def chat(
       wsmsg chat --user 1001 --target 1002
       printf 'one\\ntwo\\n' | wsmsg chat --user 1001 --target 1002 && echo accepted
       wsmsg chat --user 1001 --group 4611686018427387904
+      wsmsg chat --user anna@example.org --target berta    (with users.names)
       wsmsg chat --user 7 --target 8 --url wss://chat.example --token-file t.jwt
     """
     if (target is None) is (group is None):
@@ -142,6 +149,10 @@ async def _screen(client: Client, talk: ChatTarget) -> None:
     from wsmsg.cli.chat.screen import ChatScreen
 
     try:
+        try:
+            talk = await talk.numbered(client)
+        except WsmsgError as error:
+            fail(error.reason)
         closed = await ChatScreen(client, talk).run()
         unsent = client.unsent
     finally:
@@ -152,7 +163,7 @@ async def _screen(client: Client, talk: ChatTarget) -> None:
         fail(f"{unsent} messages were not accepted")
 
 
-def _log(debug: bool, piped: bool, user: int) -> None:
+def _log(debug: bool, piped: bool, user: int | str) -> None:
     if not debug:
         logging.getLogger("wsmsg").addHandler(logging.NullHandler())
         return

@@ -25,6 +25,7 @@ async def _block(client: Client, talk: ChatTarget, rest: str) -> str:
     if talk.group:
         await client.block_group(talk.group)
         return f"nobody adds you to group {talk.group}, or invites you, any more"
+    assert isinstance(talk.target, int), talk
     await client.block(talk.target)
     return f"you hear nothing more of user {talk.target}, who does not notice it"
 
@@ -33,6 +34,7 @@ async def _unblock(client: Client, talk: ChatTarget, rest: str) -> str:
     if talk.group:
         await client.unblock_group(talk.group)
         return f"group {talk.group} is not blocked any more"
+    assert isinstance(talk.target, int), talk
     await client.unblock(talk.target)
     return f"user {talk.target} is not blocked any more"
 

@@ -58,7 +58,7 @@ class ChatScreen:
         self._talk = talk
         self._user = talk.user
         self._conversation = talk.conversation
-        self.view = ChatView(self._conversation, time.monotonic)
+        self.view = ChatView(self._conversation, time.monotonic, client.name_of)
         self._back = 0
         self._typed_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -189,10 +189,11 @@ class ChatScreen:
         except WsmsgError as error:
             self.view.note(f"no members: {error.code}: {error.reason}")
         else:
-            users = ", ".join(str(member.user) for member in group.members)
+            name_of = self._client.name_of
+            users = ", ".join(name_of(member.user) for member in group.members)
             more = group.count - len(group.members)
             rest = f" and {more} more" if more > 0 else ""
-            self.view.note(f"{group.name}: {users}{rest}; owner {group.owner}")
+            self.view.note(f"{group.name}: {users}{rest}; owner {name_of(group.owner)}")
         self._app.invalidate()
 
     def _typed(self, buffer: Buffer) -> None:
@@ -225,7 +226,8 @@ class ChatScreen:
         when = ("class:time", f"{clock_time(entry.time_ms):>5} ")
         if entry.note:
             return [when, ("class:note", entry.text)]
-        who, style = (self._user, "mine") if entry.mine else (entry.sender, "theirs")
+        sender = self._user if entry.mine else entry.sender
+        who, style = self._name(sender), "mine" if entry.mine else "theirs"
         if entry.recalled:
             return [
                 when,
@@ -253,13 +255,16 @@ class ChatScreen:
         waiting = self._client.unsent
         unsent = f" | {waiting} to be sent" if waiting else ""
         back = " | PageDown: newer" if self._back else ""
-        with_whom = f"{self._talk.target} {presence}"
+        with_whom = f"{self._name(self._talk.target)} {presence}"
         if self._talk.group:
             with_whom = f"group {self._talk.group}"
         return (
-            f" {self._user} | {self.view.connection} | "
+            f" {self._name(self._user)} | {self.view.connection} | "
             f"{with_whom}{typing}{unsent}{back}"
         )
+
+    def _name(self, user: int | str) -> str:
+        return harmless(self._client.name_of(user) if isinstance(user, int) else user)
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()

@@ -7,7 +7,9 @@ from __future__ import annotations
 import attrs
 
 from wsmsg.client import Client, SendAccepted
+from wsmsg.errors import NotFound
 from wsmsg.model import conversation_of, group_conversation
+from wsmsg.names import unknown_of
 
 
 @attrs.frozen
@@ -15,21 +17,39 @@ class ChatTarget:
     """
     The two ends of a chat.
 
-    @ivar user: the user of this terminal.
-    @ivar target: the other user; 0 for a chat in C{group}.
+    @ivar user: the user of this terminal, by number or by name.
+    @ivar target: the other user, likewise; 0 for a chat in C{group}.
     """
 
-    user: int
-    target: int = 0
+    user: int | str
+    target: int | str = 0
     group: int = 0
+
+    async def numbered(self, client: Client) -> ChatTarget:
+        """
+        Return the chat with numbers in the places of names, which the server knows.
+
+        @raise WsmsgError: the server refuses the user, or nobody has the name.
+        """
+        if not isinstance(self.user, str) and not isinstance(self.target, str):
+            return self
+        await client.connect()
+        target = self.target
+        if isinstance(target, str):
+            found = await client.look_up([target])
+            if target not in found.users:
+                raise NotFound(unknown_of([target]))
+            target = found.users[target]
+        return ChatTarget(client.user, target, self.group)
 
     @property
     def conversation(self) -> str:
         """
-        The id of the conversation.
+        The id of the conversation; both users must have numbers (L{numbered}).
         """
         if self.group:
             return group_conversation(self.group)
+        assert isinstance(self.user, int) and isinstance(self.target, int)
         return conversation_of(self.user, self.target)
 
     async def say(self, client: Client, text: str, client_id: str = "") -> SendAccepted:

@@ -85,10 +85,17 @@ class ChatView:
     A conversation as the user of this terminal sees it.
 
     @param now: a monotonic clock, in seconds.
+    @param name_of: returns the name of a user.
     @ivar read: the last number of the others' messages that is shown.
     """
 
-    def __init__(self, conversation: str, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        conversation: str,
+        now: Callable[[], float],
+        name_of: Callable[[int], str] = str,
+    ) -> None:
+        self._name_of = name_of
         self.conversation = conversation
         self.entries: list[ChatEntry] = []
         self.connection = "connecting"
@@ -219,7 +226,9 @@ class ChatView:
         if event.mine:
             return
         if isinstance(event, MessageReceived):
-            self.note(f"{event.sender} wrote to {where}: {event.content}")
+            self.note(
+                f"{self._name_of(event.sender)} wrote to {where}: {event.content}"
+            )
         elif event.summary:
             self.note(f"in {where} {event.summary}")
 

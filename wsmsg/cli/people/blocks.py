@@ -11,7 +11,7 @@ import attrs
 import click
 
 from wsmsg.cli.groups import Task, asks
-from wsmsg.cli.user_options import GroupId, UserId
+from wsmsg.cli.user_options import GroupName, UserId
 from wsmsg.client import Client
 
 
@@ -36,7 +36,7 @@ def blocks() -> None:
 @blocks.command()
 @asks
 @click.argument("other", required=False, type=UserId())
-@click.option("--group", type=GroupId(), help="Block a group, instead of a user.")
+@click.option("--group", type=GroupName(), help="Block a group, instead of a user.")
 def add(user: int, other: int | None, group: int | None) -> Task:
     """
     Block a user, or a group.
@@ -47,7 +47,7 @@ def add(user: int, other: int | None, group: int | None) -> Task:
 @blocks.command()
 @asks
 @click.argument("other", required=False, type=UserId())
-@click.option("--group", type=GroupId(), help="A group, instead of a user.")
+@click.option("--group", type=GroupName(), help="A group, instead of a user.")
 def remove(user: int, other: int | None, group: int | None) -> Task:
     """
     End the block of a user, or of a group.

@@ -52,9 +52,16 @@ def check(
     if token[:7].lower() == "bearer ":
         token = token[7:].strip()
     settings = settings_of(ConnectSettings, config, data_dir)
-    signer = TokenSigner(settings.token, resolve_data_dir(settings))
+    data_dir = resolve_data_dir(settings)
+    signer = TokenSigner(settings.token, data_dir, names=settings.users.names)
     found = [
-        *explain(token, settings.token, signer.authenticator(), time.time()),
+        *explain(
+            token,
+            settings.token,
+            signer.authenticator(),
+            time.time(),
+            names=settings.users.names,
+        ),
         *explain_user_id(
             token,
             settings.legacy.token_secret.get_secret_value(),

@@ -11,11 +11,12 @@ from typing import Any, Literal
 import attrs
 import jwt
 
-from wsmsg.auth.identity import parse_user
+from wsmsg.auth.identity import parse_user, subject_of
 from wsmsg.auth.jwt import Authenticator
 from wsmsg.auth.user_id_tokens import authenticate_user_id, names_user_id
 from wsmsg.errors import Unauthenticated
 from wsmsg.settings.tokens import TokenSettings
+from wsmsg.text.escape import harmless
 
 
 @attrs.frozen
@@ -30,12 +31,18 @@ class TokenCheck:
 
 
 def explain(
-    token: str, settings: TokenSettings, authenticator: Authenticator, now_s: float
+    token: str,
+    settings: TokenSettings,
+    authenticator: Authenticator,
+    now_s: float,
+    *,
+    names: bool = False,
 ) -> Iterator[TokenCheck]:
     """
     Yield the checks of a token.  The last one is the answer of Connect itself.
 
     @param token: without the word C{Bearer}.
+    @param names: whether a subject may be a name.
     """
     try:
         header = jwt.get_unverified_header(token)
@@ -49,7 +56,7 @@ def explain(
         yield _algorithm(header.get("alg"), authenticator.algorithms)
         if settings.jwks:
             yield _key_id(header.get("kid"))
-        yield _subject(claims)
+        yield _subject(claims, names=names)
         yield from _times(claims, settings.leeway_s, now_s)
         yield from _lifetime(claims, settings.max_lifetime_s)
         for name, word, wanted in (
@@ -62,7 +69,8 @@ def explain(
     except Unauthenticated as error:
         yield TokenCheck("wrong", "Connect", f"refuses it: {error.reason}")
     else:
-        yield TokenCheck("ok", "Connect", f"accepts it as user {identity.user}")
+        who = harmless(identity.name) or str(identity.user)
+        yield TokenCheck("ok", "Connect", f"accepts it as user {who}")
 
 
 def explain_user_id(
@@ -107,7 +115,7 @@ def _key_id(kid: object) -> TokenCheck:
     return TokenCheck("note", "key", "there is no kid: the issuer must have one key")
 
 
-def _subject(claims: Mapping[str, Any]) -> TokenCheck:
+def _subject(claims: Mapping[str, Any], *, names: bool) -> TokenCheck:
     if "sub" not in claims:
         near = [name for name in ("user_id", "uid", "user") if name in claims]
         hint = f"; it has {near[0]}, which only legacy clients may use" if near else ""
@@ -115,10 +123,14 @@ def _subject(claims: Mapping[str, Any]) -> TokenCheck:
     subject = claims["sub"]
     if not isinstance(subject, str):
         kind = type(subject).__name__
-        text = f"sub must be a string of digits, and is of the type {kind}"
+        text = f"sub must be a string, and is of the type {kind}"
         return TokenCheck("wrong", "subject", text)
     try:
-        return TokenCheck("ok", "subject", f"user {parse_user(subject)}")
+        if not names:
+            return TokenCheck("ok", "subject", f"user {parse_user(subject)}")
+        found = subject_of(subject)
+        who = f"the name {harmless(found.name)!r}" if found.name else str(found.user)
+        return TokenCheck("ok", "subject", f"user {who}")
     except Unauthenticated as error:
         return TokenCheck("wrong", "subject", f"{subject[:40]!r}: {error.reason}")
 

@@ -14,7 +14,7 @@ import click
 from wsmsg.cli.paths import config_option, data_dir_option, fail, settings_of
 from wsmsg.cli.say import say
 from wsmsg.cli.sign import TokenSigner
-from wsmsg.cli.user_options import Duration, UserId
+from wsmsg.cli.user_options import Duration, UserName
 from wsmsg.settings.sources import resolve_data_dir
 from wsmsg.settings.values import ConnectSettings
 
@@ -39,8 +39,8 @@ class TokenCommand(click.Command):
 
 
 @click.command(cls=TokenCommand)
-@click.argument("user_id", metavar="[USER]", type=UserId(), required=False)
-@click.option("--user", type=UserId(), help="The user, instead of the argument.")
+@click.argument("user_id", metavar="[USER]", type=UserName(), required=False)
+@click.option("--user", type=UserName(), help="The user, instead of the argument.")
 @click.option(
     "--expires",
     type=Duration(),
@@ -60,8 +60,8 @@ class TokenCommand(click.Command):
 @data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def token(
-    user_id: int | None,
-    user: int | None,
+    user_id: int | str | None,
+    user: int | str | None,
     expires: float,
     config: Path | None,
     key_file: Path | None,
@@ -83,6 +83,7 @@ def token(
       wsmsg token --user 1001 --expires 12h
       wsmsg token --config /etc/wsmsg/wsmsg.toml 1001
       wsmsg token --config /etc/wsmsg/wsmsg.toml --key issuer.jwk 1001
+      wsmsg token anna@example.org    (where users.names is true)
       wsmsg token 1001 | wsmsg token check
       curl -H "Authorization: Bearer $(wsmsg token 1001)" ...
     """
@@ -92,7 +93,12 @@ def token(
     assert who is not None
     private_key = _read(key_file) if key_file else ""
     settings = settings_of(ConnectSettings, config, data_dir)
-    signer = TokenSigner(settings.token, resolve_data_dir(settings), private_key, kid)
+    # Without a file, nothing says whether the users of that Connect have names.
+    names = settings.users.names or config is None
+    if isinstance(who, str) and not names:
+        fail(f"{who!r} is a name, and the settings have users.names = false")
+    data_dir = resolve_data_dir(settings)
+    signer = TokenSigner(settings.token, data_dir, private_key, kid, names)
     now_s = time.time()
     text = signer.sign(who, expires, now_s)
     if as_json:

@@ -7,7 +7,7 @@ queued: it would have no answer, and would be repeated on each connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -15,10 +15,14 @@ import msgspec
 
 from wsmsg.errors import BadFrame, BadRequest
 from wsmsg.model import FIRST_EVENT
+from wsmsg.names import number_in
 from wsmsg.protocol.frames import Frame, Send
 from wsmsg.protocol.validation import check_frame
 
 _F = TypeVar("_F", bound=Frame)
+
+#: A user, by number or by name.
+User = int | str
 
 
 def checked(frame: _F) -> _F:
@@ -47,13 +51,30 @@ def checked(frame: _F) -> _F:
     return frame
 
 
+def apart(users: Iterable[User]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """
+    Divide users into those with numbers, digits included, and those with names.
+    """
+    if isinstance(users, str):
+        raise TypeError("users must be several, not a str")
+    numbers: dict[int, None] = {}
+    names: dict[str, None] = {}
+    for user in users:
+        number = number_in(user) if isinstance(user, str) and user else user
+        if isinstance(user, str) and not number:
+            names[user] = None
+        else:
+            numbers[number] = None  # type: ignore[index]  # checked later, as others
+    return tuple(numbers), tuple(names)
+
+
 def _send_problem(frame: Send) -> str:
     """
     Return what is wrong with a message; empty: nothing.
     """
     if frame.to and frame.group:
         return "both to and group are set"
-    if not frame.to and not frame.group:
+    if not frame.to and not frame.group and not frame.to_name:
         return "neither to nor group is set"
     if frame.kind >= FIRST_EVENT:
         return f"kinds from {FIRST_EVENT} on are reserved for the server"
@@ -89,6 +110,11 @@ def _numbers(value: Any, name: str) -> tuple[int, ...]:
     return value if value == numbers and type(value) is tuple else numbers
 
 
+def _texts(value: Any, name: str) -> tuple[str, ...]:
+    texts = tuple(_text(one, name) for one in value)
+    return value if value == texts and type(value) is tuple else texts
+
+
 _CONVERT: dict[type[msgspec.inspect.Type], Callable[[Any, str], Any]] = {
     msgspec.inspect.StrType: _text,
     msgspec.inspect.IntType: _number,
@@ -105,6 +131,14 @@ def _fields(kind: type[Frame]) -> Sequence[tuple[str, str, Callable[[Any, str], 
     info = msgspec.inspect.type_info(kind)
     assert isinstance(info, msgspec.inspect.StructType), info
     return [
-        (field.name, f"{info.tag}.{field.name}", _CONVERT[type(field.type)])
+        (field.name, f"{info.tag}.{field.name}", _conversion(field.type))
         for field in info.fields
     ]
+
+
+def _conversion(kind: msgspec.inspect.Type) -> Callable[[Any, str], Any]:
+    if isinstance(kind, msgspec.inspect.VarTupleType) and isinstance(
+        kind.item_type, msgspec.inspect.StrType
+    ):
+        return _texts
+    return _CONVERT[type(kind)]

@@ -9,7 +9,7 @@ L{Exchange.lost} when the connection is lost.  Times are seconds of one clock.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import cast
 
 from wsmsg import __version__
@@ -31,7 +31,7 @@ from wsmsg.client.state.inbound import Inbound, Start
 from wsmsg.client.state.listing import NEWEST, Listing, ServerHistory
 from wsmsg.client.state.outbound import Outbound
 from wsmsg.client.state.positions import Saved
-from wsmsg.client.state.queries import Answer, PendingQueries, Request
+from wsmsg.client.state.queries import Answer, Answering, PendingQueries, Request
 from wsmsg.client.state.tracing import FrameTracer
 from wsmsg.client.state.unnumbered import Unnumbered
 from wsmsg.errors import BadFrame, BadRequest, WsmsgError, from_code
@@ -95,7 +95,7 @@ class Exchange:
         self._queries = PendingQueries(on_answer)
         self._receipts = Receipts(self.events.put)
         self._typing: dict[str, None] = {}
-        self._watched: tuple[int, ...] = ()
+        self._watched = frames.Watch()
         self._watch_due = False
         self.history = ServerHistory(saved.epoch, saved.witness, self.inbound.last_of)
         self.connected: Connected | None = None
@@ -182,11 +182,11 @@ class Exchange:
         if self.connected:
             self._typing[conversation] = None
 
-    def watch(self, users: Iterable[int]) -> None:
+    def watch(self, watched: frames.Watch) -> None:
         """
         Subscribe to the presence of these users, in place of earlier ones.
         """
-        self._watched = tuple(users)
+        self._watched = watched
         self._watch_due = True
 
     def lost(self) -> None:
@@ -219,7 +219,7 @@ class Exchange:
         out: list[ClientFrame] = []
         if self._watch_due:
             self._watch_due = False
-            out.append(frames.Watch(self._watched))
+            out.append(self._watched)
         if self.numbers:
             out += self._listing.due(now)
             out += self.inbound.due(now)
@@ -269,7 +269,7 @@ class Exchange:
                 self._page(frame, now)
             case frames.Heads() if self._listing.is_open(frame.id):
                 self._heads(frame, now)
-            case frames.Heads() | frames.Group() | frames.Blocked() | frames.Invited():
+            case _ if isinstance(frame, Answering):
                 self._queries.answered(frame.id, frame)
             case frames.Receipt():
                 self._receipts.received(frame, self.user)
@@ -296,7 +296,7 @@ class Exchange:
         self.connected = Connected(frame.user, frame.session)
         self.user = frame.user
         self.limits = frame.limits
-        self._watch_due = bool(self._watched)
+        self._watch_due = self._watched != frames.Watch()
         self.outbound.welcomed(frame.limits, now)
         self.events.put(self.connected)
         if not self.numbers:
@@ -361,7 +361,7 @@ class Exchange:
         match frame:
             case frames.Submission():
                 self.outbound.refused(frame.client_id, error)
-            case frames.Sync() | frames.Conversations() | frames.Members():
+            case _ if isinstance(frame, Request):
                 self._error(frames.Error(error.code, error.reason, frame.id), now)
             case _:
                 _log.warning("a frame is not sent: %s", error.reason)

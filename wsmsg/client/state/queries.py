@@ -15,15 +15,10 @@ Request = (
     | frames.Members
     | frames.Blocks
     | frames.Invitations
+    | frames.Names
 )
-Answer = (
-    frames.Page
-    | frames.Heads
-    | frames.Group
-    | frames.Blocked
-    | frames.Invited
-    | WsmsgError
-)
+Answering = frames.Heads | frames.Group | frames.Blocked | frames.Invited | frames.Named
+Answer = frames.Page | Answering | WsmsgError
 
 _RETRY_S = 1.0
 

@@ -8,14 +8,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Hashable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from wsmsg.auth.identity import Authenticate
+from wsmsg.auth.identity import Authenticate, Identity
+from wsmsg.connect.names.interface import IUserNames
 from wsmsg.connect.upstream.interface import IUpstream
+from wsmsg.errors import Unauthenticated
 from wsmsg.flow.user_rates import UserRates, UserRatesTable
 from wsmsg.monitoring.counters import Counters
 from wsmsg.monitoring.metrics import Metrics
@@ -136,6 +138,15 @@ def gathered_lines(clock: IReactorTime) -> Repeats:
     return Repeats(clock, log_sum, first=USER_LINES, lines=ALL_LINES)
 
 
+class NamedSession(Protocol):
+    """
+    A session, as far as its tokens are concerned.
+    """
+
+    user: int
+    identity: Identity | None
+
+
 @attrs.frozen(kw_only=True)
 class SessionContext:
     """
@@ -147,6 +158,7 @@ class SessionContext:
     @ivar rates: the rates of users.
     @ivar clock: for durations: its seconds are monotonic.
     @ivar unix_s: returns the unix time, for the times that clients are told.
+    @ivar names: the names of users; L{None}: they have none.
     @ivar lines: decides which lines about the sessions of a user are logged.
     """
 
@@ -158,6 +170,7 @@ class SessionContext:
     clock: IReactorTime
     unix_s: Callable[[], float] = time.time
     rates: UserRatesTable = attrs.field(factory=UserRatesTable)
+    names: IUserNames | None = None
     lines: Repeats = attrs.field(init=False)
 
     @lines.default
@@ -191,6 +204,21 @@ class SessionContext:
             )
 
         self.rates.left(user, now, full_s)
+
+    def authenticate_again(self, session: NamedSession, token: str) -> Identity:
+        """
+        Return the identity of another token of the user of a session.
+
+        @raise WsmsgError: mostly C{Unauthenticated}.
+        """
+        before = session.identity
+        if before is None or not before.name:
+            return self.authenticate(token, session.user)
+        identity = self.authenticate(token, None)
+        if identity.name != before.name:
+            reason = "the token is of another user than that of the session"
+            raise Unauthenticated(reason, fault="other_user")
+        return identity._replace(user=session.user)
 
     @property
     def settings(self) -> ConnectSettings:

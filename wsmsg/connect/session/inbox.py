@@ -26,6 +26,8 @@ QUERIES: Final = 8
 SLOW: Final = 16
 #: The client was asked to move; only what it asked for before is finished.
 LEAVING: Final = 32
+#: The number of a name in a request is being looked up.
+NAMES: Final = 64
 
 #: Bytes added to the size of each frame that waits, so that empty ones count too.
 _FRAME_OVERHEAD = 64

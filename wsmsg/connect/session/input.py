@@ -162,7 +162,7 @@ class Input(Output):
         try:
             self._process(data)
         except Exception:  # noqa: BLE001 - a guard
-            self._fail(Failure())
+            self.failed(Failure())
 
     def _process(self, data: bytes) -> None:
         self.context.registry.counters.frames += 1
@@ -198,7 +198,7 @@ class Input(Output):
         fault = error.fault if isinstance(error, Unauthenticated) else "other"
         self.close(closing(error), error.reason, fault)
 
-    def _fail(self, failure: Failure) -> None:
+    def failed(self, failure: Failure) -> None:
         """
         Log a bug, and end this session only.
         """

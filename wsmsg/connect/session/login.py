@@ -11,8 +11,9 @@ from twisted.logger import Logger
 
 from wsmsg.auth.identity import Identity
 from wsmsg.connect.session.requests import to_heads
+from wsmsg.connect.session.sends import NO_NAMES
 from wsmsg.connect.upstream.interface import HeadsView, Login
-from wsmsg.errors import Unauthenticated, WsmsgError
+from wsmsg.errors import Unauthenticated, Unsupported, WsmsgError
 from wsmsg.protocol.frames import Hello, Limits, Welcome
 
 if TYPE_CHECKING:
@@ -40,10 +41,28 @@ def authenticate(
             raise Unauthenticated(reason, fault="missing")
         return proved
     identity = context.authenticate(hello.token, claimed_user)
-    if proved is not None and proved.user != identity.user:
+    if proved is not None and (proved.user, proved.name) != (
+        identity.user,
+        identity.name,
+    ):
         reason = "the tokens of the headers and of hello differ"
         raise Unauthenticated(reason, fault="other_user")
     return identity
+
+
+async def numbered(session: Session, identity: Identity) -> Identity:
+    """
+    Return an identity with the number of its name.
+
+    @raise WsmsgError: Message cannot be asked, or users have no names here.
+    """
+    if identity.user:
+        return identity
+    context = session.context
+    if context.names is None:
+        raise Unsupported(NO_NAMES)
+    context.registry.timers.checking(session, 3 * context.settings.query_timeout_s)
+    return identity._replace(user=await context.names.claim(identity.name))
 
 
 async def make_welcome(session: Session, position: str, witness: str) -> Welcome:

@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wsmsg import model
 from wsmsg.connect.session.registry import to_deliver, to_presence
 from wsmsg.connect.session.sends import (
+    QUERIES_MAX,
+    answer_later,
+    by_number,
     check_member,
+    names,
+    refuse,
     send,
     submit_event,
 )
@@ -27,7 +31,13 @@ from wsmsg.connect.upstream.interface import (
     InvitationsView,
     PageView,
 )
-from wsmsg.errors import BadFrame, BadRequest, Internal, Overloaded, WsmsgError
+from wsmsg.errors import (
+    BadFrame,
+    BadRequest,
+    Internal,
+    Overloaded,
+    WsmsgError,
+)
 from wsmsg.events import KIND_OF_FRAME
 from wsmsg.events.block import block_of
 from wsmsg.model import group_conversation, group_in
@@ -42,45 +52,7 @@ T = TypeVar("T")
 #: Carries out a frame of a session.
 Request = Callable[[Any, Any], None]
 
-#: Unanswered queries of a session at which Connect stops reading from it.
-QUERIES_MAX = 4
-
 _log = Logger()
-
-
-def refuse(session: Session, error: WsmsgError, request: str = "") -> None:
-    """
-    Answer a request with an error.
-    """
-    after_ms = error.retry_after_ms
-    session.reply(frames.Error(error.code, error.reason, request, after_ms))
-
-
-def answer_later(
-    session: Session,
-    request: str,
-    query: Deferred[T],
-    answer: Callable[[T], object],
-) -> None:
-    """
-    Answer a request when its query has a result, or with the error why it has none.
-    Connect does not read from a session with too many queries.
-
-    @param request: the id of the request, for the error.
-    @param answer: called with the result.
-    """
-    session.start_query()
-
-    def failed(failure: Failure) -> None:
-        error = failure.value
-        if not isinstance(error, WsmsgError):
-            _log.failure("a query failed", failure=failure)
-            error = Internal("internal error")
-        refuse(session, error, request)
-
-    query.addCallback(answer)
-    query.addErrback(failed)
-    query.addBoth(lambda _: session.finish_query())
 
 
 # ---------------------------------------------------------------------- reads
@@ -196,6 +168,7 @@ def members(session: Session, frame: frames.Members) -> None:
                 view.count,
                 tuple(frames.Member(*member) for member in view.members),
                 view.more,
+                view.key,
             )
         )
 
@@ -291,6 +264,9 @@ def watch(session: Session, frame: frames.Watch) -> None:
     Watch the presence of these users in place of those watched before, and answer
     with their presence now.
     """
+    if frame.names:
+        by_number(session, frame, watch)
+        return
     users = tuple(dict.fromkeys(frame.users))
     most = session.limits.watch
     if len(users) > most:
@@ -345,7 +321,7 @@ def refresh(session: Session, frame: frames.Refresh) -> None:
     context = session.context
     try:
         session.count_refresh()
-        identity = context.authenticate(frame.token, session.user)
+        identity = context.authenticate_again(session, frame.token)
         context.registry.revocations.check(identity)
     except WsmsgError as e:
         refuse(session, e, frame.id)
@@ -392,6 +368,7 @@ _FREE: dict[type[Any], Request] = {
     frames.Refresh: refresh,
     frames.Blocks: blocks,
     frames.Invitations: invitations,
+    frames.Names: names,
     **dict.fromkeys(KIND_OF_FRAME, submit_event),
 }
 

@@ -1,24 +1,33 @@
 """
-Submissions of a client: messages and events, which Message accepts or rejects.
+Submissions of a client: messages and events, which Message accepts or rejects; and
+requests with names of users in them.
 
-All take the same way, as messages of different kinds, and so share their rate, window,
-order and answers.
+All submissions take the same way, as messages of different kinds, and so share their
+rate, window, order and answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from wsmsg import model
+from wsmsg.connect.session.inbox import NAMES
 from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.errors import (
     BadRequest,
     Forbidden,
+    Internal,
+    NotFound,
     TooLarge,
     Unsupported,
     WsmsgError,
+    from_code,
 )
 from wsmsg.events import KIND_OF_FRAME
 from wsmsg.events.kind import EventKind, NewEvent
@@ -30,10 +39,22 @@ from wsmsg.model import (
     is_group,
     members_of,
 )
+from wsmsg.names import group_in_text, unknown_of
 from wsmsg.protocol import frames
+from wsmsg.protocol.naming import NamingFrame, names_in, with_users
 
 if TYPE_CHECKING:
     from wsmsg.connect.session.session import Session
+
+_log = Logger()
+
+#: Unanswered queries of a session at which Connect stops reading from it.
+QUERIES_MAX = 4
+
+#: The reason for refusing a name.
+NO_NAMES = "users have no names here: users.names is false"
+# The least time to retry where Message did not say one.
+_LEAST_HINT_MS = 500
 
 _Event = (
     frames.Recall
@@ -46,11 +67,52 @@ _Event = (
 )
 
 
+def refuse(session: Session, error: WsmsgError, request: str = "") -> None:
+    """
+    Answer a request with an error.
+    """
+    after_ms = error.retry_after_ms
+    session.reply(frames.Error(error.code, error.reason, request, after_ms))
+
+
+def answer_later(
+    session: Session,
+    request: str,
+    query: Deferred[T],
+    answer: Callable[[T], object],
+) -> None:
+    """
+    Answer a request when its query has a result, or with the error why it has none.
+    Connect does not read from a session with too many queries.
+
+    @param request: the id of the request, for the error.
+    @param answer: called with the result.
+    """
+    session.start_query()
+
+    def failed(failure: Failure) -> None:
+        error = failure.value
+        if not isinstance(error, WsmsgError):
+            _log.failure("a query failed", failure=failure)
+            error = Internal("internal error")
+        refuse(session, error, request)
+
+    names = session.context.names
+    if names is not None:
+        query.addCallback(names.prepare)
+    query.addCallback(answer)
+    query.addErrback(failed)
+    query.addBoth(lambda _: session.finish_query())
+
+
 def send(session: Session, frame: frames.Send) -> None:
     """
     Pass a message on to Message.
     """
     to = frame.to
+    if frame.to_name and not to:
+        by_number(session, frame, send)
+        return
     conversation = (
         conversation_of(session.user, to) if to else group_conversation(frame.group)
     )
@@ -62,13 +124,16 @@ def send(session: Session, frame: frames.Send) -> None:
     if problem is not None:
         session.reject_send(frame.client_id, problem)
         return
+    on_answer = partial(session.finish_send, frame.client_id)
+    if frame.to_name:
+        on_answer = partial(on_answer, created=conversation)
     _submit(
         session,
         frame,
         conversation,
         frame.content,
         frame.kind or model.TEXT,
-        partial(session.finish_send, frame.client_id),
+        on_answer,
     )
 
 
@@ -77,6 +142,9 @@ def submit_event(session: Session, frame: _Event) -> None:
     Submit the event that a frame asks for (L{wsmsg.events}).  Message judges whether
     the user may make it.
     """
+    if isinstance(frame, frames.CreateGroup | frames.ChangeGroup) and names_in(frame):
+        by_number(session, frame, submit_event)
+        return
     kind = KIND_OF_FRAME[type(frame)]
     event = _event_of(session, kind, frame)
     conversation = "" if isinstance(event, WsmsgError) else event.conversation
@@ -186,3 +254,128 @@ def _submit(
         repeat=frame.repeat,
     )
     session.context.upstream.send(new, on_answer)
+
+
+# ---------------------------------------------------------------------- by name
+
+T = TypeVar("T")
+F = TypeVar("F", bound=NamingFrame)
+
+
+def by_number(
+    session: Session, frame: F, carry_out: Callable[[Session, F], None]
+) -> None:
+    """
+    Carry out a request with numbers in the places of its names.  While a name is looked
+    up, the session processes no other frame of its client, so that none overtakes.
+    """
+    known = session.context.names
+    wanted = names_in(frame)
+    if known is None:
+        _refuse_named(session, frame, Unsupported(NO_NAMES))
+        return
+    users = known.known(wanted)
+    if all(name in users for name in wanted):
+        _carry_out(session, frame, users, carry_out)
+        return
+    session.start_query()
+    session.inbox.block(NAMES)
+
+    def done(found: dict[str, int] | Failure) -> None:
+        if not session.closed:
+            if isinstance(found, Failure):
+                _refuse_named(session, frame, _error_of(found))
+            else:
+                _carry_out(session, frame, found, carry_out)
+        session.inbox.unblock(NAMES)
+        session.finish_query()
+
+    known.find(wanted, ()).addBoth(done).addErrback(session.failed)
+
+
+def _carry_out(
+    session: Session,
+    frame: F,
+    users: Mapping[str, int],
+    carry_out: Callable[[Session, F], None],
+) -> None:
+    unknown = {name for name in names_in(frame) if name not in users}
+    if unknown:
+        _refuse_named(session, frame, NotFound(unknown_of(unknown)))
+        return
+    if isinstance(frame, frames.Send) and _is_behind(session, frame):
+        return
+    carry_out(session, with_users(frame, users))
+
+
+def _is_behind(session: Session, frame: frames.Send) -> bool:
+    """
+    Refuse a send by name behind an earlier one that was refused as its name could not
+    be looked up.
+    """
+    conversation, fences = _named(frame.to_name), session.context.upstream.fences
+    key = (conversation, session.user, session.number)
+    if key not in fences.standing:
+        return False
+    if fences.hint_ms(key, frame.client_id, session.context.clock.seconds()):
+        session.start_send(frame.client_id, conversation)  # refuses it
+        return True
+    # From here on, the fence of the conversation keeps the order.
+    fences.forget(key, frame.client_id)
+    return False
+
+
+def _refuse_named(session: Session, frame: F, error: WsmsgError) -> None:
+    """
+    Refuse a request with names.
+    """
+    if isinstance(frame, frames.Watch):
+        refuse(session, error)
+        return
+    conversation = ""
+    if isinstance(frame, frames.Send):
+        conversation = _named(frame.to_name)
+    elif isinstance(frame, frames.ChangeGroup):
+        conversation = group_conversation(frame.group)
+    if not session.start_send(frame.client_id, conversation):
+        return
+    if error.retry:
+        hint_ms = max(error.retry_after_ms, _LEAST_HINT_MS)
+        error = from_code(error.code, error.reason, hint_ms)
+        upstream, now_s = session.context.upstream, session.context.clock.seconds()
+        key = (conversation, session.user, session.number)
+        if conversation:
+            upstream.fences.refuse(
+                key, frame.client_id, now_s, hint_ms, upstream.unanswered
+            )
+    session.reject_send(frame.client_id, error)
+
+
+def _named(name: str) -> str:
+    """
+    Return what stands for the conversation with a user whose number is not known.
+    """
+    return f"?{name}"
+
+
+def _error_of(failure: Failure) -> WsmsgError:
+    error = failure.value
+    return error if isinstance(error, WsmsgError) else Internal("internal error")
+
+
+def names(session: Session, frame: frames.Names) -> None:
+    """
+    Answer with the numbers of names and of keys, and the names of users.
+    """
+    known = session.context.names
+    if known is None:
+        refuse(session, Unsupported(NO_NAMES), frame.id)
+        return
+
+    def answer(found: dict[str, int]) -> None:
+        users = tuple(dict.fromkeys(found.values()))
+        unknown = (n for n in dict.fromkeys(frame.names) if n not in found)
+        groups = tuple(map(group_in_text, frame.keys))
+        session.reply(frames.Named(frame.id, users, tuple(unknown), groups))
+
+    answer_later(session, frame.id, known.find(frame.names, frame.users), answer)

@@ -26,7 +26,7 @@ from wsmsg.connect.session.inbox import CHECKING, LEAVING, QUERIES, RATE, SLOW, 
 from wsmsg.connect.session.input import Input
 from wsmsg.connect.session.interface import ISession, ISessionPeer, Subprotocol
 from wsmsg.connect.session.lifecycle import new_lifecycle
-from wsmsg.connect.session.requests import QUERIES_MAX
+from wsmsg.connect.session.sends import QUERIES_MAX
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.errors import Close, Fault, RateLimited, Unavailable, WsmsgError
 from wsmsg.flow.send_fence import BEHIND
@@ -253,12 +253,20 @@ class Session(Input):
     # ---------------------------------------------------------------- lifecycle
 
     def check_login(self, hello: Hello) -> None:
-        context, registry = self.context, self.context.registry
-        if registry.draining:
+        if self.context.registry.draining:
             self.close(Close.DRAIN, "this node is stopping")
             return
+        Deferred.fromCoroutine(self._log_in(hello)).addErrback(self.failed)
+
+    async def _log_in(self, hello: Hello) -> None:
+        context, registry = self.context, self.context.registry
         try:
-            identity = login.authenticate(context, hello, self.identity, self._claimed)
+            proved = login.authenticate(context, hello, self.identity, self._claimed)
+            if not proved.user:
+                self.inbox.block(CHECKING)
+            identity = await login.numbered(self, proved)
+            if self.closed:
+                return
             registry.revocations.check(identity)
             self.user, self.device = identity.user, hello.device
             self.opened_s = context.clock.seconds()
@@ -268,7 +276,8 @@ class Session(Input):
             return
         self.take_token(identity)
         self.inbox.block(CHECKING)
-        Deferred.fromCoroutine(self._admit(hello)).addErrback(self._fail)
+        welcome = await login.make_welcome(self, hello.position, hello.witness)
+        self._lifecycle.admitted(welcome)
 
     def numbered(self, number: int) -> bool:
         """
@@ -278,10 +287,6 @@ class Session(Input):
         """
         self.login = number
         return not self.closed
-
-    async def _admit(self, hello: Hello) -> None:
-        welcome = await login.make_welcome(self, hello.position, hello.witness)
-        self._lifecycle.admitted(welcome)
 
     def welcome(self, welcome: Welcome) -> None:
         timers = self.context.registry.timers
@@ -297,7 +302,7 @@ class Session(Input):
         """
         Check whether the conversations that the welcome lacked can be read now.
         """
-        Deferred.fromCoroutine(login.recheck(self)).addErrback(self._fail)
+        Deferred.fromCoroutine(login.recheck(self)).addErrback(self.failed)
 
     def goaway(self, reason: str, after_ms: int, alternatives: tuple[str, ...]) -> None:
         """

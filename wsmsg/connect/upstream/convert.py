@@ -19,7 +19,7 @@ _LONGEST_HINT_MS = 3_600_000
 
 def group_view_of(g: rest_pb2.GroupAnswer) -> GroupView:
     members = [(member.user, member.joined) for member in g.members]
-    return GroupView(g.name, g.owner, g.history, g.count, members, g.more)
+    return GroupView(g.name, g.owner, g.history, g.count, members, g.more, g.key)
 
 
 def rejection_of(result: rest_pb2.SendResult) -> SendAnswer:

@@ -171,6 +171,19 @@ class UpstreamReads:
         query = rest_pb2.UnreadQuery(user=user, position=position, limit=limit)
         return self._enqueue(rest_pb2.QueryItem(unread=query))
 
+    def names(
+        self, names: Sequence[str], users: Sequence[int], claim: bool
+    ) -> Deferred[dict[str, int]]:
+        """
+        Look up names of users both ways.
+
+        @param claim: give a number to each name that has none.
+        @return: a Deferred that fires with the numbers of those that are known, by
+            name.
+        """
+        query = rest_pb2.NamesQuery(names=names, users=users, claim=claim)
+        return self._enqueue(rest_pb2.QueryItem(names=query))
+
     def stats(self) -> dict[str, int]:
         """
         Return the counters since the start, by name.
@@ -268,6 +281,8 @@ def _result(answer: rest_pb2.QueryAnswer) -> Any:
                 for i in some.invitations
             ]
             return InvitationsView(invited, some.next)
+        case "names":
+            return dict(answer.names.users)
         case "error":
             e = answer.error
             return Failure(from_code(e.code, e.reason, e.retry_after_ms))

@@ -73,6 +73,7 @@ class Upstream(Service):
         L{None}: each Message must send a welcome.
     @param alarms: the alarms of the daemon.
     @param unix_s: returns the unix time.
+    @ivar names: looks up names of users: L{UpstreamReads.names}.
     @ivar reads: the reads of Message.
     """
 
@@ -111,6 +112,7 @@ class Upstream(Service):
             self._watching, edge, self._queries.query_presence
         )
         self.reads: IUpstreamReads = self._queries
+        self.names = self._queries.names
         # An attribute, not a method: _set_mode replaces it.
         self.send: Callable[[NewSend, OnAnswer], None] = self.sends.send
         self.fences = self.sends.fences

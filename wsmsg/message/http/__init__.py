@@ -6,6 +6,7 @@ consent        blocks of users, and invitations to groups
 dead_letters   lists and replays dead letters, on the admin listener
 groups         groups and their members
 messages       sends messages, and reads conversations
+names          takes and gives names of users
 presence       the presence of users
 users          conversations, unread counts and sessions of users
 """

@@ -20,6 +20,7 @@ from wsmsg.http.site import FixedLimits, QuietSite
 from wsmsg.message.http.consent import ConsentCalls
 from wsmsg.message.http.groups import GroupCalls
 from wsmsg.message.http.messages import MessageCalls
+from wsmsg.message.http.names import NameCalls, NamedRoutes
 from wsmsg.message.http.presence import PresenceCalls
 from wsmsg.message.http.users import Revoke, UserCalls
 from wsmsg.message.ingress.interface import ISubmit
@@ -82,7 +83,7 @@ class PublicHttp:
             proxies=settings.proxies,
             keys=keys,
         )
-        self.routes = routes_of(services, more)
+        self.routes = routes_of(services, more, named=settings.users.names)
         routes = [*health_routes(health), *self.routes]
         self._api = Api(routes, self._access, more=more, audit=audit)
         self._limits = limits_of(settings)
@@ -153,11 +154,14 @@ def limits_of(settings: MessageSettings) -> FixedLimits:
     )
 
 
-def routes_of(services: ApiServices, more: MoreRoutes = tuple) -> Sequence[Route]:
+def routes_of(
+    services: ApiServices, more: MoreRoutes = tuple, *, named: bool = False
+) -> Sequence[Route]:
     """
     Return the routes of this package, and the route of their OpenAPI description.
 
     @param more: makes the other routes that the description has.
+    @param named: whether users have names.
     """
     queries, links = services.queries, services.links
     users = UserCalls(
@@ -167,13 +171,13 @@ def routes_of(services: ApiServices, more: MoreRoutes = tuple) -> Sequence[Route
         kick=links.kick,
         revoke=services.revoke,
     )
-    return Description(
-        [
-            *MessageCalls(services.submit, queries).routes(),
-            *users.routes(),
-            *PresenceCalls(queries).routes(),
-            *GroupCalls(services.store, services.submit, queries).routes(),
-            *ConsentCalls(services.store, services.submit, queries).routes(),
-        ],
-        more,
-    ).routes
+    groups = GroupCalls(services.store, services.submit, queries, keys=named)
+    routes = [
+        *MessageCalls(services.submit, queries).routes(),
+        *users.routes(),
+        *PresenceCalls(queries).routes(),
+        *groups.routes(),
+        *ConsentCalls(services.store, services.submit, queries).routes(),
+    ]
+    some = NamedRoutes(queries).of(routes) if named else routes
+    return Description([*some, *NameCalls(queries).routes()], more).routes

@@ -14,14 +14,14 @@ import msgspec
 
 from wsmsg.auth.scopes import Scope
 from wsmsg.dependency.gather import gather
-from wsmsg.errors import BadRequest, NotFound
+from wsmsg.errors import BadRequest, Conflict, NotFound
 from wsmsg.events.group_change import GROUP, GroupChange, change_problem, encode_change
 from wsmsg.http.forms import Answer, Form, Id, parse_int, to_json_id
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.ingress.interface import ISubmit, SendRequest
 from wsmsg.message.queries.interface import IQueries
 from wsmsg.message.store.interface import GroupPage, IConversations, checked_position
-from wsmsg.model import group_conversation, group_in, group_of, is_group
+from wsmsg.model import group_conversation, group_in, is_group
 
 _PAGE = 100
 _MOST = 1000
@@ -36,6 +36,8 @@ class NewGroup(Form):
     @ivar name: 1 to 256 bytes without control characters.
     @ivar members: at most 1000 users.
     @ivar history: whether members that join later may read all earlier messages.
+    @ivar key: the application's own id of the group, which no other group has: 1 to
+        128 bytes; only with C{users.names}.
     """
 
     client_id: str
@@ -43,6 +45,7 @@ class NewGroup(Form):
     name: str
     members: list[Id] = []
     history: bool = False
+    key: str = ""
 
 
 class NewMembers(Form):
@@ -66,6 +69,7 @@ class GroupDetails(Answer):
 
     @ivar group: the number of the group.
     @ivar count: the number of its members.
+    @ivar key: the application's own id of the group; empty: it has none.
     """
 
     group: str
@@ -74,6 +78,7 @@ class GroupDetails(Answer):
     owner: Id
     history: bool
     count: int
+    key: str
 
 
 class ListedGroup(GroupDetails):
@@ -129,11 +134,19 @@ _PAGING = Argument("limit", "The size of the page; at most 1000.")
 class GroupCalls:
     """
     The calls below C{groups} and C{users/{user}/groups}.
+
+    @param keys: whether a group may have a key.
     """
 
     def __init__(
-        self, store: IConversations, submit: ISubmit, queries: IQueries
+        self,
+        store: IConversations,
+        submit: ISubmit,
+        queries: IQueries,
+        *,
+        keys: bool = False,
     ) -> None:
+        self._keys = keys
         self._store = store
         self._submit = submit
         self._queries = queries
@@ -203,9 +216,13 @@ class GroupCalls:
         form = call.body_as(NewGroup)
         owner = parse_int(form.owner, "owner")
         members = dict.fromkeys((owner, *_users(form.members)))
-        change = GroupChange(True, form.name, form.history, tuple(members))
+        if form.key and not self._keys:
+            raise BadRequest("groups have no keys here: users.names is false")
+        change = GroupChange(
+            True, form.name, form.history, tuple(members), key=form.key
+        )
         _check(form.client_id, change)
-        group = group_of(owner, form.client_id)
+        group = change.number(owner, form.client_id)
         call.concerns(group=group, owner=owner, members=len(members))
         status = await self._submit_change(group, owner, form.client_id, change, 201)
         page = GroupPage(
@@ -215,9 +232,12 @@ class GroupCalls:
             form.history,
             len(members),
             [],
+            key=form.key,
         )
-        if status == 200:
+        if status == 200 or (form.key and status == 201):
             page = await self._page(group)
+            if page.owner != owner:
+                raise Conflict("another request created the group with this key")
         return Reply(status, _document(page))
 
     async def show(self, call: Call) -> Reply:
@@ -322,6 +342,7 @@ def _document(page: GroupPage) -> GroupDetails:
         owner=to_json_id(page.owner),
         history=page.history,
         count=page.count,
+        key=page.key,
     )
 
 

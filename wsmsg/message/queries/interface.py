@@ -4,7 +4,7 @@ Reads and marks as the other packages of Message use them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import attrs
@@ -219,6 +219,17 @@ class IQueries(Protocol):
     async def presence(self, users: Sequence[int]) -> Sequence[UserPresence]:
         """
         Return the presence of these users, in their order.
+        """
+
+    async def names(
+        self, names: Sequence[str], users: Sequence[int], *, claim: bool = False
+    ) -> Mapping[str, int]:
+        """
+        Return the numbers of these names, and the names of these users, by name.
+
+        @param claim: give a number to each name that has none.
+        @raise Unsupported: users have no names here.
+        @raise BadRequest: there are too many, or this cannot be a name.
         """
 
     async def mark(self, user: int, marks: Sequence[Mark]) -> Sequence[bool]:

@@ -12,7 +12,7 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from wsmsg.dependency.gather import both
-from wsmsg.errors import Forbidden, NotFound, Unavailable
+from wsmsg.errors import BadRequest, Forbidden, NotFound, Unavailable, Unsupported
 from wsmsg.message.links.interface import IRoutes
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.message.queries.consent import ConsentReader
@@ -34,6 +34,7 @@ from wsmsg.message.store.interface import (
     HeadList,
     HeadRow,
     IMessageStore,
+    INames,
 )
 from wsmsg.model import (
     ConversationHead,
@@ -44,6 +45,7 @@ from wsmsg.model import (
     is_group,
     members_of,
 )
+from wsmsg.names import MOST_NAMES, name_problem
 from wsmsg.settings.values import ConsentSettings, MessageSettings
 
 #: The most numbers in one comparison.
@@ -65,6 +67,7 @@ class Queries:
     @param page: the most messages or heads in one answer.
     @param mark: marks messages as read; L{wsmsg.message.queries.marks.Marks.mark}.
         Without it, marks are refused.
+    @param names: the names of users; L{None}: they have none.
     @param may_be_unstored: returns whether the store may not know yet that a user is a
         member of a group; L{wsmsg.message.ingress.ingress.Ingress.may_be_unstored}.
     @ivar history: what readers have that the store lacks.
@@ -80,6 +83,7 @@ class Queries:
         page: int,
         mark: Marking | None = None,
         history: HistoryWatch | None = None,
+        names: INames | None = None,
         may_be_unstored: Callable[[str, int], Awaitable[bool]] | None = None,
         consent: ConsentReader | None = None,
     ) -> None:
@@ -89,6 +93,7 @@ class Queries:
         self._presence = presence
         self._routes = routes
         self._marking = mark
+        self._names = names
         self.history = history or HistoryWatch(store, time.monotonic, shared=True)
         self._unread = UnreadReader(store)
         self._may_be_unstored = may_be_unstored
@@ -281,6 +286,24 @@ class Queries:
             else p
             for p in known
         ]
+
+    async def names(
+        self, names: Sequence[str], users: Sequence[int], *, claim: bool = False
+    ) -> Mapping[str, int]:
+        """
+        Look up names both ways.
+        """
+        self.asked += 1
+        if self._names is None:
+            raise Unsupported("users have no names: Message has users.names = false")
+        if len(names) + len(users) > MOST_NAMES:
+            raise BadRequest(f"more than {MOST_NAMES} names and users in one request")
+        if not claim:
+            return await self._names.look_up(names, users)
+        for name in names:
+            if problem := name_problem(name):
+                raise BadRequest(f"{name!r} cannot be a name: {problem}")
+        return await self._names.claim(names)
 
     async def mark(self, user: int, marks: Sequence[Mark]) -> Sequence[bool]:
         """

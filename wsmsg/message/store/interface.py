@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 
 import attrs
-import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute
 
@@ -25,6 +24,8 @@ from wsmsg.message.store.consent import IConsent as IConsent  # noqa: PLC0414
 from wsmsg.message.store.consent import InvitationRow as InvitationRow  # noqa: PLC0414
 from wsmsg.message.store.history import IHistory as IHistory  # noqa: PLC0414
 from wsmsg.message.store.page_span import PAGE_BYTES as PAGE_BYTES  # noqa: PLC0414
+from wsmsg.message.store.page_span import GroupPage as GroupPage  # noqa: PLC0414
+from wsmsg.message.store.page_span import MemberRow as MemberRow  # noqa: PLC0414
 from wsmsg.message.store.page_span import PageSpan as PageSpan  # noqa: PLC0414
 from wsmsg.message.store.page_span import UnreadList as UnreadList  # noqa: PLC0414
 from wsmsg.message.store.position import NOW as NOW  # noqa: PLC0414
@@ -95,38 +96,6 @@ class HeadList:
     more: bool
     ahead: Mapping[int, str] = attrs.field(factory=dict)
     forged: bool = False
-
-
-class MemberRow(msgspec.Struct, frozen=True, gc=False):
-    """
-    A member of a group.
-
-    @ivar joined: the number of the change with which the user joined.
-    """
-
-    user: int
-    joined: int
-
-
-@attrs.frozen
-class GroupPage:
-    """
-    A group with some of its members.
-
-    @ivar owner: the user who created the group.
-    @ivar history: members read from number 1 on, not from their C{joined}.
-    @ivar count: the number of all members.
-    @ivar members: by user, rising.
-    @ivar more: whether there are further ones, as a query found.
-    """
-
-    conversation: str
-    name: str
-    owner: int
-    history: bool
-    count: int
-    members: Sequence[MemberRow]
-    more: bool = False
 
 
 @attrs.frozen

@@ -1,11 +1,14 @@
 """
-The arguments of a page of messages, and its bounds, as values.
+The arguments of a page of messages, and its bounds, and pages of groups, as values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
+
+import attrs
+import msgspec
 
 from wsmsg.model import Message
 
@@ -48,3 +51,37 @@ def fitting(messages: Sequence[Message], limit_bytes: int) -> Sequence[Message]:
         if i and size > limit_bytes:
             return messages[:i]
     return messages
+
+
+class MemberRow(msgspec.Struct, frozen=True, gc=False):
+    """
+    A member of a group.
+
+    @ivar joined: the number of the change with which the user joined.
+    """
+
+    user: int
+    joined: int
+
+
+@attrs.frozen
+class GroupPage:
+    """
+    A group with some of its members.
+
+    @ivar owner: the user who created the group.
+    @ivar history: members read from number 1 on, not from their C{joined}.
+    @ivar count: the number of all members.
+    @ivar members: by user, rising.
+    @ivar more: whether there are further ones, as a query found.
+    @ivar key: the application's own id of the group; empty: it has none.
+    """
+
+    conversation: str
+    name: str
+    owner: int
+    history: bool
+    count: int
+    members: Sequence[MemberRow]
+    more: bool = False
+    key: str = ""

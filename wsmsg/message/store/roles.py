@@ -138,7 +138,7 @@ class INames(Interface):
         @return: a Deferred that fires with the numbers of all of them, by name.
         """
 
-    def adopt(pairs: Mapping[str, int]) -> Deferred[dict[str, int]]:
+    def keep(pairs: Mapping[str, int]) -> Deferred[dict[str, int]]:
         """
         Give names the numbers that they have in another store, durably, where neither
         the name nor the number is known here.

@@ -39,6 +39,9 @@ _NO_SUBPROTOCOL = (
     f"{protobuf.CODEC.subprotocol} or {json.CODEC.subprotocol})"
 )
 
+#: The reason for refusing a token whose subject is a name.
+NO_NAME = "a client without a subprotocol needs a token whose subject is a number"
+
 #: Seconds between two warnings about skipped messages.
 _WARN_S = 10.0
 
@@ -103,7 +106,10 @@ class LegacyClients:
         settings = self.context.settings
         secret = settings.legacy.token_secret.get_secret_value()
         if not (secret and names_user_id(token)):
-            return self.context.authenticate(token, claimed_user)
+            identity = self.context.authenticate(token, claimed_user)
+            if identity.name:
+                raise Unauthenticated(NO_NAME, fault="subject")
+            return identity
         identity = authenticate_user_id(
             token,
             secret,

@@ -200,7 +200,7 @@ class LegacySession(Session):
         except WsmsgError as e:
             self._legacy.skipped(self.user, e)
         except Exception:  # noqa: BLE001 - a guard
-            self._fail(Failure())
+            self.failed(Failure())
 
     # ------------------------------------------------------------------- output
 
@@ -257,7 +257,7 @@ class LegacySession(Session):
 
     def _look(self) -> None:
         self.feed.resume()
-        Deferred.fromCoroutine(self.partners.look()).addErrback(self._fail)
+        Deferred.fromCoroutine(self.partners.look()).addErrback(self.failed)
 
     def drained(self) -> None:
         """
@@ -282,7 +282,7 @@ class LegacySession(Session):
         """
         End the session because of a bug in the feed.
         """
-        self._fail(failure)
+        self.failed(failure)
 
     # ---------------------------------------------------------------------- end
 

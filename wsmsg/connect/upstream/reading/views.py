@@ -90,6 +90,7 @@ class GroupView:
     count: int
     members: Sequence[tuple[int, int]]
     more: bool = False
+    key: str = ""
 
 
 @attrs.frozen

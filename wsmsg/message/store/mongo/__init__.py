@@ -12,7 +12,7 @@ archive     the store, read from beginning to end
 backend     makes the store for the settings
 bulk_raise  changes many documents by one statement, each to values of its own
 connection  keeps the pool open: commands with a limit of time
-cursors     the collection of cursors
+cursors     the collection of cursors, and that of the names of users
 consent     blocks, invitations and withheld messages
 documents   the documents, and the commands that write and find them
 events      applies events, one function for each kind
@@ -24,5 +24,4 @@ driver      a package: the pool of connections
 shards      the numbers of changes
 store       IMessageStore: joins the other modules
 unread      the unread messages of a user
-users       a package: the names of users
 """

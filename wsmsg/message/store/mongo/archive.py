@@ -22,6 +22,7 @@ from wsmsg.dependency.wait import up
 from wsmsg.message.store.archive import IStoreArchive, Span, StoreExtent
 from wsmsg.message.store.interface import GroupPage
 from wsmsg.message.store.mongo.connection import MongoConnection, Run
+from wsmsg.message.store.mongo.cursors import MongoNames
 from wsmsg.message.store.mongo.documents import (
     BRANCHES,
     VERSION,
@@ -34,7 +35,6 @@ from wsmsg.message.store.mongo.documents import (
 from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.heads import MongoHeads
 from wsmsg.message.store.mongo.shards import MongoShards
-from wsmsg.message.store.mongo.users.names import MongoNames
 from wsmsg.model import Cursor, Message
 from wsmsg.settings.urls.mongo import MongoUrl
 

@@ -7,7 +7,7 @@ The documents of the store in MongoDB, and the commands that write and find them
                    these as first and second (without a second in a note to oneself),
                    shard, change (see L{wsmsg.message.store.mongo.shards});
                    also _id /shard/N, generation, change; and _id /epoch, epoch
-    groups         _id conversation, name, owner, history, made
+    groups         _id conversation, name, owner, history, made, key (or none)
     members        _id conversation/user, joined (0: no member), changed
     cursors        _id conversation/user, delivered, read, seen (ranges above; or none)
     revocations    _id user, before_ms

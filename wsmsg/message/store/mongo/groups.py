@@ -226,6 +226,7 @@ class MongoGroups:
             row["history"],
             int(reply["n"]),
             members[: max(limit, 0)],
+            key=row.get("key", ""),
         )
 
     async def _both(self, one: Document, other: Document) -> list[Document]:
@@ -242,6 +243,7 @@ class MongoGroups:
                         "owner": e.sender,
                         "history": c.history,
                         "made": e.seq,
+                        **({"key": c.key} if c.key else {}),
                     }
                 },
                 upsert=True,

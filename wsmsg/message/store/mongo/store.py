@@ -36,7 +36,7 @@ from wsmsg.message.store.interface import (
 from wsmsg.message.store.mongo.bulk_raise import MongoUsage
 from wsmsg.message.store.mongo.connection import MongoConnection, Run
 from wsmsg.message.store.mongo.consent import FIRST_BLOCK, MongoConsent
-from wsmsg.message.store.mongo.cursors import MongoCursors
+from wsmsg.message.store.mongo.cursors import MongoCursors, MongoNames
 from wsmsg.message.store.mongo.documents import (
     DROPPED,
     INDEXES,
@@ -57,7 +57,6 @@ from wsmsg.message.store.mongo.marks import MongoMarks
 from wsmsg.message.store.mongo.messages import MongoInserts, MongoPages
 from wsmsg.message.store.mongo.shards import MongoShards, epoch_query, first_epoch
 from wsmsg.message.store.mongo.unread import MongoUnread
-from wsmsg.message.store.mongo.users.names import MongoNames
 from wsmsg.model import (
     Cursor,
     Mark,

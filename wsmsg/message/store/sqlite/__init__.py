@@ -11,10 +11,9 @@ file     the tables, and the reader and the writer of messages
 groups   the rows of groups and members
 history  the name of the history, and the generations of ids
 marks    the read ranges above cursors
-names    the names of users
 pages    pages of conversations, bounded in bytes
-revocations  the revoked tokens of users
 usage        what users have used of their limits
 store    IMessageStore: one thread that reads, one that writes
 unread   the unread messages of a user, looked at in pieces
+users    the names of users, and their revoked tokens
 """

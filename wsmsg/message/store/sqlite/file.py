@@ -24,14 +24,18 @@ from wsmsg.message.store.sqlite.changes import (
 from wsmsg.message.store.sqlite.consent import CONSENT, ConsentRows
 from wsmsg.message.store.sqlite.cursors import CursorMoves
 from wsmsg.message.store.sqlite.events import APPLY, apply
-from wsmsg.message.store.sqlite.groups import GROUPS, PAST, SIZES, GroupRows
+from wsmsg.message.store.sqlite.groups import GROUPS, KEYS, PAST, SIZES, GroupRows
 from wsmsg.message.store.sqlite.history import GENERATIONS, HistoryRow
 from wsmsg.message.store.sqlite.marks import SEEN, SeenRows
-from wsmsg.message.store.sqlite.names import NAMES, NameRows
 from wsmsg.message.store.sqlite.pages import MessageRow, PageRows
-from wsmsg.message.store.sqlite.revocations import REVOCATIONS, RevocationRows
 from wsmsg.message.store.sqlite.unread import UnreadRows
 from wsmsg.message.store.sqlite.usage import USAGE, UsageRows
+from wsmsg.message.store.sqlite.users import (
+    NAMES,
+    REVOCATIONS,
+    NameRows,
+    RevocationRows,
+)
 from wsmsg.model import (
     Cursor,
     Mark,
@@ -102,7 +106,7 @@ STORE = Schema(
         SIZES,
         USAGE,
         CONSENT,
-        NAMES,
+        NAMES + KEYS,
     ),
 )
 

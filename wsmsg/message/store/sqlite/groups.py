@@ -59,9 +59,12 @@ SIZES = """
     );
 """
 
+#: The column that a later version added: the application's own id of the group.
+KEYS = "ALTER TABLE groups ADD COLUMN key TEXT NOT NULL DEFAULT '';"
+
 _MAKE = """
-    INSERT OR IGNORE INTO groups (conversation, name, owner, history, made)
-    VALUES (?, ?, ?, ?, ?)
+    INSERT OR IGNORE INTO groups (conversation, name, owner, history, made, key)
+    VALUES (?, ?, ?, ?, ?, ?)
 """
 # The rows are (group, user, number of the event).  A user whose C{joined} is 0 is not a
 # member; the condition on C{changed} makes an event that was applied before a no-op.
@@ -132,7 +135,7 @@ _READABLE_FROM = """
         ON m.conversation = c.id AND m.user = column2 AND m.joined
 """
 _GROUP = """
-    SELECT g.name, g.owner, g.history, g.size, (
+    SELECT g.name, g.owner, g.history, g.size, g.key, (
         SELECT json_group_array(json_array(user, joined)) FROM (
             SELECT user, joined FROM group_members
             WHERE conversation = c.id AND user > ?2 AND joined ORDER BY user LIMIT ?3
@@ -179,9 +182,11 @@ class GroupRows:
             row = None
         if row is None:
             return None
-        name, owner, history, count, some = row
+        name, owner, history, count, key, some = row
         members = [MemberRow(*m) for m in _some.decode(some)]
-        return GroupPage(conversation, name, owner, bool(history), count, members)
+        return GroupPage(
+            conversation, name, owner, bool(history), count, members, key=key
+        )
 
 
 def change_members(file: SqliteFile, group: int, event: Message) -> Sequence[int]:
@@ -211,4 +216,5 @@ def change_members(file: SqliteFile, group: int, event: Message) -> Sequence[int
 
 
 def _make(file: SqliteFile, group: int, event: Message, change: GroupChange) -> None:
-    file.run(_MAKE, (group, change.name, event.sender, int(change.history), event.seq))
+    history, key = int(change.history), change.key
+    file.run(_MAKE, (group, change.name, event.sender, history, event.seq, key))

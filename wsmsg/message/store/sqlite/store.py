@@ -31,13 +31,13 @@ from wsmsg.message.store.interface import (
 )
 from wsmsg.message.store.sqlite.consent import SqliteConsent
 from wsmsg.message.store.sqlite.file import StoreReader, StoreWriter
-from wsmsg.message.store.sqlite.names import SqliteNames
 from wsmsg.message.store.sqlite.unread import (
     UnreadCounting,
     UnreadLook,
     UnreadSearch,
 )
 from wsmsg.message.store.sqlite.usage import SqliteUsage
+from wsmsg.message.store.sqlite.users import SqliteNames
 from wsmsg.model import Cursor, Mark, Message, MessageIdentity
 
 L = TypeVar("L", bound=UnreadLook)

@@ -1,5 +1,0 @@
-"""
-Records of users in MongoDB, beside their conversations.
-
-names  the names of users
-"""

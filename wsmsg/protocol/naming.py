@@ -1,0 +1,50 @@
+"""
+Names of users in frames of clients, in the places of numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+from wsmsg.protocol.frames import ChangeGroup, CreateGroup, Send, Watch
+
+#: A frame in which users may have names.
+NamingFrame = Send | Watch | CreateGroup | ChangeGroup
+
+F = TypeVar("F", bound=NamingFrame)
+
+#: The fields with names, each with the field of the numbers.
+_FIELDS: Mapping[type, Mapping[str, str]] = {
+    Watch: {"names": "users"},
+    CreateGroup: {"member_names": "members"},
+    ChangeGroup: {"add_names": "add", "remove_names": "remove"},
+}
+
+
+def names_in(frame: NamingFrame) -> tuple[str, ...]:
+    """
+    Return the names in a frame.
+    """
+    if isinstance(frame, Send):
+        return (frame.to_name,) if frame.to_name else ()
+    fields = _FIELDS[type(frame)]
+    return tuple(name for field in fields for name in getattr(frame, field))
+
+
+def with_users(frame: F, users: Mapping[str, int]) -> F:
+    """
+    Return the frame with numbers for its names; a C{send} keeps its name.
+
+    @param users: the numbers of all of them.
+    """
+    if isinstance(frame, Send):
+        return msgspec.structs.replace(frame, to=users[frame.to_name])
+    changes: dict[str, tuple[int, ...]] = {}
+    for of_names, of_numbers in _FIELDS[type(frame)].items():
+        more = [users[name] for name in getattr(frame, of_names)]
+        changes[of_names] = ()
+        changes[of_numbers] = (*getattr(frame, of_numbers), *more)
+    return msgspec.structs.replace(frame, **changes)

@@ -66,11 +66,13 @@ class HttpCase(SynchronousTestCase):
 
     @ivar api: the API, which each test case makes.
     @ivar key: the C{Authorization} header of the requests.
+    @ivar authorization: several such headers in place of C{key}.
     @ivar address: the address that they come from.
     @ivar headers: further headers of the requests.
     """
 
     key = ""
+    authorization: Sequence[str] = ()
     address = "192.0.2.7"
     headers: Mapping[str, str] = {"content-type": "application/json"}
     api: Api
@@ -97,8 +99,9 @@ class HttpCase(SynchronousTestCase):
         request.client = IPv4Address("TCP", self.address, 7)
         for name, value in self.headers.items():
             request.requestHeaders.setRawHeaders(name, [value])
-        if self.key:
-            request.requestHeaders.setRawHeaders("authorization", [self.key])
+        if self.authorization or self.key:
+            given = self.authorization or [self.key]
+            request.requestHeaders.setRawHeaders("authorization", given)
         self.api.render(request)
         self.clock.advance(0)
         return request

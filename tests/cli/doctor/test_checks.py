@@ -79,10 +79,14 @@ class DoctorTests(SynchronousTestCase):
         """
         self.assertEqual(levels(checks.folder(self.folder / "new" / "er")), ["ok"])
         self.assertEqual(levels(checks.folder(self.folder)), ["ok"])
-        key = self.folder / "token.key"
-        key.write_text("secret")
-        key.chmod(0o644)
-        self.assertEqual(levels(checks.folder(self.folder)), ["ok", "problem"])
+        for name in ("token.key", "peer.key", "admin.key"):
+            key = self.folder / name
+            key.write_text("secret")
+            key.chmod(0o600)
+            self.assertEqual(levels(checks.folder(self.folder)), ["ok"])
+            key.chmod(0o644)
+            self.assertEqual(levels(checks.folder(self.folder)), ["ok", "problem"])
+            key.chmod(0o600)
         self.assertEqual(levels(checks.folder(key)), ["problem"])
 
     def test_full_disk(self) -> None:

@@ -34,6 +34,24 @@ _LIBRARIES = (
     *("automat", "attrs", "click", "websockets", "prompt_toolkit"),
     *("confluent-kafka", "txmongo", "pymongo", "txredisapi"),
 )
+#: Keys in the data directory, what they open, and what to do if others can read one.
+_KEYS = (
+    (
+        "token.key",
+        "sign tokens for any user",
+        "delete it (a daemon creates a new one; old tokens become invalid)",
+    ),
+    (
+        "peer.key",
+        "pass for a daemon",
+        "delete it, and restart all daemons (the first creates a new one)",
+    ),
+    (
+        "admin.key",
+        "see the status and dead letters",
+        "delete it, and send SIGHUP to the daemons (the first creates a new one)",
+    ),
+)
 _LOW_BYTES = 200 * 2**20
 _EARLIEST_S = 1735689600  # 2025: no machine's clock is right before
 
@@ -249,14 +267,18 @@ def folder(path: Path) -> Iterator[Finding]:
         yield Finding("warning", "data directory", text, f"chmod 700 {path}")
     else:
         yield Finding("ok", "data directory", str(path))
-    yield from _key(path / "token.key")
+    for name, power, remedy in _KEYS:
+        yield from _key(path / name, power, remedy)
 
 
-def _key(path: Path) -> Iterator[Finding]:
-    if path.exists() and path.stat().st_mode & 0o077:
-        text = f"other users can read {path} and sign tokens for any user"
-        remedy = "delete it (a daemon creates a new one; old tokens become invalid)"
-        yield Finding("problem", "token key", text, remedy)
+def _key(path: Path, power: str, remedy: str) -> Iterator[Finding]:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # it does not exist, or this account may not know
+    if mode & 0o077:
+        text = f"other users can read {path} and {power}"
+        yield Finding("problem", f"{path.stem} key", text, remedy)
 
 
 def disk(path: Path, usage: Callable[[Path], Any]) -> Iterator[Finding]:

@@ -25,6 +25,8 @@ TYPED: Mapping[str, tuple[str, ...]] = {
         "wsmsg status",
         "wsmsg token 1001 | wsmsg token check",
         ".venv/bin/python -m tools.stack --help",
+        'curl -s -H "Authorization: Bearer $(cat ~/.local/state/wsmsg/admin.key)" '
+        "127.0.0.1:23004/status",
         "wsmsg dead-letters list",
         "wsmsg dead-letters replay 7 8",
         "for file in journal store; do\n"

@@ -130,13 +130,14 @@ class TypedTests(SynchronousTestCase):
         """
         The commands of the operations guide work, in its order.
         """
-        message, connect, doctor, status, token, stack, letters, *rest = _OPERATIONS
-        replay, backup, restored, export, load, verify = rest
+        message, connect, doctor, status, token, stack, asked, *rest = _OPERATIONS
+        letters, replay, backup, restored, export, load, verify = rest
         self.with_daemons(message, connect)
         self.assertNotIn("PROBLEM", self.typed(doctor))
         self.typed(status)
         self.assertIn("accepts it as user 1001", self.typed(token))
         self.assertIn("restart", self.typed(stack))
+        self.assertTrue(json.loads(self.typed(asked))["ready"])
         self.assertIn("no dead letters", self.typed(letters))
         self.typed(replay, status=1)
         self.typed(_README[-1])
@@ -209,6 +210,10 @@ class TypedTests(SynchronousTestCase):
                 if "messages/unread" in command.text:
                     self.typed("echo hello | wsmsg chat --user 1001 --target 1002")
                 answer = self.typed(command.text)
+                if command.text.startswith("wsmsg key "):
+                    lines = command.output.splitlines()
+                    self.assertEqual(len(answer.splitlines()), len(lines))
+                    continue
                 shown = _shape(_document(command.output))
                 told = f"{command.text}\n{answer}"
                 self.assertEqual(_shape(_document(answer)), shown, told)

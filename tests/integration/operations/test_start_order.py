@@ -125,6 +125,7 @@ class StartOrderTests(IntegrationTestCase):
         for name in ("connect", "message"):
             port = self.installation.ports[f"{name}.admin_listen"]
             command += [f"--{name}-admin", f"http://127.0.0.1:{port}"]
+        command += ["--key-file", str(self.installation.connect.admin_key)]
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,

@@ -49,10 +49,10 @@ GRANTED = (
 _CHANGING = frozenset({Scope.SEND, Scope.MARK, Scope.GROUPS, Scope.KICK, Scope.OPERATE})
 
 _TEXTS = {
-    Scope.SEND: "send messages, as any user",
+    Scope.SEND: "send messages, and block others, as any user",
     Scope.READ: "read messages, conversations, counts and groups of any user",
     Scope.MARK: "set what any user has read",
-    Scope.GROUPS: "create groups, add and remove members",
+    Scope.GROUPS: "create groups; add, invite and remove members",
     Scope.KICK: "end sessions, and revoke tokens",
     Scope.PRESENCE: "see who is online",
     Scope.OBSERVE: "see the status of a daemon, and dead letters",

@@ -34,24 +34,12 @@ _LIBRARIES = (
     *("automat", "attrs", "click", "websockets", "prompt_toolkit"),
     *("confluent-kafka", "txmongo", "pymongo", "txredisapi"),
 )
-#: Keys in the data directory, what they open, and what to do if others can read one.
-_KEYS = (
-    (
-        "token.key",
-        "sign tokens for any user",
-        "delete it (a daemon creates a new one; old tokens become invalid)",
-    ),
-    (
-        "peer.key",
-        "pass for a daemon",
-        "delete it, and restart all daemons (the first creates a new one)",
-    ),
-    (
-        "admin.key",
-        "see the status and dead letters",
-        "delete it, and send SIGHUP to the daemons (the first creates a new one)",
-    ),
-)
+#: Keys in the data directory, and what they are good for.
+_KEYS = {
+    "token.key": "sign tokens for any user",
+    "peer.key": "pass for a daemon",
+    "admin.key": "see the status and dead letters",
+}
 _LOW_BYTES = 200 * 2**20
 _EARLIEST_S = 1735689600  # 2025: no machine's clock is right before
 
@@ -267,17 +255,18 @@ def folder(path: Path) -> Iterator[Finding]:
         yield Finding("warning", "data directory", text, f"chmod 700 {path}")
     else:
         yield Finding("ok", "data directory", str(path))
-    for name, power, remedy in _KEYS:
-        yield from _key(path / name, power, remedy)
+    for name, power in _KEYS.items():
+        yield from _key(path / name, power)
 
 
-def _key(path: Path, power: str, remedy: str) -> Iterator[Finding]:
+def _key(path: Path, power: str) -> Iterator[Finding]:
     try:
         mode = path.stat().st_mode
     except OSError:
         return  # it does not exist, or this account may not know
     if mode & 0o077:
         text = f"other users can read {path} and {power}"
+        remedy = "delete it, and restart the daemons: one of them creates a new one"
         yield Finding("problem", f"{path.stem} key", text, remedy)
 
 

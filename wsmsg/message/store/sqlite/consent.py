@@ -9,7 +9,7 @@ invitations by message ids, as their events are in several conversations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from twisted.internet.defer import Deferred, succeed
@@ -138,12 +138,23 @@ class ConsentRows:
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
         self.may_withhold = True
+        self._note: Callable[[bool], object] = bool
+
+    def on_blocks(self, note: Callable[[bool], object]) -> None:
+        """
+        Have C{may_withhold} noted, whenever it is found, by a call from the thread.
+        """
+        self._note = note
 
     def open(self) -> None:
         """
         Look whether there are blocks.
         """
-        self.may_withhold = self._file.row("SELECT 1 FROM blocks LIMIT 1") is not None
+        self._found(self._file.row("SELECT 1 FROM blocks LIMIT 1") is not None)
+
+    def _found(self, may_withhold: bool) -> None:
+        self.may_withhold = may_withhold
+        self._note(may_withhold)
 
     # -- events, inside of a transaction
 
@@ -155,7 +166,7 @@ class ConsentRows:
             change = decode_block(event.content)
         except InvalidContent:
             return
-        self.may_withhold = True
+        self._found(True)
         row = (event.sender, change.target, int(change.on), event.seq, event.time_ms)
         self._file.run(_BLOCK, row)
 
@@ -239,7 +250,7 @@ class SqliteConsent:
     @param kept: runs calls while the file is open.
     @param reading: the worker of the reads.
     @param rows: for the reads.
-    @param written: of the writer.
+    @param written: of the writer, which notes the first block.
     """
 
     def __init__(
@@ -254,11 +265,12 @@ class SqliteConsent:
         self._kept = kept
         self._reading = reading
         self._rows = rows
-        self._written = written
+        self.may_withhold = True
+        written.on_blocks(self._note)
 
-    @property
-    def may_withhold(self) -> bool:
-        return self._written.may_withhold
+    def _note(self, may_withhold: bool) -> None:
+        # An attribute of its own: each batch of messages reads it.
+        self.may_withhold = may_withhold
 
     def look_for_blocks(self) -> Deferred[None]:
         # No other process writes.

@@ -241,9 +241,11 @@ class NamesTests(NamesCase):
             await asyncio.gather(*sending)
             await stranger.connect()
         name = conversation_of(user, gustav.user)
-        stored = await anna.history(name)
-        self.assertEqual(
-            [m.content for m in stored if isinstance(m, MessageReceived)],
-            ["1", "2", "3"],
-        )
+
+        async def stored() -> bool:
+            return len(await anna.history(name)) == 3
+
+        await eventually("the three messages", stored)
+        found = [m for m in await anna.history(name) if isinstance(m, MessageReceived)]
+        self.assertEqual([m.content for m in found], ["1", "2", "3"])
         self.assertEqual(anna.user, user)

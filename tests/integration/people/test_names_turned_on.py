@@ -60,8 +60,14 @@ class TurnedOnTests(NamesCase):
         await anna.send(1001, "hello")
         await anna.send("1001", "again")
         await old.send(ANNA, "welcome")
-        stored = await old.history(conversation_of(1001, anna.user))
-        self.assertEqual([m.sender for m in stored], [anna.user, anna.user, 1001])
+        name = conversation_of(1001, anna.user)
+
+        async def stored() -> bool:
+            return len(await old.history(name)) == 3
+
+        await eventually("the three messages", stored)
+        senders = [m.sender for m in await old.history(name)]
+        self.assertEqual(senders, [anna.user, anna.user, 1001])
         self.assertEqual(old.name_of(anna.user), ANNA)
         self.assertEqual(old.name_of(1001), "1001")
         user = anna.user

@@ -6,6 +6,7 @@ against what clients received and what the store holds.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import sys
@@ -227,7 +228,8 @@ class LoadTestCase(TestCase):
             return len(load.sent)
         except BaseException:
             for daemon in installation.daemons:
-                report(f"--- {daemon.name}\n{daemon.tail()}")
+                status = json.dumps(await daemon.get("/status"))
+                report(f"--- {daemon.name}\n{status}\n{daemon.tail()}")
             raise
         finally:
             await load.stop()

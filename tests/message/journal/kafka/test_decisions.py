@@ -28,7 +28,11 @@ from wsmsg.message.journal.kafka.errors import (
     describe,
     meaning,
 )
-from wsmsg.message.journal.kafka.partitions import Partitions
+from wsmsg.message.journal.kafka.partitions import (
+    SILENT_S,
+    Partitions,
+    SilentPartitions,
+)
 from wsmsg.message.journal.kafka.topics import FoundTopics, topic_problem, wanted_topics
 from wsmsg.message.journal.record import encode
 from wsmsg.model import Message
@@ -329,3 +333,59 @@ class RecordSizeTests(SynchronousTestCase):
         )
         self.assertLessEqual(len(encode(longest)), kafka.record_bytes)
         self.assertGreaterEqual(kafka.content_bytes, 65536)
+
+
+class SilentPartitionsTests(SynchronousTestCase):
+    """
+    Partitions of which no record arrives.
+    """
+
+    def setUp(self) -> None:
+        self.silent = SilentPartitions()
+        self.silent.begin({0: 5, 1: None}, 0.0)
+
+    def test_stands_still(self) -> None:
+        """
+        A partition is read anew where the broker has had a record for two questions;
+        later attempts are further apart.
+        """
+        now_s = SILENT_S
+        self.assertEqual(self.silent.due(now_s - 0.1), [])
+        self.assertEqual(self.silent.due(now_s), [0, 1])
+        self.assertIsNone(self.silent.answered(0, 0, 7, now_s))
+        self.assertIsNone(self.silent.answered(1, 3, 3, now_s))
+        now_s += SILENT_S
+        self.assertEqual(self.silent.answered(0, 0, 9, now_s), 5)
+        self.assertIsNone(self.silent.answered(1, 3, 4, now_s))
+        self.assertEqual(self.silent.due(now_s + SILENT_S), [1])
+        now_s += 2 * SILENT_S
+        self.assertEqual(self.silent.due(now_s), [0, 1])
+        self.assertEqual(self.silent.answered(0, 0, 9, now_s), 5)
+        self.assertEqual(self.silent.answered(1, 3, 4, now_s), 3)
+
+    def test_arrives(self) -> None:
+        """
+        A record that arrives, however late, is progress.
+        """
+        self.silent.answered(0, 0, 7, SILENT_S)
+        self.silent.arrived(entries(0, 5, 6), SILENT_S + 1)
+        self.assertEqual(self.silent.due(2 * SILENT_S), [1])
+        self.assertIsNone(self.silent.answered(0, 0, 8, 3 * SILENT_S))
+        self.assertEqual(self.silent.answered(0, 0, 8, 4 * SILENT_S), 7)
+
+    def test_not_wanted(self) -> None:
+        """
+        No record is expected while none is wanted, nor of a partition that was revoked.
+        """
+        self.silent.resumed(10 * SILENT_S)
+        self.assertEqual(self.silent.due(11 * SILENT_S - 0.1), [])
+        self.silent.end(0)
+        self.assertEqual(self.silent.due(11 * SILENT_S), [1])
+
+    def test_removed(self) -> None:
+        """
+        A partition whose records were removed is read from its oldest one.
+        """
+        for n in (1, 2):
+            offset = self.silent.answered(0, 6, 8, n * SILENT_S)
+        self.assertEqual(offset, 6)

@@ -27,7 +27,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 
-from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.journal.kafka.config import Config
 from wsmsg.message.journal.kafka.errors import (
     Meaning,
@@ -37,6 +36,7 @@ from wsmsg.message.journal.kafka.errors import (
 )
 from wsmsg.message.journal.kafka.log import QUIET
 from wsmsg.message.journal.kafka.owner import ConsumerOwner, Settled
+from wsmsg.message.journal.kafka.partitions import SilentPartitions
 from wsmsg.message.journal.record import decode
 
 _POLL_S = 0.1
@@ -85,6 +85,7 @@ class KafkaConsumer:
         self._final: Mapping[int, int] = {}
         self._ours: set[int] = set()
         self._emptied: set[int] = set()
+        self._silent = SilentPartitions()
         self._paused = False
         self._epoch = 0
         self._asked_s = 0.0
@@ -178,9 +179,12 @@ class KafkaConsumer:
             if error is not None:
                 self._judge(error, message)
             elif message.partition() in self._ours:
-                entries.append(_entry(message))
+                value, offset = message.value(), message.offset() or 0
+                value = value if isinstance(value, bytes) else b""
+                entries.append(decode(message.partition() or 0, offset, value))
         if entries:
             self._emptied.difference_update(e.partition for e in entries)
+            self._silent.arrived(entries, monotonic())
             self._wanted.clear()
             self._reactor.callFromThread(self._owner.arrived, self._epoch, entries)
 
@@ -199,6 +203,25 @@ class KafkaConsumer:
         for error in errors:
             self._judge(error, None)
         self._read_ends()
+        if not self._paused:
+            self._read_silent()
+
+    def _read_silent(self) -> None:
+        for partition in self._silent.due(monotonic()):
+            oldest, end = self._bounds(partition, _ENDS_S / 2)
+            if end < 0:
+                return  # the brokers do not answer, which the journal's pulse finds
+            self.ends[partition] = max(end, self.ends.get(partition, 0))
+            offset = self._silent.answered(partition, oldest, end, monotonic())
+            if offset is not None:
+                self._log.warn(
+                    "no record of partition {partition} arrives from {offset} on, and"
+                    " it ends at {end}: it is read anew",
+                    partition=partition,
+                    offset=offset,
+                    end=end,
+                )
+                self._assign_anew(partition, offset)
 
     def _read_ends(self) -> None:
         # The library learns the ends by fetching, which it does not while paused.  What
@@ -224,6 +247,7 @@ class KafkaConsumer:
         if paused == self._paused:
             return
         self._paused = paused
+        self._silent.resumed(monotonic())
         if self._ours:
             change = self._client.pause if paused else self._client.resume
             change([self._place(p) for p in self._ours])
@@ -249,25 +273,30 @@ class KafkaConsumer:
 
     def _gap(self, partition: int, text: str) -> None:
         self._log.debug("partition {partition}: {text}", partition=partition, text=text)
-        oldest = self._oldest(partition)
+        oldest, _ = self._bounds(partition, _OLDEST_S)
         self._reactor.callFromThread(self._owner.removed, partition, oldest)
         # What is gone does not wait: the end counts again when a record arrives.
         self._emptied.add(partition)
         self.ends.pop(partition, None)
         self._seek(partition, OFFSET_BEGINNING)
 
-    def _oldest(self, partition: int) -> int:
+    def _bounds(self, partition: int, timeout_s: float) -> tuple[int, int]:
+        """
+        Ask for the oldest offset and the end; 0 and -1: the brokers do not answer.
+        """
         place = self._place(partition)
         try:
-            told = self._client.get_watermark_offsets(place, timeout=_OLDEST_S)
+            return self._client.get_watermark_offsets(place, timeout_s) or (0, -1)
         except KafkaException:
-            return 0
-        return int(told[0]) if told else 0
+            return 0, -1
 
     def _seek(self, partition: int, offset: int) -> None:
-        """
-        Assign the partition anew: a seek fails until the first fetch has begun.
-        """
+        known = None if offset == OFFSET_BEGINNING else offset
+        self._silent.begin({partition: known}, monotonic())
+        self._assign_anew(partition, offset)
+
+    def _assign_anew(self, partition: int, offset: int) -> None:
+        # Not by a seek, which fails until the first fetch has begun.
         place = self._place(partition)
         self._client.incremental_unassign([place])
         self._client.incremental_assign([self._place(partition, offset)])
@@ -342,6 +371,7 @@ class KafkaConsumer:
                 )
         client.incremental_assign(starts)
         self._ours.update(positions)
+        self._silent.begin(positions, monotonic())
         if self._paused and places:
             client.pause([self._place(p) for p in positions])
         if positions:
@@ -367,12 +397,4 @@ class KafkaConsumer:
         self._emptied -= partitions
         for partition in partitions:
             self.ends.pop(partition, None)
-
-
-def _entry(message: Message) -> JournalEntry:
-    value = message.value()
-    return decode(
-        message.partition() or 0,
-        message.offset() or 0,
-        value if isinstance(value, bytes) else b"",
-    )
+            self._silent.end(partition)

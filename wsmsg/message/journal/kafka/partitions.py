@@ -174,3 +174,97 @@ class Partitions:
         Return the settled position of each partition.
         """
         return {partition: mine.settled for partition, mine in self._ours.items()}
+
+
+#: Time without a record after which the broker is asked whether there is one.
+SILENT_S = 3.0
+#: The longest time between two attempts to read from a partition again.
+_LONGEST_S = 60.0
+
+
+@attrs.define
+class _Reading:
+    """
+    @ivar next: the offset of the next record; L{None}: that of the oldest.
+    @ivar heard_s: when a record arrived, or the broker was asked.
+    @ivar is_behind: the broker had a record at the last question.
+    @ivar wait_s: the time until the next question.
+    """
+
+    next: int | None
+    heard_s: float
+    is_behind: bool = False
+    wait_s: float = SILENT_S
+
+    def answered(self, oldest: int, end: int, now_s: float) -> int | None:
+        self.heard_s = now_s
+        following = max(self.next or 0, oldest)
+        if end <= following:
+            self.is_behind, self.wait_s = False, SILENT_S
+        elif not self.is_behind:
+            self.is_behind = True
+        else:
+            self.wait_s = min(2 * self.wait_s, _LONGEST_S)
+            return following
+        return None
+
+
+class SilentPartitions:
+    """
+    Finds partitions of which no record arrives although the broker has some.
+
+    After all brokers were away for some seconds, the library has been seen to fetch
+    nothing more from a partition, without an error and for over a minute (compare
+    librdkafka's issue 4492).
+    """
+
+    def __init__(self) -> None:
+        self._readings: dict[int, _Reading] = {}
+        self._resumed_s = 0.0
+
+    def begin(self, positions: Mapping[int, int | None], now_s: float) -> None:
+        """
+        Note that partitions are read from these offsets on; L{None}: from the oldest.
+        """
+        for partition, offset in positions.items():
+            self._readings[partition] = _Reading(offset, now_s)
+
+    def end(self, partition: int) -> None:
+        """
+        Note that a partition is not read any more.
+        """
+        self._readings.pop(partition, None)
+
+    def resumed(self, now_s: float) -> None:
+        """
+        Note that records of all partitions are wanted again.
+        """
+        self._resumed_s = now_s
+
+    def arrived(self, entries: Iterable[JournalEntry], now_s: float) -> None:
+        """
+        Note that records arrived.
+        """
+        last = {entry.partition: entry.offset for entry in entries}
+        self.begin({p: offset + 1 for p, offset in last.items()}, now_s)
+
+    def due(self, now_s: float) -> list[int]:
+        """
+        Return the partitions for whose ends the broker is to be asked.
+        """
+        return [
+            partition
+            for partition, reading in self._readings.items()
+            if now_s - max(reading.heard_s, self._resumed_s) >= reading.wait_s
+        ]
+
+    def answered(
+        self, partition: int, oldest: int, end: int, now_s: float
+    ) -> int | None:
+        """
+        Note the answer of the broker.
+
+        @return: the offset from which the partition is to be read anew, as it had a
+            record at the question before as well; L{None}: it is not.
+        """
+        return self._readings[partition].answered(oldest, end, now_s)

@@ -76,6 +76,26 @@ class NamesTests(GroupCase):
         link.give(frames.Accepted(changed.client_id, 5, "g:5"))
         await changing
 
+    async def test_consent(self) -> None:
+        """
+        Users are blocked and invited by name; digits are a number.
+        """
+        client, link = await self.connected()
+        for doing, kind, wanted in (
+            (client.block("anna"), frames.Block, (0, "anna", True)),
+            (client.block("8"), frames.Block, (8, "", True)),
+            (client.unblock("anna"), frames.Block, (0, "anna", False)),
+            (client.unblock(8), frames.Block, (8, "", False)),
+            (client.invite(5, "anna"), frames.Invite, (0, "anna", 5)),
+            (client.invite(5, "8"), frames.Invite, (8, "", 5)),
+        ):
+            task = asyncio.create_task(doing)
+            frame = await self.came(link, kind)
+            more = frame.on if kind is frames.Block else frame.group
+            self.assertEqual((frame.user, frame.user_name, more), wanted)
+            link.give(frames.Accepted(frame.client_id, 5))
+            await task
+
     async def test_bad_names(self) -> None:
         """
         A name that cannot be sent is refused at once, and nothing is queued.

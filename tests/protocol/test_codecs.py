@@ -65,8 +65,10 @@ client_frames = st.one_of(
     st.builds(frames.Members, ids, users, numbers, int32s),
     st.builds(frames.Refresh, ids, ids),
     st.builds(frames.Block, ids, numbers, numbers, st.booleans()),
+    st.builds(frames.Block, ids, on=st.booleans(), user_name=ids),
     st.builds(frames.Blocks, ids, ids, int32s),
     st.builds(frames.Invite, ids, users, users),
+    st.builds(frames.Invite, ids, group=users, user_name=ids),
     st.builds(frames.AcceptInvitation, ids, users),
     st.builds(frames.DeclineInvitation, ids, users),
     st.builds(frames.Invitations, ids, ids, int32s),
@@ -184,6 +186,8 @@ class BothTests(CodecTestCase):
                 frames.CreateGroup("c", "Crew", member_names=(name,)),
                 frames.ChangeGroup("c", 7, add_names=(name,)),
                 frames.ChangeGroup("c", 7, remove_names=(name,)),
+                frames.Block("c", user_name=name),
+                frames.Invite("c", group=7, user_name=name),
             ):
                 for codec in CODECS:
                     with self.assertRaises(BadFrame):
@@ -192,6 +196,46 @@ class BothTests(CodecTestCase):
         for codec in CODECS:
             with self.assertRaises(BadFrame):
                 codec.decode(codec.encode_client(many))
+
+    def test_twice(self) -> None:
+        """
+        A frame names a user by number or by name, not both.
+        """
+        for frame in (
+            frames.Send("c", 7, content="x", to_name="anna"),
+            frames.Block("c", 7, user_name="anna"),
+            frames.Block("c", group=7, user_name="anna"),
+            frames.Invite("c", 7, 8, user_name="anna"),
+        ):
+            for codec in CODECS:
+                with self.assertRaises(BadFrame) as caught:
+                    codec.decode(codec.encode_client(frame))
+                self.assertIn("_name is set beside", caught.exception.reason)
+
+    def test_without_names(self) -> None:
+        """
+        A frame without names has no field of names, in either encoding: its bytes are
+        what they were before there were names.
+        """
+        encoded = codec_json.CODEC.encode_client(frames.Send("c", 7, content="x"))
+        self.assertEqual(
+            encoded,
+            b'{"type":"send","client_id":"c","to":7,"group":0,"content":"x","kind":1,'
+            b'"repeat":false}',
+        )
+        for frame in (
+            frames.Watch((7,)),
+            frames.CreateGroup("c", "Crew", (7,)),
+            frames.ChangeGroup("c", 7, (8,)),
+            frames.Block("c", 7),
+            frames.Invite("c", 7, 8),
+        ):
+            self.assertNotIn(b"names", codec_json.CODEC.encode_client(frame))
+            self.assertNotIn(b"_name", codec_json.CODEC.encode_client(frame))
+        group = frames.Group("m", 7, "Crew", 8)
+        self.assertNotIn(b"key", codec_json.CODEC.encode(group))
+        keyed = codec_json.CODEC.encode(frames.Group("m", 7, "Crew", 8, key="room"))
+        self.assertIn(b'"key":"room"', keyed)
 
     @given(client_frames)
     def test_client_frames(self, frame: Any) -> None:

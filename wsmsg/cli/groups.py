@@ -22,7 +22,6 @@ from wsmsg.cli.say import say
 from wsmsg.cli.user_options import (
     Duration,
     GroupName,
-    UserId,
     UserName,
     token_source,
     user_options,
@@ -277,8 +276,8 @@ def list_groups(user: int | str) -> Task:
 @groups.command()
 @asks
 @click.argument("group", type=GroupName())
-@click.argument("users", nargs=-1, required=True, type=UserId())
-def invite(user: int, group: int, users: tuple[int, ...]) -> Task:
+@click.argument("users", nargs=-1, required=True, type=UserName())
+def invite(user: int | str, group: int, users: tuple[int | str, ...]) -> Task:
     """
     Invite users to a group that you own.
 
@@ -295,7 +294,7 @@ def invite(user: int, group: int, users: tuple[int, ...]) -> Task:
 
 @groups.command()
 @asks
-def invitations(user: int) -> Task:
+def invitations(user: int | str) -> Task:
     """
     List your open invitations.
 
@@ -307,7 +306,9 @@ def invitations(user: int) -> Task:
         found = await client.invitations()
         document = [attrs.asdict(one) for one in found]
         lines = [
-            f"{i.group} {i.by} {_utc(i.expires_ms)} {harmless(i.name)}" for i in found
+            f"{i.group} {harmless(client.name_of(i.by))} {_utc(i.expires_ms)} "
+            f"{harmless(i.name)}"
+            for i in found
         ]
         return "\n".join(lines) or "no invitations", document
 
@@ -317,7 +318,7 @@ def invitations(user: int) -> Task:
 @groups.command()
 @asks
 @click.argument("group", type=GroupName())
-def accept(user: int, group: int) -> Task:
+def accept(user: int | str, group: int) -> Task:
     """
     Accept an invitation: join the group.
     """
@@ -332,7 +333,7 @@ def accept(user: int, group: int) -> Task:
 @groups.command()
 @asks
 @click.argument("group", type=GroupName())
-def decline(user: int, group: int) -> Task:
+def decline(user: int | str, group: int) -> Task:
     """
     Decline an invitation. Nobody is told.
     """

@@ -18,28 +18,9 @@ from wsmsg.cli.sign import local_token
 from wsmsg.client import TokenSource
 from wsmsg.client.token_source import check_token_source
 from wsmsg.errors import BadRequest
-from wsmsg.model import INT64_MAX
 from wsmsg.names import group_of_key, name_problem, number_in
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-
-
-class UserId(click.ParamType[int]):
-    """
-    A positive int64.
-    """
-
-    name = "user"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        text = str(value)
-        if not (text.isascii() and text.isdecimal() and len(text) <= 19):
-            self.fail(f"{text!r} is not a user id, a number from 1", param, ctx)
-        if not 1 <= int(text) <= INT64_MAX:
-            self.fail(f"{text} is not between 1 and {INT64_MAX}", param, ctx)
-        return int(text)
 
 
 class UserName(click.ParamType["int | str"]):

@@ -26,7 +26,7 @@ from wsmsg.client.consent import ConsentRequests
 from wsmsg.client.history import HistoryReader
 from wsmsg.client.names import NameRequests, NameTable
 from wsmsg.client.saving import Saving
-from wsmsg.client.state.checks import User, apart, checked
+from wsmsg.client.state.checks import User, apart, checked, one_of
 from wsmsg.client.state.event_queue import Events
 from wsmsg.client.state.events import (
     Closed,
@@ -244,15 +244,15 @@ class Client(ConsentRequests, NameRequests):
         @raise WsmsgError: the server refused the message for good.
         """
         client_id = client_id or uuid.uuid4().hex
-        numbers, names = apart([to])
+        number, name = one_of(to)
         return await self._accepted(
             frames.Send(
                 client_id,
-                to=numbers[0] if numbers else 0,
+                to=number,
                 group=group,
                 content=content,
                 kind=kind,
-                to_name=names[0] if names else "",
+                to_name=name,
             )
         )
 

@@ -11,7 +11,7 @@ from functools import partial
 import attrs
 
 from wsmsg.client.groups import GroupRequests
-from wsmsg.client.state.checks import checked
+from wsmsg.client.state.checks import User, checked, one_of
 from wsmsg.client.state.events import SendAccepted
 from wsmsg.errors import BadRequest, Internal
 from wsmsg.protocol import frames
@@ -58,16 +58,16 @@ class ConsentRequests(GroupRequests):
     repeats a change until the server accepts it, like a send, across lost connections.
     """
 
-    async def block(self, user: int, *, client_id: str = "") -> SendAccepted:
+    async def block(self, user: User, *, client_id: str = "") -> SendAccepted:
         """
-        Hear nothing more of a user: no direct messages, no typing, no invitations.
-        The other user does not notice it.
+        Hear nothing more of a user, by number or by name: no direct messages, no
+        typing, no invitations.  The other user does not notice it.
 
         @raise WsmsgError: the server refused the request for good.
         """
         return await self._block(user, 0, client_id, on=True)
 
-    async def unblock(self, user: int, *, client_id: str = "") -> SendAccepted:
+    async def unblock(self, user: User, *, client_id: str = "") -> SendAccepted:
         """
         End the block of a user.  What the user sent meanwhile does not arrive any more.
 
@@ -110,16 +110,16 @@ class ConsentRequests(GroupRequests):
             after = answer.next
 
     async def invite(
-        self, group: int, user: int, *, client_id: str = ""
+        self, group: int, user: User, *, client_id: str = ""
     ) -> SendAccepted:
         """
-        Invite a user to a group; whoever may add members may.
+        Invite a user, by number or by name, to a group; whoever may add members may.
 
         @raise WsmsgError: the server refused the request for good.
         """
-        return await self._accepted(
-            checked(frames.Invite(client_id or _made_up(), user, group))
-        )
+        number, name = one_of(user)
+        frame = frames.Invite(client_id or _made_up(), number, group, user_name=name)
+        return await self._accepted(checked(frame))
 
     async def accept_invitation(
         self, group: int, *, client_id: str = ""
@@ -165,10 +165,13 @@ class ConsentRequests(GroupRequests):
             after = answer.next
 
     async def _block(
-        self, user: int, group: int, client_id: str, *, on: bool
+        self, user: User, group: int, client_id: str, *, on: bool
     ) -> SendAccepted:
-        frame = checked(frames.Block(client_id or _made_up(), user, group, on))
-        if not (frame.user or frame.group):
+        number, name = one_of(user)
+        frame = checked(
+            frames.Block(client_id or _made_up(), number, group, on, user_name=name)
+        )
+        if not (frame.user or frame.group or frame.user_name):
             raise BadRequest("the user, or the group, is not above 0")
         return await self._accepted(frame)
 

@@ -19,13 +19,15 @@ from wsmsg.protocol.frame import Frame, Int64, Submission
 
 class Block(Submission, frozen=True):
     """
-    A request to block a user, or a group that the user is not in; or to end that.
+    A request to block a user, by number or by name, or a group that the user is not in;
+    or to end that.
     """
 
     user: Int64 = 0
     group: Int64 = 0
     on: bool = False
     repeat: bool = False
+    user_name: str = ""
 
 
 class Blocks(Frame, frozen=True):

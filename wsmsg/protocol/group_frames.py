@@ -56,12 +56,13 @@ class Members(Frame, frozen=True):
 
 class Invite(Submission, frozen=True):
     """
-    A request to invite a user to a group.
+    A request to invite a user, by number or by name, to a group.
     """
 
-    user: Int64
-    group: Int64
+    user: Int64 = 0
+    group: Int64 = 0
     repeat: bool = False
+    user_name: str = ""
 
 
 class AcceptInvitation(Submission, frozen=True, tag="accept_invitation"):

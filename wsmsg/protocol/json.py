@@ -23,6 +23,21 @@ from wsmsg.protocol.validation import check_frame
 _EXACT = 2**53
 _REASON = 200
 
+#: The fields that are left out if they are empty: those of names, so that frames
+#: without names are what they are for servers and clients that know none.
+_LEFT_OUT = frozenset(
+    {
+        (frames.Send, "to_name"),
+        (frames.Watch, "names"),
+        (frames.CreateGroup, "member_names"),
+        (frames.ChangeGroup, "add_names"),
+        (frames.ChangeGroup, "remove_names"),
+        (frames.Block, "user_name"),
+        (frames.Invite, "user_name"),
+        (frames.Group, "key"),
+    }
+)
+
 _encode = msgspec.json.Encoder().encode
 _client: Callable[[bytes], ClientFrame] = msgspec.json.Decoder(
     cast(Any, ClientFrame), strict=False
@@ -51,13 +66,15 @@ def _with_string_ids(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(map(_with_string_ids, value))
     if isinstance(value, msgspec.Struct):
-        return type(value)(
-            *(
-                _with_string_ids(getattr(value, name))
-                for name in value.__struct_fields__
-            )
-        )
+        kind, names = type(value), value.__struct_fields__
+        return kind(*(_field(kind, name, getattr(value, name)) for name in names))
     return value
+
+
+def _field(kind: type, name: str, value: Any) -> Any:
+    if not value and (kind, name) in _LEFT_OUT:
+        return msgspec.UNSET
+    return _with_string_ids(value)
 
 
 def _deliver_with_string_ids(frame: frames.Deliver) -> Any:

@@ -9,10 +9,17 @@ from typing import TypeVar
 
 import msgspec
 
-from wsmsg.protocol.frames import ChangeGroup, CreateGroup, Send, Watch
+from wsmsg.protocol.frames import (
+    Block,
+    ChangeGroup,
+    CreateGroup,
+    Invite,
+    Send,
+    Watch,
+)
 
 #: A frame in which users may have names.
-NamingFrame = Send | Watch | CreateGroup | ChangeGroup
+NamingFrame = Send | Watch | CreateGroup | ChangeGroup | Block | Invite
 
 F = TypeVar("F", bound=NamingFrame)
 
@@ -30,6 +37,8 @@ def names_in(frame: NamingFrame) -> tuple[str, ...]:
     """
     if isinstance(frame, Send):
         return (frame.to_name,) if frame.to_name else ()
+    if isinstance(frame, Block | Invite):
+        return (frame.user_name,) if frame.user_name else ()
     fields = _FIELDS[type(frame)]
     return tuple(name for field in fields for name in getattr(frame, field))
 
@@ -42,6 +51,9 @@ def with_users(frame: F, users: Mapping[str, int]) -> F:
     """
     if isinstance(frame, Send):
         return msgspec.structs.replace(frame, to=users[frame.to_name])
+    if isinstance(frame, Block | Invite):
+        user = users[frame.user_name]
+        return msgspec.structs.replace(frame, user=user, user_name="")
     changes: dict[str, tuple[int, ...]] = {}
     for of_names, of_numbers in _FIELDS[type(frame)].items():
         more = [users[name] for name in getattr(frame, of_names)]

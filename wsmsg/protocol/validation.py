@@ -23,6 +23,7 @@ from wsmsg.protocol.frames import (
     Delivered,
     Hello,
     Invitations,
+    Invite,
     Members,
     Names,
     Ping,
@@ -187,6 +188,20 @@ def _block(frame: Block) -> None:
     _text(frame.client_id, "block.client_id", _ID_BYTES, 1)
     _number(frame.user, "block.user", 0, INT64_MAX)
     _number(frame.group, "block.group", 0, INT64_MAX)
+    if frame.user_name:
+        _text(frame.user_name, "block.user_name", NAME_BYTES)
+        if frame.user or frame.group:
+            raise BadFrame("block.user_name is set beside user or group")
+
+
+def _invite(frame: Invite) -> None:
+    _text(frame.client_id, "invite.client_id", _ID_BYTES, 1)
+    _number(frame.user, "invite.user", 0 if frame.user_name else 1, INT64_MAX)
+    _number(frame.group, "invite.group", 1, INT64_MAX)
+    if frame.user_name:
+        _text(frame.user_name, "invite.user_name", NAME_BYTES)
+        if frame.user:
+            raise BadFrame("invite.user_name is set beside user")
 
 
 def _ping(frame: Ping) -> None:
@@ -243,6 +258,7 @@ _CHECKS: dict[type[Any], Callable[[Any], None]] = {
     Ping: _ping,
     Members: _members,
     Block: _block,
+    Invite: _invite,
     Blocks: _listing,
     Invitations: _listing,
     Refresh: _refresh,

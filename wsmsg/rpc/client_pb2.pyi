@@ -527,18 +527,20 @@ class Member(_message.Message):
     def __init__(self, user: _Optional[int] = ..., joined: _Optional[int] = ...) -> None: ...
 
 class Block(_message.Message):
-    __slots__ = ("client_id", "user", "group", "on", "repeat")
+    __slots__ = ("client_id", "user", "group", "on", "repeat", "user_name")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
     ON_FIELD_NUMBER: _ClassVar[int]
     REPEAT_FIELD_NUMBER: _ClassVar[int]
+    USER_NAME_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     user: int
     group: int
     on: bool
     repeat: bool
-    def __init__(self, client_id: _Optional[str] = ..., user: _Optional[int] = ..., group: _Optional[int] = ..., on: _Optional[bool] = ..., repeat: _Optional[bool] = ...) -> None: ...
+    user_name: str
+    def __init__(self, client_id: _Optional[str] = ..., user: _Optional[int] = ..., group: _Optional[int] = ..., on: _Optional[bool] = ..., repeat: _Optional[bool] = ..., user_name: _Optional[str] = ...) -> None: ...
 
 class Blocks(_message.Message):
     __slots__ = ("id", "after", "limit")
@@ -571,16 +573,18 @@ class Blocked(_message.Message):
     def __init__(self, id: _Optional[str] = ..., blocks: _Optional[_Iterable[_Union[BlockEntry, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
 
 class Invite(_message.Message):
-    __slots__ = ("client_id", "user", "group", "repeat")
+    __slots__ = ("client_id", "user", "group", "repeat", "user_name")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
     REPEAT_FIELD_NUMBER: _ClassVar[int]
+    USER_NAME_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     user: int
     group: int
     repeat: bool
-    def __init__(self, client_id: _Optional[str] = ..., user: _Optional[int] = ..., group: _Optional[int] = ..., repeat: _Optional[bool] = ...) -> None: ...
+    user_name: str
+    def __init__(self, client_id: _Optional[str] = ..., user: _Optional[int] = ..., group: _Optional[int] = ..., repeat: _Optional[bool] = ..., user_name: _Optional[str] = ...) -> None: ...
 
 class AcceptInvitation(_message.Message):
     __slots__ = ("client_id", "group", "repeat")

@@ -7,8 +7,14 @@ from __future__ import annotations
 from tests.connect.names.doubles import ANNA, BERTA, CARL, NamedNode, heard
 from tests.connect.session.cases import SessionTestCase
 from tests.connect.session.doubles import FakeNode
-from wsmsg.connect.upstream.interface import PageView
+from wsmsg.connect.upstream.interface import (
+    BlocksView,
+    InvitationsView,
+    InvitationView,
+    PageView,
+)
 from wsmsg.errors import Close
+from wsmsg.events.block import BLOCK, BlockChange, decode_block, encode_block
 from wsmsg.events.group_change import decode_change
 from wsmsg.model import Message, conversation_of
 from wsmsg.protocol import frames
@@ -125,6 +131,10 @@ class LoginTests(SessionTestCase):
         client.say(frames.Names("n1", ("anna",)))
         self.assert_error(client, "unsupported", "n1")
         client.say(frames.CreateGroup("c2", "Crew", member_names=("anna",)))
+        self.assert_rejected(client, "unsupported")
+        client.say(frames.Block("c3", on=True, user_name="anna"))
+        self.assert_rejected(client, "unsupported")
+        client.say(frames.Invite("c4", group=5, user_name="anna"))
         self.assert_rejected(client, "unsupported")
         self.assertEqual(node.upstream.sends, [])
 
@@ -244,6 +254,79 @@ class RequestTests(SessionTestCase):
         new, _ = self.upstream.sends[1]
         self.assertEqual(decode_change(new.content).remove, (CARL,))
         self.assert_rejected(self.client, "not_found")
+
+    def test_block(self) -> None:
+        """
+        A user is blocked by name; one whom nobody knows, and the user's own name, are
+        refused.
+        """
+        self.client.say(frames.Block("b1", on=True, user_name="berta"))
+        self.node.turn()
+        ((new, _),) = self.upstream.sends
+        self.assertEqual(new.conversation, conversation_of(ANNA, ANNA))
+        self.assertEqual(decode_block(new.content), BlockChange(BERTA, 0, True))
+        self.client.say(frames.Block("b2", on=True, user_name="nobody"))
+        self.node.turn()
+        self.assert_rejected(self.client, "not_found")
+        self.client.say(frames.Block("b3", on=True, user_name="anna"))
+        self.assert_rejected(self.client, "bad_request")
+        self.assertEqual(len(self.upstream.sends), 1)
+
+    def test_invite(self) -> None:
+        """
+        A user is invited by name, and nothing to the same name overtakes.
+        """
+        self.node.store.at_once = False
+        self.client.say(frames.Invite("i1", group=5, user_name="berta"))
+        self.node.turn()
+        self.node.store.fail()
+        self.assert_rejected(self.client, "unavailable")
+        self.node.store.at_once = True
+        self.client.say(Send("c2", to_name="berta", content="2"))
+        self.node.turn()
+        self.assert_rejected(self.client, "unavailable")
+        again = frames.Invite("i1", group=5, user_name="berta", repeat=True)
+        self.client.say(again)
+        self.client.say(Send("c2", to_name="berta", content="2", repeat=True))
+        name = conversation_of(ANNA, BERTA)
+        self.assertEqual(self.sent(), [("i1", name), ("c2", name)])
+        self.assertEqual(len(self.upstream.fences), 0)
+
+    def test_listed(self) -> None:
+        """
+        Lists of blocks and invitations, and the event of a block, wait for the names of
+        the users in them.
+        """
+        self.client.say(frames.Blocks("q1"))
+        blocks = BlocksView([("g:5", 6), (f"u:{BERTA}", 7)], False)
+        self.upstream.asked.pop().callback(blocks)
+        self.assertEqual(heard(self.client), [])
+        self.node.turn()
+        ((blocked, names),) = heard(self.client)
+        assert isinstance(blocked, frames.Blocked)
+        users = [entry.user for entry in blocked.blocks]
+        self.assertEqual((users, names), ([0, BERTA], {BERTA: "berta"}))
+        self.client.say(frames.Invitations("q2"))
+        view = InvitationView("g:5", CARL, "Crew", 6, 7)
+        self.upstream.asked.pop().callback(InvitationsView([view], ""))
+        self.node.turn()
+        ((invited, names),) = heard(self.client)
+        self.assertIsInstance(invited, frames.Invited)
+        self.assertEqual(names, {CARL: "carl"})
+
+    def test_block_event(self) -> None:
+        """
+        The event of a block, on another device, has the name of the blocked user.
+        """
+        own = conversation_of(ANNA, ANNA)
+        content = encode_block(BERTA, 0, True)
+        message = Message(own, ANNA, "b1", 1, content, BLOCK, 7, 1)
+        self.node.edge.push(message, [ANNA])
+        self.assertEqual(heard(self.client), [])
+        self.node.turn()
+        ((frame, names),) = heard(self.client)
+        self.assertIsInstance(frame, frames.Deliver)
+        self.assertEqual(names, {ANNA: "anna", BERTA: "berta"})
 
     def test_names(self) -> None:
         """

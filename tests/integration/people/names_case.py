@@ -38,7 +38,7 @@ class BareClient:
         """
         await self._socket.send(json.dumps({"type": kind, **fields}))
 
-    async def hear(self, kind: str, **fields: Any) -> dict[str, Any]:
+    async def hear(self, kind: str, /, **fields: Any) -> dict[str, Any]:
         """
         Return the next frame of this kind with these fields.
         """
@@ -101,11 +101,11 @@ class NamesCase(IntegrationTestCase):
         """
         Run C{wsmsg}, and return its status and what it says.
         """
+        folder = ("--data-dir", str(self.installation.folder / "data"))
         process = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).parent / "wsmsg"),
             *arguments,
-            "--data-dir",
-            str(self.installation.folder / "data"),
+            *(() if arguments[0] == "users" else folder),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

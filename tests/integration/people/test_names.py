@@ -213,6 +213,68 @@ class NamesTests(NamesCase):
         self.assertIn("U+0009", told)
 
     @with_daemons
+    async def test_consent(self) -> None:
+        """
+        Users are blocked and invited by name, in frames and at the command line, and
+        the lists and events have the names.
+        """
+        berta = self.client(BERTA)
+        await berta.connect()
+        bare, welcome = await self.bare("ida")
+        me, her = welcome["user"], berta.user
+        await bare.say("block", client_id="b", user_name=BERTA, on=True)
+        event = await bare.hear("deliver", kind=1008)
+        self.assertEqual(event["names"], {str(me): "ida", str(her): BERTA})
+        await bare.say("blocks", id="q")
+        blocked = await bare.hear("blocked", id="q")
+        self.assertEqual([b["user"] for b in blocked["blocks"]], [her])
+        self.assertEqual(blocked["names"], {str(her): BERTA})
+        group = await berta.create_group("Crew")
+        url = ("--url", self.installation.url)
+        _, listed = await self.api("users/ida/blocks")
+        self.assertEqual(listed["names"], {str(her): BERTA})
+        for arguments, word in (
+            (("blocks", "list", "--user", "ida"), f"user {BERTA} "),
+            (("blocks", "remove", "--user", "ida", BERTA), f"unblocked user {BERTA}"),
+            (("blocks", "list", "--user", "ida"), "no blocks"),
+            (("groups", "invite", "--user", BERTA, str(group), "ida"), "invited 1"),
+            (("groups", "invitations", "--user", "ida"), f"{group} {BERTA} "),
+            (("blocks", "add", "--user", "ida", "nobody"), "'nobody'"),
+        ):
+            _, told = await self.run_wsmsg(*arguments, *url)
+            self.assertIn(word, told, arguments)
+        await bare.say("invitations", id="i")
+        invited = await bare.hear("invited", id="i")
+        self.assertEqual(invited["names"], {str(her): BERTA})
+        _, listed = await self.api("users/ida/invitations")
+        self.assertEqual(listed["invitations"][0]["by"], her)
+        self.assertEqual(listed["names"], {str(her): BERTA})
+        accept = ("groups", "accept", "--user", "ida", str(group))
+        self.assertEqual((await self.run_wsmsg(*accept, *url))[0], 0)
+        members = await berta.members(group)
+        self.assertEqual({m.user for m in members.members}, {me, her})
+
+    @with_daemons
+    async def test_end_sessions(self) -> None:
+        """
+        C{wsmsg users} takes names: a session ends, and a revoked token logs in no more.
+        """
+        karl = self.client("karl/7")
+        await karl.connect()
+        port = self.installation.message.port("listen")
+        at = ("--url", f"http://127.0.0.1:{port}")
+        for command, word in (
+            ("end-sessions", "end the sessions of karl/7"),
+            ("revoke-tokens", "revoked the tokens of karl/7"),
+        ):
+            status, told = await self.run_wsmsg("users", command, "karl/7", *at)
+            self.assertEqual(status, 0, told)
+            self.assertIn(word, told)
+        status, told = await self.run_wsmsg("users", "end-sessions", "nobody", *at)
+        self.assertEqual(status, 1)
+        self.assertIn("no user has the name 'nobody'", told)
+
+    @with_daemons
     async def test_kill_and_away(self) -> None:
         """
         While Message is away, a message to an unknown name waits at the client as any

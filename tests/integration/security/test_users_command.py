@@ -93,7 +93,8 @@ class UsersCommandTests(IntegrationTestCase):
         A mistake is one line, and status 1 or 2.
         """
         for status, reason, *arguments in (
-            (2, "is not a user id", "revoke-tokens", "bob"),
+            (2, "neither a user id nor a name", "revoke-tokens", "007"),
+            (1, "bob", "revoke-tokens", "bob"),
             (2, "is not like 2026-11-30", "revoke-tokens", "1", "--before", "soon"),
             (1, "in the future", "revoke-tokens", "1", "--before", "4102444800"),
             (2, "leave --device out", "end-sessions", "1", "--device", "d", "--revoke"),

@@ -248,6 +248,65 @@ class KeyTests(NamesCase):
             self.assertIn("the key", problem["detail"])
 
 
+class ConsentTests(NamesCase):
+    """
+    Blocks and invitations, and the calls that end sessions, by name.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.assertEqual(self.create(MAIL, "berta")[0], 200)
+
+    def test_blocks(self) -> None:
+        """
+        A user is blocked by name, and the list has the names; so has the event.
+        """
+        body = {"client_id": "b1", "user": "berta"}
+        status, _ = self.ask("POST", f"users/{MAIL}/blocks", body)
+        self.assertEqual(status, 204)
+        _, listed = self.ask("GET", f"users/{MAIL}/blocks")
+        self.assertEqual([b["user"] for b in listed["blocks"]], [BERTA])
+        self.assertEqual(listed["names"], {str(BERTA): "berta"})
+        own = conversation_of(ANNA, ANNA)
+        _, page = self.ask("GET", f"conversations/{own}/messages", user=MAIL)
+        self.assertEqual(page["names"], {str(ANNA): MAIL, str(BERTA): "berta"})
+        end = {"client_id": "b2", "user": str(BERTA), "on": False}
+        self.assertEqual(self.ask("POST", f"users/{MAIL}/blocks", end)[0], 204)
+        _, listed = self.ask("GET", f"users/{MAIL}/blocks")
+        self.assertEqual(listed, {"blocks": [], "next": None})
+        nobody = {"client_id": "b3", "user": "nobody"}
+        status, problem = self.ask("POST", f"users/{MAIL}/blocks", nobody)
+        self.assertEqual(status, 404)
+        self.assertIn("'nobody'", problem["detail"])
+
+    def test_invitations(self) -> None:
+        """
+        A user is invited by name to a group by its key, and accepts.
+        """
+        made = {"client_id": "g", "owner": MAIL, "name": "Crew", "key": "room"}
+        self.assertEqual(self.ask("POST", "groups", made)[0], 201)
+        body = {"client_id": "i", "user": "berta", "by": MAIL}
+        self.assertEqual(self.ask("POST", "groups/room/invitations", body)[0], 204)
+        answer = {"client_id": "a", "accept": True}
+        status, _ = self.ask("POST", "users/berta/invitations/room", answer)
+        self.assertEqual(status, 204)
+        _, members = self.ask("GET", "groups/room/members")
+        self.assertEqual({m["user"] for m in members["members"]}, {ANNA, BERTA})
+
+    def test_sessions_and_tokens(self) -> None:
+        """
+        Tokens are revoked, and sessions ended, by the name in the path.
+        """
+        status, _ = self.ask("DELETE", f"users/{MAIL}/tokens", before="1600000000")
+        self.assertEqual(status, 200)
+        self.assertEqual(self.revoked, [(ANNA, 1600000000000)])
+        link = self.link("edge", BERTA)
+        for path in ("users/berta/sessions", "users/berta/sessions/phone"):
+            status, ended = self.ask("DELETE", path)
+            self.assertEqual((status, ended["connects"]), (200, 1), path)
+        self.assertTrue(link)
+
+
 class OffTests(ApiCase):
     """
     The API without C{users.names}.
@@ -266,3 +325,13 @@ class OffTests(ApiCase):
         self.assertIn("users.names", problem["detail"])
         self.assertEqual(self.send("a", to="anna")[0], 400)
         self.assertEqual(self.ask("GET", "users/anna/unread")[0], 404)
+
+    def test_no_key(self) -> None:
+        """
+        A group without a key has no C{key} in answers.
+        """
+        body = {"client_id": "c", "owner": 1, "name": "crew"}
+        _, made = self.ask("POST", "groups", body)
+        _, listed = self.ask("GET", "users/1/groups")
+        self.assertNotIn("key", made)
+        self.assertNotIn("key", listed["groups"][0])

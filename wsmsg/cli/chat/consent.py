@@ -10,6 +10,7 @@ from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.client import Client
 from wsmsg.errors import WsmsgError
 from wsmsg.model import INT64_MAX
+from wsmsg.names import name_problem, number_in
 from wsmsg.text.escape import harmless
 
 _DIGITS = 19
@@ -27,7 +28,8 @@ async def _block(client: Client, talk: ChatTarget, rest: str) -> str:
         return f"nobody adds you to group {talk.group}, or invites you, any more"
     assert isinstance(talk.target, int), talk
     await client.block(talk.target)
-    return f"you hear nothing more of user {talk.target}, who does not notice it"
+    name = harmless(client.name_of(talk.target))
+    return f"you hear nothing more of user {name}, who does not notice it"
 
 
 async def _unblock(client: Client, talk: ChatTarget, rest: str) -> str:
@@ -36,20 +38,25 @@ async def _unblock(client: Client, talk: ChatTarget, rest: str) -> str:
         return f"group {talk.group} is not blocked any more"
     assert isinstance(talk.target, int), talk
     await client.unblock(talk.target)
-    return f"user {talk.target} is not blocked any more"
+    return f"user {harmless(client.name_of(talk.target))} is not blocked any more"
 
 
 async def _invite(client: Client, talk: ChatTarget, rest: str) -> str:
     if not talk.group:
         raise BadCommand("/invite is for groups")
-    user = _number(rest, "/invite takes the number of a user")
-    await client.invite(talk.group, user)
-    return f"invited {user}"
+    user = number_in(rest) if rest else 0
+    if not user and (problem := name_problem(rest)):
+        raise BadCommand(f"/invite takes the number or the name of a user: {problem}")
+    await client.invite(talk.group, user or rest)
+    return f"invited {harmless(rest)}"
 
 
 async def _invitations(client: Client, talk: ChatTarget, rest: str) -> str:
     found = await client.invitations()
-    named = (f"group {i.group} ({harmless(i.name)}, by {i.by})" for i in found)
+    named = (
+        f"group {i.group} ({harmless(i.name)}, by {harmless(client.name_of(i.by))})"
+        for i in found
+    )
     return ", ".join(named) or "no invitations"
 
 

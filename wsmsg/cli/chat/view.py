@@ -229,8 +229,8 @@ class ChatView:
             self.note(
                 f"{self._name_of(event.sender)} wrote to {where}: {event.content}"
             )
-        elif event.summary:
-            self.note(f"in {where} {event.summary}")
+        elif summary := event.summary_by(self._name_of):
+            self.note(f"in {where} {summary}")
 
     def _stored(self, event: Stored) -> None:
         if event.seq:
@@ -244,8 +244,8 @@ class ChatView:
                 for entry in self.entries:
                     if entry.seq == seq:
                         entry.recall()
-            case _ if event.summary:
-                self.note(event.summary, event.time_ms)
+            case _ if summary := event.summary_by(self._name_of):
+                self.note(summary, event.time_ms)
 
     def _message(self, message: MessageReceived) -> None:
         if not message.mine:

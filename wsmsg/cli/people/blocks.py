@@ -11,8 +11,9 @@ import attrs
 import click
 
 from wsmsg.cli.groups import Task, asks
-from wsmsg.cli.user_options import GroupName, UserId
+from wsmsg.cli.user_options import GroupName, UserName
 from wsmsg.client import Client
+from wsmsg.text.escape import harmless
 
 
 @click.group()
@@ -35,9 +36,9 @@ def blocks() -> None:
 
 @blocks.command()
 @asks
-@click.argument("other", required=False, type=UserId())
+@click.argument("other", required=False, type=UserName())
 @click.option("--group", type=GroupName(), help="Block a group, instead of a user.")
-def add(user: int, other: int | None, group: int | None) -> Task:
+def add(user: int | str, other: int | str | None, group: int | None) -> Task:
     """
     Block a user, or a group.
     """
@@ -46,9 +47,9 @@ def add(user: int, other: int | None, group: int | None) -> Task:
 
 @blocks.command()
 @asks
-@click.argument("other", required=False, type=UserId())
+@click.argument("other", required=False, type=UserName())
 @click.option("--group", type=GroupName(), help="A group, instead of a user.")
-def remove(user: int, other: int | None, group: int | None) -> Task:
+def remove(user: int | str, other: int | str | None, group: int | None) -> Task:
     """
     End the block of a user, or of a group.
     """
@@ -57,17 +58,20 @@ def remove(user: int, other: int | None, group: int | None) -> Task:
 
 @blocks.command("list")
 @asks
-def list_blocks(user: int) -> Task:
+def list_blocks(user: int | str) -> Task:
     """
     List your blocks.
 
-    Each line has "user" or "group", the number, and the time of the block.
+    Each line has "user" or "group", the number or the user's name, and the time of the
+    block.
     """
 
     async def task(client: Client) -> tuple[str, Any]:
         found = await client.blocks()
         lines = [
-            f"{'user' if b.user else 'group'} {b.user or b.group} {_utc(b.time_ms)}"
+            f"user {harmless(client.name_of(b.user))} {_utc(b.time_ms)}"
+            if b.user
+            else f"group {b.group} {_utc(b.time_ms)}"
             for b in found
         ]
         return "\n".join(lines) or "no blocks", [attrs.asdict(b) for b in found]
@@ -75,7 +79,7 @@ def list_blocks(user: int) -> Task:
     return task
 
 
-def _change(other: int | None, group: int | None, *, on: bool) -> Task:
+def _change(other: int | str | None, group: int | None, *, on: bool) -> Task:
     if (other is None) is (group is None):
         raise click.UsageError("give either USER or --group GROUP")
 

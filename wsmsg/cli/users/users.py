@@ -18,7 +18,7 @@ from wsmsg.cli.operator.ask import NoAnswer, ask
 from wsmsg.cli.operator.listener import ca_option, http_url
 from wsmsg.cli.paths import config_option, fail, settings_of
 from wsmsg.cli.say import say
-from wsmsg.cli.user_options import UserId
+from wsmsg.cli.user_options import UserName
 from wsmsg.cli.users.times import Time, shown
 from wsmsg.settings.values import MessageSettings
 
@@ -115,20 +115,23 @@ def users() -> None:
 
 
 @users.command("revoke-tokens")
-@click.argument("user", type=UserId())
+@click.argument("user", type=UserName())
 @click.option(
     "--before",
     type=Time(),
     help="Revoke the tokens issued before this time (UTC).  [default: now]",
 )
 @_api_options
-def revoke_tokens(user: int, before: int | None, api: UsersApi, as_json: bool) -> None:
+def revoke_tokens(
+    user: int | str, before: int | None, api: UsersApi, as_json: bool
+) -> None:
     """
     Revoke the tokens of a user, and end the sessions with them.
 
     Tokens that are issued later are accepted. A revocation cannot be taken back.
     """
-    answer = api.delete(f"{user}/tokens", before="" if before is None else str(before))
+    path = f"{_part(user)}/tokens"
+    answer = api.delete(path, before="" if before is None else str(before))
     if as_json:
         say(json.dumps(answer))
     else:
@@ -139,13 +142,18 @@ def revoke_tokens(user: int, before: int | None, api: UsersApi, as_json: bool) -
 
 
 @users.command("end-sessions")
-@click.argument("user", type=UserId())
+@click.argument("user", type=UserName())
 @click.option("--device", default="", help="Only the session of this device.")
 @click.option("--reason", default="", help="The reason that the clients see.")
 @click.option("--revoke", is_flag=True, help="Revoke all tokens of the user, too.")
 @_api_options
 def end_sessions(
-    user: int, device: str, reason: str, revoke: bool, api: UsersApi, as_json: bool
+    user: int | str,
+    device: str,
+    reason: str,
+    revoke: bool,
+    api: UsersApi,
+    as_json: bool,
 ) -> None:
     """
     End the sessions of a user.
@@ -154,12 +162,19 @@ def end_sessions(
     """
     if device and revoke:
         raise click.UsageError("--revoke concerns all devices; leave --device out")
-    path = f"{user}/sessions" + (f"/{quote(device, safe='')}" if device else "")
+    path = f"{_part(user)}/sessions" + (f"/{_part(device)}" if device else "")
     answer = api.delete(path, reason=reason, revoke="true" if revoke else "")
     if as_json:
         say(json.dumps(answer))
     else:
         say(f"told {answer['connects']} Connects to end the sessions of {user}")
+
+
+def _part(text: int | str) -> str:
+    """
+    Return a part of a URL's path.
+    """
+    return quote(str(text), safe="")
 
 
 def _key(file: Path) -> str:

@@ -68,6 +68,16 @@ def apart(users: Iterable[User]) -> tuple[tuple[int, ...], tuple[str, ...]]:
     return tuple(numbers), tuple(names)
 
 
+def one_of(user: User) -> tuple[int, str]:
+    """
+    Return the number of a user, digits included, or 0 and the name.
+    """
+    if not isinstance(user, str):
+        return user, ""
+    number = number_in(user) if user else 0
+    return number, "" if number else user
+
+
 def _send_problem(frame: Send) -> str:
     """
     Return what is wrong with a message; empty: nothing.

@@ -63,6 +63,12 @@ class Stored:
         """
         One line that tells a person what the sender did; empty: nothing to tell.
         """
+        return self.summary_by(str)
+
+    def summary_by(self, name_of: Callable[[int], str]) -> str:
+        """
+        Return the summary with users by the names that C{name_of} returns.
+        """
         return ""
 
 
@@ -106,22 +112,22 @@ class GroupChanged(Stored):
         """
         return group_in(self.conversation)
 
-    @property
-    def summary(self) -> str:
+    def summary_by(self, name_of: Callable[[int], str]) -> str:
+        sender = name_of(self.sender)
         if self.created:
             others = [user for user in self.added if user != self.sender]
-            with_others = f" with {_listed(others)}" if others else ""
-            return f"{self.sender} made the group {self.name!r}{with_others}"
+            with_others = f" with {_listed(others, name_of)}" if others else ""
+            return f"{sender} made the group {self.name!r}{with_others}"
         if self.removed == (self.sender,) and not self.added:
-            return f"{self.sender} left"
+            return f"{sender} left"
         if self.added == (self.sender,) and not self.removed:
-            return f"{self.sender} joined"
+            return f"{sender} joined"
         done = []
         if self.added:
-            done.append(f"added {_listed(self.added)}")
+            done.append(f"added {_listed(self.added, name_of)}")
         if self.removed:
-            done.append(f"removed {_listed(self.removed)}")
-        return f"{self.sender} {' and '.join(done)}"
+            done.append(f"removed {_listed(self.removed, name_of)}")
+        return f"{sender} {' and '.join(done)}"
 
 
 @attrs.frozen(kw_only=True)
@@ -150,9 +156,8 @@ class BlockChanged(Stored):
     group: int
     on: bool
 
-    @property
-    def summary(self) -> str:
-        whom = f"user {self.user}" if self.user else f"group {self.group}"
+    def summary_by(self, name_of: Callable[[int], str]) -> str:
+        whom = f"user {name_of(self.user)}" if self.user else f"group {self.group}"
         return f"you {'blocked' if self.on else 'unblocked'} {whom}"
 
 
@@ -166,9 +171,9 @@ class InvitationReceived(Stored):
 
     group: int
 
-    @property
-    def summary(self) -> str:
-        return f"{self.sender} sent an invitation to the group {self.group}"
+    def summary_by(self, name_of: Callable[[int], str]) -> str:
+        sender = name_of(self.sender)
+        return f"{sender} sent an invitation to the group {self.group}"
 
 
 @attrs.frozen(kw_only=True)
@@ -181,8 +186,7 @@ class InvitationDeclined(Stored):
 
     group: int
 
-    @property
-    def summary(self) -> str:
+    def summary_by(self, name_of: Callable[[int], str]) -> str:
         return f"you declined to join the group {self.group}"
 
 
@@ -255,8 +259,8 @@ def received(frame: Deliver, user: int) -> Stored:
     return MessageReceived(**common, content=frame.content, kind=frame.kind)
 
 
-def _listed(users: Sequence[int]) -> str:
-    shown = ", ".join(map(str, users[:_NAMED]))
+def _listed(users: Sequence[int], name_of: Callable[[int], str]) -> str:
+    shown = ", ".join(map(name_of, users[:_NAMED]))
     more = len(users) - _NAMED
     return f"{shown} and {more} more" if more > 0 else shown
 

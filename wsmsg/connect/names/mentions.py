@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from wsmsg.connect.upstream.interface import (
+    BlocksView,
     GroupView,
     HeadsView,
     InvitationsView,
     PageView,
 )
+from wsmsg.events.block import BLOCK, block_of, decode_block
 from wsmsg.events.group_change import GROUP, decode_change
 from wsmsg.events.kind import InvalidContent
 from wsmsg.model import (
@@ -43,9 +45,11 @@ def in_message(
     """
     Return the users whom a message mentions outside of what people write.
     """
-    if kind != GROUP:
+    if kind not in (GROUP, BLOCK):
         return (*in_conversation(conversation), sender)
     try:
+        if kind == BLOCK:
+            return (sender, decode_block(content).user)
         change = decode_change(content)
     except InvalidContent:
         return (sender,)
@@ -62,6 +66,8 @@ def in_answer(answer: object) -> set[int]:
         return _of_conversations(head.conversation for head in answer.heads)
     if isinstance(answer, GroupView):
         return {answer.owner, *(user for user, _ in answer.members)}
+    if isinstance(answer, BlocksView):
+        return {block_of(target)[0] for target, _ in answer.blocks}
     if isinstance(answer, InvitationsView):
         return {invitation.by for invitation in answer.invitations}
     if isinstance(answer, list):

@@ -65,6 +65,8 @@ _Event = (
     | frames.AcceptInvitation
     | frames.DeclineInvitation
 )
+# Those in which users may have names.
+_Naming = frames.CreateGroup | frames.ChangeGroup | frames.Block | frames.Invite
 
 
 def refuse(session: Session, error: WsmsgError, request: str = "") -> None:
@@ -142,7 +144,7 @@ def submit_event(session: Session, frame: _Event) -> None:
     Submit the event that a frame asks for (L{wsmsg.events}).  Message judges whether
     the user may make it.
     """
-    if isinstance(frame, frames.CreateGroup | frames.ChangeGroup) and names_in(frame):
+    if isinstance(frame, _Naming) and names_in(frame):
         by_number(session, frame, submit_event)
         return
     kind = KIND_OF_FRAME[type(frame)]
@@ -303,17 +305,18 @@ def _carry_out(
     if unknown:
         _refuse_named(session, frame, NotFound(unknown_of(unknown)))
         return
-    if isinstance(frame, frames.Send) and _is_behind(session, frame):
+    if isinstance(frame, frames.Send | frames.Invite) and _is_behind(session, frame):
         return
     carry_out(session, with_users(frame, users))
 
 
-def _is_behind(session: Session, frame: frames.Send) -> bool:
+def _is_behind(session: Session, frame: frames.Send | frames.Invite) -> bool:
     """
-    Refuse a send by name behind an earlier one that was refused as its name could not
-    be looked up.
+    Refuse a submission by name behind an earlier one that was refused as its name could
+    not be looked up.
     """
-    conversation, fences = _named(frame.to_name), session.context.upstream.fences
+    conversation = _conversation(session, frame)
+    fences = session.context.upstream.fences
     key = (conversation, session.user, session.number)
     if key not in fences.standing:
         return False
@@ -332,11 +335,7 @@ def _refuse_named(session: Session, frame: F, error: WsmsgError) -> None:
     if isinstance(frame, frames.Watch):
         refuse(session, error)
         return
-    conversation = ""
-    if isinstance(frame, frames.Send):
-        conversation = _named(frame.to_name)
-    elif isinstance(frame, frames.ChangeGroup):
-        conversation = group_conversation(frame.group)
+    conversation = _conversation(session, frame)
     if not session.start_send(frame.client_id, conversation):
         return
     if error.retry:
@@ -351,11 +350,22 @@ def _refuse_named(session: Session, frame: F, error: WsmsgError) -> None:
     session.reject_send(frame.client_id, error)
 
 
-def _named(name: str) -> str:
+def _conversation(session: Session, frame: NamingFrame) -> str:
     """
-    Return what stands for the conversation with a user whose number is not known.
+    Return the conversation of a submission with names, or what stands for that with a
+    user whose number is not known; empty: there is none yet.
     """
-    return f"?{name}"
+    match frame:
+        case frames.Send():
+            return f"?{frame.to_name}"
+        case frames.Invite():
+            return f"?{frame.user_name}"
+        case frames.ChangeGroup():
+            return group_conversation(frame.group)
+        case frames.Block():
+            return conversation_of(session.user, session.user)
+        case _:
+            return ""
 
 
 def _error_of(failure: Failure) -> WsmsgError:

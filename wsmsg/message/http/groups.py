@@ -63,13 +63,13 @@ class NewMembers(Form):
     by: Id = 0
 
 
-class GroupDetails(Answer):
+class GroupDetails(Answer, kw_only=True):
     """
     A group, without its members.
 
     @ivar group: the number of the group.
     @ivar count: the number of its members.
-    @ivar key: the application's own id of the group; empty: it has none.
+    @ivar key: the application's own id of the group; left out: it has none.
     """
 
     group: str
@@ -78,10 +78,10 @@ class GroupDetails(Answer):
     owner: Id
     history: bool
     count: int
-    key: str
+    key: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class ListedGroup(GroupDetails):
+class ListedGroup(GroupDetails, kw_only=True):
     """
     A group in a list.
 
@@ -342,7 +342,7 @@ def _document(page: GroupPage) -> GroupDetails:
         owner=to_json_id(page.owner),
         history=page.history,
         count=page.count,
-        key=page.key,
+        key=page.key or msgspec.UNSET,
     )
 
 

@@ -17,6 +17,7 @@ import msgspec
 
 from wsmsg.auth.scopes import Scope
 from wsmsg.errors import BadRequest, NotFound
+from wsmsg.events.block import BLOCK, decode_block
 from wsmsg.events.group_change import GROUP, decode_change
 from wsmsg.events.kind import InvalidContent
 from wsmsg.http.forms import Answer, Form, Id, parse_int, to_json_id
@@ -260,8 +261,9 @@ def _users_in(value: Any) -> Iterator[int]:
             yield from _two(one)
         else:
             yield from _users_in(one)
-    if value.get("kind") == GROUP and isinstance(value.get("content"), str):
-        yield from _in_change(value["content"])
+    kind, content = value.get("kind"), value.get("content")
+    if kind in (GROUP, BLOCK) and isinstance(content, str):
+        yield from _in_change(content) if kind == GROUP else _in_block(content)
 
 
 def _id(value: int | str) -> int:
@@ -281,3 +283,10 @@ def _in_change(content: str) -> tuple[int, ...]:
     except InvalidContent:
         return ()
     return (*change.add, *change.remove)
+
+
+def _in_block(content: str) -> tuple[int, ...]:
+    try:
+        return (decode_block(content).user,)
+    except InvalidContent:
+        return ()

@@ -16,7 +16,7 @@ _NAMES = {1: "anna", 2: "berta", 3: "carl"}
 
 class NameTests(SynchronousTestCase):
     """
-    What others did, by the names of users.
+    Lines about what others did have the names of users.
     """
 
     def told(self, kind: type[Any], conversation: str, **said: Any) -> str:

@@ -157,11 +157,20 @@ class UserPresence(msgspec.Struct, frozen=True, gc=False):
     A user's presence, as other users see it.
 
     @ivar last_seen_ms: unix milliseconds; 0: none is known, or the user is online.
+    @ivar hidden: whether the one who asked must not know it.
     """
 
     user: int
     online: bool
     last_seen_ms: int = 0
+    hidden: bool = False
+
+    def shown(self) -> UserPresence:
+        """
+        Return what the one who asked may know: of a hidden user, as of one who was
+        never seen.
+        """
+        return UserPresence(self.user, online=False) if self.hidden else self
 
 
 class InvalidName(ValueError):

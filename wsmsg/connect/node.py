@@ -26,6 +26,7 @@ from wsmsg.connect.edge.heartbeat import HeartbeatSweep
 from wsmsg.connect.edge.http import EdgeAccess
 from wsmsg.connect.edge.rpc import ConnectRpc
 from wsmsg.connect.plugins import Plugins
+from wsmsg.connect.session.checks.presence import PresenceChecks
 from wsmsg.connect.session.head_check import HeadCheck
 from wsmsg.connect.session.registry import Registry
 from wsmsg.connect.upstream.upstream import Upstream
@@ -66,7 +67,12 @@ class ConnectNode:
     issuer: IssuerKeys | None
     peers: PeerParts
     session_lines: Repeats
+    presence_checks: PresenceChecks = attrs.field()
     _sweeping: LoopingCall | None = None
+
+    @presence_checks.default
+    def _checks_of_all(self) -> PresenceChecks:
+        return PresenceChecks(self.registry, self.upstream, self.clock.seconds)
 
     # ------------------------------------------------------------ start and stop
 
@@ -141,6 +147,7 @@ class ConnectNode:
             self.registry.timers.sweep()
             self.registry.expiry.sweep()
             self.admission.sweep()
+            self.presence_checks.sweep()
         self.plugins.sweep()
         self.peers.look()
 

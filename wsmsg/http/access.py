@@ -66,12 +66,14 @@ class Caller:
         act for every user.
     @ivar is_foreign: whether the request may come from a page of another site, which
         only routes without any access control are told.
+    @ivar user: the user whose token it is that admitted the request; 0: none.
     @ivar name: the key's name, or what stands in its place in the audit, in brackets.
     """
 
     token: str = attrs.field(default="", repr=False)
     authenticate: Authenticate | None = None
     is_foreign: bool = attrs.field(default=False, kw_only=True)
+    user: int = attrs.field(default=0, kw_only=True)
     name: str = attrs.field(default="(anybody)", kw_only=True)
 
     def check_user(self, user: int) -> None:

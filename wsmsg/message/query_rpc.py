@@ -182,11 +182,14 @@ class QueryAdapter:
         return rest_pb2.QueryAnswer(names=rest_pb2.NamesAnswer(users=found))
 
     async def _presence(self, query: rest_pb2.PresenceQuery) -> rest_pb2.QueryAnswer:
-        known = await self._queries.presence(list(query.users))
-        answer = rest_pb2.PresenceAnswer()
+        known = await self._queries.presence(list(query.users), query.asker)
+        answer = rest_pb2.PresenceAnswer(judged=self._queries.hides_presence)
         for p in known:
             answer.presence.add(
-                user=p.user, online=p.online, last_seen_ms=p.last_seen_ms
+                user=p.user,
+                online=p.online,
+                last_seen_ms=p.last_seen_ms,
+                hidden=p.hidden,
             )
         return rest_pb2.QueryAnswer(presence=answer)
 

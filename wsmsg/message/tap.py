@@ -287,6 +287,7 @@ class Assembly:
             self._now_ms,
             heads_cached=self._settings.heads_cached,
             members_cached=self._settings.members_cached,
+            applied=self._links.users.applied,
         )
 
     @cached_property

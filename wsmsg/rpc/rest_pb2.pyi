@@ -320,7 +320,7 @@ class LinkWelcome(_message.Message):
     def __init__(self, message_service_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., link_version: _Optional[int] = ..., resumed: _Optional[bool] = ..., heartbeat_ms: _Optional[int] = ..., content_bytes: _Optional[int] = ..., address: _Optional[str] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., unix_ms: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ...) -> None: ...
 
 class PushBatch(_message.Message):
-    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks", "last_login", "messages", "whole", "revocations")
+    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks", "last_login", "messages", "whole", "revocations", "blocks")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     PUSHES_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -333,6 +333,7 @@ class PushBatch(_message.Message):
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     WHOLE_FIELD_NUMBER: _ClassVar[int]
     REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
     number: int
     pushes: _containers.RepeatedCompositeFieldContainer[Push]
     results: _containers.RepeatedCompositeFieldContainer[SendResult]
@@ -345,7 +346,16 @@ class PushBatch(_message.Message):
     messages: MessageList
     whole: int
     revocations: Revocations
-    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ..., kicks: _Optional[_Iterable[_Union[Kick, _Mapping]]] = ..., last_login: _Optional[int] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., whole: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ...) -> None: ...
+    blocks: _containers.RepeatedCompositeFieldContainer[Block]
+    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ..., kicks: _Optional[_Iterable[_Union[Kick, _Mapping]]] = ..., last_login: _Optional[int] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., whole: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ..., blocks: _Optional[_Iterable[_Union[Block, _Mapping]]] = ...) -> None: ...
+
+class Block(_message.Message):
+    __slots__ = ("by", "user")
+    BY_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    by: int
+    user: int
+    def __init__(self, by: _Optional[int] = ..., user: _Optional[int] = ...) -> None: ...
 
 class Revocations(_message.Message):
     __slots__ = ("users", "before_ms")
@@ -424,14 +434,16 @@ class ReceiptPush(_message.Message):
     def __init__(self, cursor: _Optional[_Union[Cursor, _Mapping]] = ..., targets: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Presence(_message.Message):
-    __slots__ = ("user", "online", "last_seen_ms")
+    __slots__ = ("user", "online", "last_seen_ms", "hidden")
     USER_FIELD_NUMBER: _ClassVar[int]
     ONLINE_FIELD_NUMBER: _ClassVar[int]
     LAST_SEEN_MS_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_FIELD_NUMBER: _ClassVar[int]
     user: int
     online: bool
     last_seen_ms: int
-    def __init__(self, user: _Optional[int] = ..., online: _Optional[bool] = ..., last_seen_ms: _Optional[int] = ...) -> None: ...
+    hidden: bool
+    def __init__(self, user: _Optional[int] = ..., online: _Optional[bool] = ..., last_seen_ms: _Optional[int] = ..., hidden: _Optional[bool] = ...) -> None: ...
 
 class Kick(_message.Message):
     __slots__ = ("user", "device", "reason", "last_login")
@@ -514,10 +526,12 @@ class HeadsQuery(_message.Message):
     def __init__(self, user: _Optional[int] = ..., limit: _Optional[int] = ..., position: _Optional[str] = ..., continued: _Optional[bool] = ..., witness: _Optional[str] = ...) -> None: ...
 
 class PresenceQuery(_message.Message):
-    __slots__ = ("users",)
+    __slots__ = ("users", "asker")
     USERS_FIELD_NUMBER: _ClassVar[int]
+    ASKER_FIELD_NUMBER: _ClassVar[int]
     users: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, users: _Optional[_Iterable[int]] = ...) -> None: ...
+    asker: int
+    def __init__(self, users: _Optional[_Iterable[int]] = ..., asker: _Optional[int] = ...) -> None: ...
 
 class GroupQuery(_message.Message):
     __slots__ = ("user", "conversation", "after", "limit")
@@ -684,10 +698,12 @@ class HeadsAnswer(_message.Message):
     def __init__(self, heads: _Optional[_Iterable[_Union[Head, _Mapping]]] = ..., more: _Optional[bool] = ..., position: _Optional[str] = ..., epoch: _Optional[str] = ...) -> None: ...
 
 class PresenceAnswer(_message.Message):
-    __slots__ = ("presence",)
+    __slots__ = ("presence", "judged")
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    JUDGED_FIELD_NUMBER: _ClassVar[int]
     presence: _containers.RepeatedCompositeFieldContainer[Presence]
-    def __init__(self, presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ...) -> None: ...
+    judged: bool
+    def __init__(self, presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., judged: _Optional[bool] = ...) -> None: ...
 
 class Member(_message.Message):
     __slots__ = ("user", "joined")

@@ -30,7 +30,7 @@ def cursor_of(c: rest_pb2.Cursor) -> Cursor:
 
 
 def presence_of(p: rest_pb2.Presence) -> UserPresence:
-    return UserPresence(p.user, p.online, p.last_seen_ms)
+    return UserPresence(p.user, p.online, p.last_seen_ms, p.hidden)
 
 
 def head_of(h: rest_pb2.Head) -> ConversationHead:

@@ -305,7 +305,7 @@ class WebTests(SynchronousTestCase):
         """
         asked: list[Deferred[Any]] = []
 
-        def presence(users: object) -> Deferred[Any]:
+        def presence(users: object, asker: int = 0) -> Deferred[Any]:
             asked.append(Deferred())
             return asked[0]
 

@@ -115,6 +115,7 @@ class FakeUpstream:
         self.unnumbered = False
         self.changed_s = 0.0
         self.reads = self
+        self.judges = False
         self.calls: list[tuple[Any, ...]] = []
         self.logins: list[Login] = []
         self.sends: list[tuple[NewSend, OnAnswer]] = []
@@ -189,7 +190,9 @@ class FakeUpstream:
     ) -> Deferred[GroupView]:
         return self._ask("group", user, conversation, after, limit)
 
-    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
+    def presence(
+        self, users: Sequence[int], asker: int = 0
+    ) -> Deferred[list[UserPresence]]:
         return self._ask("presence", tuple(users))
 
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:

@@ -89,3 +89,89 @@ class WatchersTests(SynchronousTestCase):
             watchers.remove(name)
         self.assertEqual(list(watchers.users()), [])
         self.assertEqual(vars(watchers._places)["_objects"], {})
+
+
+class HiddenTests(SynchronousTestCase):
+    """
+    Row 14: users who are hidden from sessions.
+    """
+
+    def setUp(self) -> None:
+        self.watchers: Watchers[str] = Watchers()
+        self.watchers.replace("a", [5, 6])
+        self.watchers.replace("b", [5])
+
+    def told(self, user: int) -> list[str]:
+        """
+        Return the sessions that are told the presence of a user.
+        """
+        return sorted(self.watchers.to_tell(UserPresence(user, online=True)))
+
+    def test_row_14_only_one_session(self) -> None:
+        """
+        A user who is hidden from one session is shown to the others, and to it again
+        when that ends, or once it has left off and begins anew.
+        """
+        self.watchers.judged("a", UserPresence(5, online=True, hidden=True))
+        self.assertEqual((self.told(5), self.told(6)), (["b"], ["a"]))
+        self.assertFalse(
+            self.watchers.judged("a", UserPresence(5, online=True, hidden=True))
+        )
+        self.assertTrue(self.watchers.judged("a", UserPresence(5, online=True)))
+        self.assertEqual(self.told(5), ["a", "b"])
+        self.watchers.judged("a", UserPresence(5, online=True, hidden=True))
+        self.watchers.replace("a", [6])
+        self.assertFalse(self.watchers.hides)
+        self.watchers.replace("a", [5])
+        self.assertEqual(self.told(5), ["a", "b"])
+
+    def test_row_14_a_place_is_used_again(self) -> None:
+        """
+        Nothing is hidden from a session that takes the place of one that has ended.
+        """
+        self.watchers.judged("a", UserPresence(5, online=True, hidden=True))
+        self.watchers.remove("a")
+        self.watchers.replace("c", [5])
+        self.assertEqual(self.told(5), ["b", "c"])
+
+    def test_row_14_not_before_the_answer(self) -> None:
+        """
+        The reports of streams before a session is judged are kept back, and dropped
+        for the users who are hidden.
+        """
+        kept = self.watchers.record("a")
+        self.assertEqual((self.told(5), self.told(6)), (["b"], []))
+        answer = [UserPresence(5, online=True, hidden=True), UserPresence(6, False, 7)]
+        told = self.watchers.answered("a", kept, answer)
+        self.assertEqual(
+            [p.shown() for p in told], [UserPresence(5, False), UserPresence(6, True)]
+        )
+        self.assertEqual((self.told(5), self.told(6)), (["b"], ["a"]))
+
+    def test_row_14_a_later_query(self) -> None:
+        """
+        The answer to an older query of a session tells it nothing.
+        """
+        kept = self.watchers.record("a")
+        self.watchers.record("a")
+        self.assertEqual(self.watchers.answered("a", kept, [UserPresence(5, True)]), [])
+
+    def test_row_14_unknown(self) -> None:
+        """
+        While Message cannot be asked, users stay hidden, and the session waits.
+        """
+        self.watchers.hide("a", [5, 6, 7])
+        self.assertEqual((self.told(5), self.told(6)), (["b"], []))
+        self.assertEqual(self.watchers.take_waiting(), ["a"])
+        self.assertEqual(self.watchers.take_waiting(), [])
+
+    def test_row_14_doubt(self) -> None:
+        """
+        Only users whom the session watches are judged again.
+        """
+        asked: list[object] = []
+        self.watchers.on_doubt(lambda session, users: asked.append((session, users)))
+        self.watchers.doubt("b", [5, 6])
+        self.watchers.doubt("b", [6])
+        self.watchers.doubt("c", [5])
+        self.assertEqual(asked, [("b", [5])])

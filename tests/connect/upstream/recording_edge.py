@@ -54,6 +54,9 @@ class RecordingEdge:
     def presence(self, presence: UserPresence) -> None:
         self.calls.append(("presence", presence))
 
+    def blocked(self, by: int, user: int) -> None:
+        self.calls.append(("blocked", by, user))
+
     def revoke(self, revoked: Iterable[tuple[int, int]]) -> None:
         for user, before_ms in revoked:
             self.calls.append(("revoke", user, before_ms))

@@ -124,11 +124,14 @@ class FixedUpstream:
     def __init__(self, online: Sequence[int] = (), up: bool = True) -> None:
         self.up = up
         self.reads = self
+        self.judges = False
         self.online = set(online)
         self.asked: list[Sequence[int]] = []
         self.fails: Exception | None = None
 
-    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
+    def presence(
+        self, users: Sequence[int], asker: int = 0
+    ) -> Deferred[list[UserPresence]]:
         self.asked.append(users)
         if self.fails is not None:
             raise self.fails

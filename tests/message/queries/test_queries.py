@@ -221,6 +221,22 @@ class QueriesTests(SynchronousTestCase):
         self.routes.change("n", [2], [])
         self.assertEqual(self.online(1, 2), [(1, False), (2, True)])
 
+    def test_row_14_hidden_presence(self) -> None:
+        """
+        Presence is marked as hidden from the user whom the other has blocked, and from
+        nobody else; without blocks, the store is not asked.
+        """
+        self.routes.change("n", [2], [])
+        self.assertFalse(self.queries.hides_presence)
+        self.store.apply([block(1, user=1, by=2)])
+        self.assertTrue(self.queries.hides_presence)
+        for asker, hidden in ((1, [False, True]), (3, [False] * 2), (2, [False] * 2)):
+            known = self.answer(self.queries.presence([1, 2], asker))
+            self.assertEqual([p.hidden for p in known], hidden)
+        known = self.answer(self.queries.presence([1, 2]))
+        self.assertEqual([p.online for p in known], [False, True])
+        self.assertEqual([p.hidden for p in known], [False, False])
+
     def test_presence_down(self) -> None:
         """
         While user state cannot be read, a user with a route is online all the same.

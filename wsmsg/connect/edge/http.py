@@ -147,7 +147,7 @@ class EdgeCalls:
         Tell which users are online.
         """
         users = [_parse(user) for user in call.body_as(OnlineStatusForm).user_ids]
-        status = await self._online.of(users)
+        status = await self._online.of(users, call.caller.user)
         shown = {str(user): online for user, online in status.items()}
         return Reply(200, OnlineStatusView(status=shown))
 
@@ -229,10 +229,10 @@ class EdgeAccess:
                 if token is None:
                     raise
         claimed = _header(request, b"user-id")
-        self._authenticate(
+        identity = self._authenticate(
             token or "", None if claimed is None else parse_user(claimed)
         )
-        return Caller(name=USER)
+        return Caller(name=USER, user=identity.user)
 
     def _address(self, request: Request) -> str:
         # Several clients may use one connection of a proxy, each with its own header.

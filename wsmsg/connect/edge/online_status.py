@@ -22,7 +22,12 @@ class PresenceReads(Protocol):
     The part of L{wsmsg.connect.upstream.interface.IUpstreamReads} that this needs.
     """
 
-    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]: ...
+    @property
+    def judges(self) -> bool: ...
+
+    def presence(
+        self, users: Sequence[int], asker: int = 0
+    ) -> Deferred[list[UserPresence]]: ...
 
 
 class PresenceSource(Protocol):
@@ -52,29 +57,32 @@ class OnlineStatus:
         self._here = here
         self._upstream = upstream
 
-    async def of(self, users: Sequence[int]) -> dict[int, bool]:
+    async def of(self, users: Sequence[int], asker: int = 0) -> dict[int, bool]:
         """
         Return for each user, in the given order, whether the user is online.  A number
         that no user can have is offline, as for the legacy Connect.
 
+        @param asker: the user who asks, from whom others may be hidden; 0: a service.
         @raise BadRequest: there are too many users, or some are not int64.
         """
         check_users(users)
-        status = {user: user in self._here for user in users}
+        # Where users may be hidden, Message is asked about those who are here, too.
+        may_hide = bool(asker) and self._upstream.reads.judges
+        status = {user: user in self._here and not may_hide for user in users}
         others = [user for user, here in status.items() if not here and user > 0]
         if others and self._upstream.up:
-            status.update(await self._elsewhere(others))
+            status.update(await self._elsewhere(others, asker))
         return status
 
-    async def _elsewhere(self, users: Sequence[int]) -> dict[int, bool]:
+    async def _elsewhere(self, users: Sequence[int], asker: int) -> dict[int, bool]:
         try:
-            found = await self._upstream.reads.presence(users)
+            found = await self._upstream.reads.presence(users, asker)
         except WsmsgError as e:
             self._log.warn(
                 "cannot read the presence of users elsewhere: {e}", e=e.reason
             )
             return {}
-        return {p.user: p.online for p in found if p.online}
+        return {p.user: True for p in found if p.online and not p.hidden}
 
 
 def check_users(users: Iterable[object]) -> None:

@@ -102,6 +102,9 @@ class NamedEdge:
         found = self._names.find((), lacking)
         found.addBoth(lambda _: self._edge.presence(presence))
 
+    def blocked(self, by: int, user: int) -> None:
+        self._edge.blocked(by, user)
+
     def _pass_on(
         self,
         mentioned: Iterable[int],

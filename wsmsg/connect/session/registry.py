@@ -264,10 +264,19 @@ class Registry:
         self._notify_all(frame, self._all(targets), shed=True)
 
     def presence(self, presence: model.UserPresence) -> None:
-        watching = tuple(self.watchers.of(presence.user))
+        watching = self.watchers.to_tell(presence)
         if watching:
-            self.watchers.note_change(presence.user)
             self._notify_all(to_presence(presence), watching, shed=True)
+
+    def tell(self, session: RegisteredSession, presence: model.UserPresence) -> None:
+        """
+        Send a session the presence of a user whom it watches.
+        """
+        self._notify_all(to_presence(presence), (session,), shed=True)
+
+    def blocked(self, by: int, user: int) -> None:
+        for session in self.sessions_of(user):
+            self.watchers.doubt(session, [by])
 
     def reconnect_all(self, reason: str) -> None:
         self.timers.move(
@@ -374,7 +383,8 @@ def to_deliver(message: model.Message, user: int) -> frames.Deliver:
 def to_presence(presence: model.UserPresence) -> frames.Presence:
     """
     Convert presence to the client protocol.  A user who is online has no last-seen
-    time.
+    time, and neither has a hidden one.
     """
+    presence = presence.shown()
     last_seen_ms = 0 if presence.online else presence.last_seen_ms
     return frames.Presence(presence.user, presence.online, last_seen_ms)

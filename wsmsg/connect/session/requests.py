@@ -284,22 +284,23 @@ def watch(session: Session, frame: frames.Watch) -> None:
         upstream.unwatch(removed)
     if not users:
         return
-    changed = watchers.record(session)
+    kept = watchers.record(session)
+    reads = upstream.reads
 
     def answer(found: Sequence[model.UserPresence]) -> None:
-        if not watchers.stop_recording(session, changed):
-            return  # The client has sent another watch meanwhile.
-        for presence in found:
-            # Presence pushed during the query is newer than its result.
-            if presence.user not in changed:
-                session.reply(to_presence(presence))
+        for presence in watchers.answered(session, kept, found):
+            session.reply(to_presence(presence))
 
     def unavailable(failure: Failure) -> list[model.UserPresence]:
         failure.trap(WsmsgError)
+        if reads.judges:
+            watchers.hide(session, users)  # until they can be judged
+            return []
         return [model.UserPresence(u, True) for u in users if u in registry]
 
-    query = upstream.reads.presence(users)
+    query = reads.presence(users, session.user)
     answer_later(session, "", query.addErrback(unavailable), answer)
+    query.addBoth(lambda _: watchers.stop_recording(session, kept))
 
 
 # ----------------------------------------------------------------------- others

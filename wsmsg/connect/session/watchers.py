@@ -3,16 +3,17 @@ Presence subscriptions: which sessions watch which users.
 
 A session that watches a user takes about 21 bytes here: 8 in the list of its users, and
 an entry of the table of users and sessions.  A session that watches anybody takes about
-250 more.
+250 more.  A user who is hidden from a session takes about 13 more.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from wsmsg.flow.id_table import IdTable
+from wsmsg.model import UserPresence
 from wsmsg.stream.contract import MOST_WATCHED
 
 S = TypeVar("S")
@@ -22,9 +23,9 @@ class Watchers(Generic[S]):
     """
     Maps users to the sessions that watch them, and sessions to the users they watch.
 
-    A query for presence and the pushes of presence overtake each other.  A session
-    that asks has the users recorded whose presence changes until the answer is there:
-    for those, the push is newer than the answer.
+    A query for presence and the pushes of presence overtake each other.  The pushes to
+    a session that asks are kept until the answer is there: they are newer than it, and
+    only the answer says which users are hidden from the session.
 
     @param limit: the most users that all sessions watch together.
     """
@@ -34,7 +35,10 @@ class Watchers(Generic[S]):
         self._table = IdTable()
         self._users: dict[S, array[int]] = {}
         self._places = Places[S]()
-        self._changed: dict[S, set[int]] = {}
+        self._hidden = IdTable()
+        self._waiting: dict[S, None] = {}
+        self._kept: dict[S, dict[int, UserPresence]] = {}
+        self._on_doubt: Callable[[S, Sequence[int]], object] = lambda *_: None
 
     def users(self) -> array[int]:
         """
@@ -93,46 +97,155 @@ class Watchers(Generic[S]):
 
         @return: the users that no session watches any more.
         """
-        self._changed.pop(session, None)
+        self._kept.pop(session, None)
+        self._waiting.pop(session, None)
         removed = self._unwatch(session, self._users.get(session, ()))
         self._forget(session)
         return removed
 
-    def record(self, session: S) -> set[int]:
+    def record(self, session: S) -> dict[int, UserPresence]:
         """
-        Start recording for a session, from the beginning.
+        Keep the pushes to a session from now on, as it asks for presence.
 
-        @return: the users whose presence changed; it grows until L{stop_recording}.
+        @return: what L{answered} needs.
         """
-        changed = self._changed[session] = set()
-        return changed
+        kept = self._kept[session] = {}
+        return kept
 
-    def stop_recording(self, session: S, changed: set[int]) -> bool:
+    def answered(
+        self,
+        session: S,
+        kept: dict[int, UserPresence],
+        found: Iterable[UserPresence],
+    ) -> list[UserPresence]:
         """
-        Stop recording.
+        Take the answer to the query of a session, and which users are hidden from it.
 
-        @param changed: what L{record} returned.
-        @return: whether that was the latest recording of this session; if not, a newer
-            query is under way or the session has ended.
+        @param kept: what L{record} returned.
+        @return: what the session is to be told; nothing if that was not its latest
+            query, or if it has ended.
         """
-        if self._changed.get(session) is not changed:
+        if not self.stop_recording(session, kept):
+            return []
+        told = []
+        for presence in found:
+            user = presence.user
+            self.judged(session, presence)
+            newer = kept.pop(user, presence)
+            told.append(presence if presence.hidden else newer)
+        return told + [newer for newer in kept.values() if self._sees(session, newer)]
+
+    def stop_recording(self, session: S, kept: dict[int, UserPresence]) -> bool:
+        """
+        Keep pushes no longer, if that was the latest query of the session.
+        """
+        if self._kept.get(session) is not kept:
             return False
-        del self._changed[session]
+        del self._kept[session]
         return True
 
-    def note_change(self, user: int) -> None:
+    def judged(self, session: S, presence: UserPresence) -> bool:
         """
-        Record that the presence of a user changed.
+        Note whether a watched user is hidden from a session.
+
+        @return: whether that has changed.
         """
-        if self._changed:
-            for session in self.of(user):
-                if session in self._changed:
-                    self._changed[session].add(user)
+        if not (presence.hidden or self._hidden) or session not in self._users:
+            return False
+        user, place = presence.user, self._places.of(session)
+        was_hidden = place in self._hidden.numbers(user)
+        if presence.hidden == was_hidden or place not in self._table.numbers(user):
+            return False
+        if presence.hidden:
+            self._hidden.add(user, place)
+        else:
+            self._hidden.discard(user, place)
+        return True
+
+    def hide(self, session: S, users: Iterable[int]) -> None:
+        """
+        Hide users from a session that watches them, until they are judged.
+        """
+        for user in users:
+            self.judged(session, UserPresence(user, online=False, hidden=True))
+        self.not_judged(session)
+
+    def not_judged(self, session: S) -> None:
+        """
+        Note that a session waits for a judgement.
+        """
+        if session in self._users:
+            self._waiting[session] = None
+
+    def take_waiting(self) -> list[S]:
+        """
+        Return the sessions that wait for a judgement, and forget that they do.
+        """
+        waiting, self._waiting = list(self._waiting), {}
+        return waiting
+
+    @property
+    def hides(self) -> bool:
+        """
+        True while any user is hidden from a session.
+        """
+        return bool(self._hidden)
+
+    def sessions(self) -> list[S]:
+        """
+        Return the sessions that watch anybody.
+        """
+        return list(self._users)
+
+    def watched_by(self, session: S) -> Sequence[int]:
+        """
+        Return the users whom a session watches.
+        """
+        return self._users.get(session, ())
+
+    def on_doubt(self, judge: Callable[[S, Sequence[int]], object]) -> None:
+        """
+        Have sessions, and users whom they watch, judged when there is doubt.
+        """
+        self._on_doubt = judge
+
+    def doubt(self, session: S, users: Iterable[int]) -> None:
+        """
+        Have those of the users judged again whom the session watches.
+        """
+        if session in self._users:
+            place = self._places.of(session)
+            watched = [u for u in users if place in self._table.numbers(u)]
+            if watched:
+                self._on_doubt(session, watched)
+
+    def to_tell(self, presence: UserPresence) -> Sequence[S]:
+        """
+        Return the sessions that are to be told the presence of a user now.
+        """
+        watching = tuple(self.of(presence.user))
+        if self._hidden and watching:
+            watching = tuple(s for s in watching if self._sees(s, presence))
+        if not self._kept:
+            return watching
+        for session in watching:
+            if session in self._kept:
+                self._kept[session][presence.user] = presence
+        return [session for session in watching if session not in self._kept]
+
+    def _sees(self, session: S, presence: UserPresence) -> bool:
+        if not self._hidden or session not in self._users:
+            return session in self._users
+        return self._places.of(session) not in self._hidden.numbers(presence.user)
 
     def _unwatch(self, session: S, users: Iterable[int]) -> list[int]:
         if session not in self._users:
             return []
         place, discard = self._places.of(session), self._table.discard
+        if self._hidden:
+            users = list(users)
+            for user in users:
+                self._hidden.discard(user, place)
         return [user for user in users if discard(user, place)]
 
     def _forget(self, session: S) -> None:

@@ -39,7 +39,7 @@ def apply_ephemeral(
     stream: Hashable,
 ) -> None:
     """
-    Give the sessions receipts, typing signals and presence.
+    Give the sessions receipts, typing signals, presence and blocks.
 
     @param stream: the stream that carried the batch.
     """
@@ -50,6 +50,8 @@ def apply_ephemeral(
         edge.typing(typing.conversation, typing.user, tuple(push.targets))
     for presence in batch.presence:
         watching.reported(stream, presence_of(presence))
+    for block in batch.blocks:
+        edge.blocked(block.by, block.user)
 
 
 def apply_kicks(

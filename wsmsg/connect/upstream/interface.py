@@ -243,10 +243,16 @@ class IUpstreamReads(Interface):
         @return: a Deferred that fires with an L{InvitationsView}.
         """
 
-    def presence(users: Sequence[int]) -> Deferred[list[UserPresence]]:
+    judges = Attribute(
+        "False: as far as Message has said, no presence is hidden from any user."
+    )
+
+    def presence(users: Sequence[int], asker: int = 0) -> Deferred[list[UserPresence]]:
         """
         Read the presence of users.
 
+        @param asker: the user who is to be told; users who hide from this one are
+            marked as C{hidden}.
         @return: a Deferred that fires with a list of L{wsmsg.model.UserPresence}.
         """
 
@@ -315,6 +321,12 @@ class IEdge(Interface):
     def presence(presence: UserPresence) -> None:
         """
         Send a L{wsmsg.model.UserPresence} to the sessions that watch the user.
+        """
+
+    def blocked(by: int, user: int) -> None:
+        """
+        Judge again what the sessions of a user may be shown of another one, who has
+        blocked the user or has ended that.
         """
 
     def reconnect_all(reason: str) -> None:

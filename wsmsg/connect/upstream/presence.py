@@ -117,7 +117,15 @@ class WatchedPresence:
         @return: the answer, but for users whose presence the streams report: the query
             may be older than the reports.
         """
-        return [self._merge(presence, must_send=False) for presence in found]
+        return [self._answered(presence) for presence in found]
+
+    def _answered(self, presence: UserPresence) -> UserPresence:
+        # What is hidden from the one who asked is not from the other sessions.
+        user, online, seen_ms = presence.user, presence.online, presence.last_seen_ms
+        merged = self._merge(UserPresence(user, online, seen_ms), must_send=False)
+        if not presence.hidden:
+            return merged
+        return UserPresence(user, merged.online, merged.last_seen_ms, hidden=True)
 
     def query_failed(self, users: Iterable[int]) -> None:
         """

@@ -71,6 +71,8 @@ class UpstreamReads:
         limit: int = 10_000,
     ) -> None:
         self.asked = self.failed = 0
+        # Until a Message has said otherwise.
+        self.judges = True
         self._on_epoch = on_epoch
         self._streams = streams
         self._watching = watching
@@ -119,8 +121,10 @@ class UpstreamReads:
         )
         return self._enqueue(rest_pb2.QueryItem(compare=query))
 
-    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
-        found = self.query_presence(users)
+    def presence(
+        self, users: Sequence[int], asker: int = 0
+    ) -> Deferred[list[UserPresence]]:
+        found = self.query_presence(users, asker)
         return found.addCallbacks(
             self._watching.query_answered, self._presence_failed, errbackArgs=(users,)
         )
@@ -129,13 +133,20 @@ class UpstreamReads:
         self._watching.query_failed(users)
         return failure
 
-    def query_presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
+    def query_presence(
+        self, users: Sequence[int], asker: int = 0
+    ) -> Deferred[list[UserPresence]]:
         """
         Return the presence of users as one Message has it, without the reports of the
         streams since.
         """
-        query = rest_pb2.PresenceQuery(users=users)
-        return self._enqueue(rest_pb2.QueryItem(presence=query))
+        query = rest_pb2.PresenceQuery(users=users, asker=asker)
+        found = self._enqueue(rest_pb2.QueryItem(presence=query))
+        return found.addCallback(self._presence_found)
+
+    def _presence_found(self, answer: rest_pb2.PresenceAnswer) -> list[UserPresence]:
+        self.judges = answer.judged
+        return [presence_of(p) for p in answer.presence]
 
     def group(
         self, user: int, conversation: str, after: int, limit: int
@@ -262,7 +273,7 @@ def _result(answer: rest_pb2.QueryAnswer) -> Any:
             found = answer.compare
             return ComparedHeads(list(found.heads), found.epoch, found.witness)
         case "presence":
-            return [presence_of(p) for p in answer.presence.presence]
+            return answer.presence
         case "group":
             return group_view_of(answer.group)
         case "unread":

@@ -352,7 +352,7 @@ class UpstreamStream:
             self._shared.reach.listed(self, batch.messages.addresses)
         if batch.HasField("whole"):
             self._shared.reach.set_whole(batch.whole)
-        if batch.receipts or batch.typing or batch.presence:
+        if batch.receipts or batch.typing or batch.presence or batch.blocks:
             shared = self._shared
             convert.apply_ephemeral(batch, shared.edge, shared.watching, self)
         if batch.kicks or batch.HasField("revocations"):

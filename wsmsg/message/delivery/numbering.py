@@ -127,6 +127,7 @@ class Numbering:
     @ivar repeats: records whose message was stored before.
     @ivar events: events that were applied.
     @param members_cached: the most members of groups that are cached.
+    @param applied: called with events once they are applied.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class Numbering:
         *,
         heads_cached: int,
         members_cached: int = 500_000,
+        applied: Callable[[Sequence[Message]], object] = len,
     ) -> None:
         self.stored = 0
         self.repeats = 0
@@ -143,6 +145,7 @@ class Numbering:
         self.members = MemberCache(store, limit=members_cached)
         self._store = store
         self._now_ms = now_ms
+        self._applied = applied
         self._heads = HeadCache(heads_cached)
         self._storing = False
         self._outdated = False
@@ -246,6 +249,7 @@ class Numbering:
         if events:
             await self._store.apply(events)
             self.events += len(events)
+            self._applied(events)
         in_groups = [m for m in stored if is_group(m.conversation)]
         if not in_groups:
             return {}

@@ -224,6 +224,14 @@ class Link:
             self._momentary.presence(presence)
             self._wake_stream()
 
+    def blocked(self, block: rest_pb2.Block) -> None:
+        """
+        Queue a block of a watched user.  Without a stream, it waits for the next one.
+        """
+        if not self.broken:
+            self._momentary.blocked(block)
+            self._wake_stream()
+
     def logged_in(self, number: int) -> None:
         """
         Note the highest number of a login that Connect knows.

@@ -9,7 +9,7 @@ acknowledges, and the momentary one.
                           `---- resume() ----+ replayed before anything new
 
 The momentary part is true, or of use, only now: answers to sends, typing, presence,
-kicks.  It has no number, and is never replayed.
+kicks, blocks.  It has no number, and is never replayed.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ MOMENTARY: Final = (
     "kicks",
     "messages",
     "whole",
+    "blocks",
 )
 
 _FRAME_RESULTS = 4096
@@ -46,6 +47,8 @@ _FRAME_PRESENCE = 10_000
 _MOST_TYPING = 1024
 # The most kicks that wait for a frame; beyond it, the oldest are dropped.
 _KICKS = 10_000
+# The most blocks, likewise: Connect judges everybody again before long.
+_BLOCKS = 1000
 _FRAME_PUSHES = 1024
 _FRAME_BYTES = 512 * 1024
 _PUSH_OVERHEAD_BYTES = 200
@@ -234,6 +237,7 @@ class MomentaryOutput:
         self._typing: list[rest_pb2.TypingPush] = []
         self._presence: dict[int, rest_pb2.Presence] = {}
         self._kicks: deque[rest_pb2.Kick] = deque(maxlen=_KICKS)
+        self._blocks: deque[rest_pb2.Block] = deque(maxlen=_BLOCKS)
         self._presence_applied = self._last_login = 0
         self._listed: Sequence[str] | None = None
         self._whole: int | None = None
@@ -275,6 +279,13 @@ class MomentaryOutput:
         Add the end of sessions.
         """
         self._kicks.append(kick)
+        self.has_output = True
+
+    def blocked(self, block: rest_pb2.Block) -> None:
+        """
+        Add a block of a watched user, or its end.
+        """
+        self._blocks.append(block)
         self.has_output = True
 
     def listed(self, addresses: Sequence[str]) -> None:
@@ -342,8 +353,10 @@ class MomentaryOutput:
             batch.presence_applied = self._presence_applied
             batch.last_login = self._last_login
         batch.kicks.extend(self._kicks)
+        batch.blocks.extend(self._blocks)
         self._typing.clear()
         self._kicks.clear()
+        self._blocks.clear()
         self._presence_applied = 0
         self.has_output = bool(results or presence)
 
@@ -354,6 +367,7 @@ class MomentaryOutput:
             or self._typing
             or self._presence
             or self._kicks
+            or self._blocks
             or self._listed is not None
             or self._whole is not None
             or self._revoked

@@ -5,15 +5,18 @@ The users at each Connect, as Connect reports them: routes, leases, watchers.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
+from wsmsg.events.block import BLOCK, decode_block
+from wsmsg.events.kind import InvalidContent
 from wsmsg.flow.id_table import IdTable
 from wsmsg.message.links.leases import Leases
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.routes import Routes
 from wsmsg.message.presence.interface import IPresence
+from wsmsg.model import Message
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.contract import MOST_WATCHED
 from wsmsg.stream.logins import LoginNumbers
@@ -148,6 +151,23 @@ class LinkUsers:
         for user in delta.add:
             if self.routes.of(user):
                 link.presence(rest_pb2.Presence(user=user, online=True))
+
+    def applied(self, events: Sequence[Message]) -> None:
+        """
+        Tell the Connects that watch users who have blocked others, or ended that: what
+        they may show to whom has to be judged again.
+
+        @param events: events that the store has applied.
+        """
+        for event in events:
+            if event.kind != BLOCK:
+                continue
+            try:
+                user = decode_block(event.content).user
+            except InvalidContent:
+                continue
+            for node in self._watchers.of(event.sender) if user else ():
+                self._links[node].blocked(rest_pb2.Block(by=event.sender, user=user))
 
     def renew_leases(self) -> None:
         """

@@ -126,10 +126,14 @@ class IQueries(Protocol):
     may not read, or a backend is unavailable.
 
     @ivar page_limit: the most items in one answer; a C{limit} of 0 asks for so many.
+    @ivar hides_presence: whether presence may be hidden from an asker.
     """
 
     @property
     def page_limit(self) -> int: ...
+
+    @property
+    def hides_presence(self) -> bool: ...
 
     async def page(
         self,
@@ -216,9 +220,13 @@ class IQueries(Protocol):
         Count the unread messages of a user.
         """
 
-    async def presence(self, users: Sequence[int]) -> Sequence[UserPresence]:
+    async def presence(
+        self, users: Sequence[int], asker: int = 0
+    ) -> Sequence[UserPresence]:
         """
-        Return the presence of these users, in their order.
+        Return the presence of these users, in their order, hidden ones marked.
+
+        @param asker: the user who is to be told; 0: nothing is hidden.
         """
 
     async def names(

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 
 from wsmsg.dependency.gather import both
 from wsmsg.errors import BadRequest, Forbidden, NotFound, Unavailable, Unsupported
+from wsmsg.message.consent.interface import Sight
 from wsmsg.message.links.interface import IRoutes
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.message.queries.consent import ConsentReader
@@ -86,6 +87,7 @@ class Queries:
         names: INames | None = None,
         may_be_unstored: Callable[[str, int], Awaitable[bool]] | None = None,
         consent: ConsentReader | None = None,
+        sight: Sight | None = None,
     ) -> None:
         self.asked = 0
         self.page_limit = page
@@ -97,6 +99,7 @@ class Queries:
         self.history = history or HistoryWatch(store, time.monotonic, shared=True)
         self._unread = UnreadReader(store)
         self._may_be_unstored = may_be_unstored
+        self._sight = sight or Sight(store)
         self._consent = consent or ConsentReader(
             store.consent, lambda: int(time.time() * 1000), ConsentSettings()
         )
@@ -267,7 +270,16 @@ class Queries:
         self.asked += 1
         return await self._unread.total(user)
 
-    async def presence(self, users: Sequence[int]) -> Sequence[UserPresence]:
+    @property
+    def hides_presence(self) -> bool:
+        """
+        True if presence may be hidden from an asker.
+        """
+        return self._sight.on
+
+    async def presence(
+        self, users: Sequence[int], asker: int = 0
+    ) -> Sequence[UserPresence]:
         """
         Return the presence of users.  A user with a route is online, also while user
         state cannot be read.
@@ -280,10 +292,16 @@ class Queries:
         except Unavailable:
             # The Dependency of the presence backend reports the failure.
             known = [UserPresence(user, online=False) for user in users]
+        hidden = frozenset[int]()
+        if asker and self._sight.on:
+            hidden = await self._sight.hidden(asker, users)
         return [
-            UserPresence(p.user, online=True, last_seen_ms=p.last_seen_ms)
-            if not p.online and self._routes.of(p.user)
-            else p
+            UserPresence(
+                p.user,
+                p.online or bool(self._routes.of(p.user)),
+                p.last_seen_ms,
+                p.user in hidden,
+            )
             for p in known
         ]
 

@@ -37,7 +37,7 @@ class Stored:
         self.unreads: list[str] = []
         up: Any = node.upstream
         up.page, up.heads, up.unread = self._page, self._heads, self._unread
-        up.presence = lambda users: succeed([])
+        up.presence = lambda users, asker=0: succeed([])
 
     def _page(self, user: int, conversation: str, after: int, limit: int) -> Any:
         self.pages.append((conversation, after))

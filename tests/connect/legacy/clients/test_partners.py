@@ -28,7 +28,9 @@ def present(
     up: Any = node.upstream
     view = HeadsView(heads, False, "1", "e1")
     up.heads = lambda *_, **__: succeed(view)
-    up.presence = lambda users: succeed([UserPresence(u, u in online) for u in users])
+    up.presence = lambda users, asker=0: succeed(
+        [UserPresence(u, u in online) for u in users]
+    )
 
 
 class PresenceTests(SynchronousTestCase):

@@ -156,7 +156,7 @@ class UnnumberedSessionTests(SessionTestCase):
         """
         client = self.node.log_in(1)
         self.node.log_in(2)
-        self.upstream.presence = lambda users: succeed(  # type: ignore[method-assign]
+        self.upstream.presence = lambda users, asker=0: succeed(  # type: ignore[method-assign]
             [UserPresence(user, user in self.node.registry) for user in users]
         )
         client.say(frames.Watch((2, 3)))

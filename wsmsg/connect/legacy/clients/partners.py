@@ -21,6 +21,8 @@ from wsmsg.protocol.legacy import CODEC, encode_presence
 
 if TYPE_CHECKING:
     from wsmsg.connect.legacy.clients.session import LegacySession
+    from wsmsg.connect.session.registry import RegisteredSession
+    from wsmsg.connect.session.watchers import Watchers
 
 #: Conversations that were silent for longer are not recent.
 _RECENT_MS = 30 * 86400 * 1000
@@ -52,21 +54,24 @@ class Partners:
         if self._looked or session.closed:
             return
         self._looked = True
+        reads, watchers = session.context.upstream.reads, self._watchers
         try:
             partners = await self._recent()
             if session.closed or not self._is_on:
                 return
-            context = session.context
-            watchers = context.registry.watchers
-            # Presence pushed during the query is newer than its result.
-            changed = watchers.record(session)
+            kept = watchers.record(session)
             self.add(partners)
             users = [user for user in partners if user in self._watched]
-            found = await context.upstream.reads.presence(users) if users else []
-            watchers.stop_recording(session, changed)
-            for one in found:
-                if one.user not in changed:
-                    self.presence_changed(one)
+            found: Sequence[UserPresence] = ()
+            try:
+                found = await reads.presence(users, session.user) if users else ()
+            except WsmsgError:
+                if reads.judges:
+                    watchers.hide(session, users)
+                raise
+            finally:
+                for one in watchers.answered(session, kept, found):
+                    self.presence_changed(one.shown())
         except WsmsgError:
             self._looked = False
 
@@ -78,6 +83,9 @@ class Partners:
             for user in _partners(conversation, self._session.user):
                 if user not in self._watched:
                     self.add((user,))
+                    if self._session.context.upstream.reads.judges:
+                        self._watchers.hide(self._session, (user,))
+                        self._watchers.doubt(self._session, (user,))
 
     def add(self, users: Iterable[int]) -> None:
         """
@@ -86,7 +94,7 @@ class Partners:
         session = self._session
         room = max(0, session.limits.watch - len(self._watched))
         new = tuple(islice((u for u in users if u not in self._watched), room))
-        watchers = session.context.registry.watchers
+        watchers = self._watchers
         if session.closed or not new or not watchers.has_room(new):
             return
         self._watched.update(new)
@@ -117,6 +125,10 @@ class Partners:
             message_id=self._last_id,
         )
         session.outbox.push(framed(CODEC, data), shed=True)
+
+    @property
+    def _watchers(self) -> Watchers[RegisteredSession]:
+        return self._session.context.registry.watchers
 
     @property
     def _is_on(self) -> bool:

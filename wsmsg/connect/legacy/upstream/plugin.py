@@ -43,6 +43,7 @@ class LegacyReads:
     def __init__(
         self, edge: IEdge, acks: AckQueue, pool_changed: Callable[[], object]
     ) -> None:
+        self.judges = False
         self._edge = edge
         self._acks = acks
         self._pool_changed = pool_changed
@@ -80,7 +81,9 @@ class LegacyReads:
     def unread(self, user: int, position: str, limit: int) -> Deferred[Any]:
         return fail(_unsupported())
 
-    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
+    def presence(
+        self, users: Sequence[int], asker: int = 0
+    ) -> Deferred[list[UserPresence]]:
         has_user = self._edge.has_user
         return succeed([UserPresence(user, has_user(user)) for user in users])
 

@@ -17,10 +17,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
 
 from wsmsg.auth.api_keys import NO_KEYS, ApiKey, Keyring, new_key
-from wsmsg.auth.identity import Authenticate, Identity
+from wsmsg.auth.identity import Identity
 from wsmsg.auth.scopes import GRANTED, Scope
 from wsmsg.errors import Unauthenticated
-from wsmsg.http.access import Access, AccessLevel
+from wsmsg.http.access import Access, AccessLevel, Identify
 from wsmsg.http.changes import Change
 from wsmsg.http.errors import PlainError, Problem
 from wsmsg.http.forms import Answer, Form, Id, parse_int
@@ -44,16 +44,16 @@ def keyring(*keys: ApiKey) -> Keyring:
     return Keyring(keys or None)
 
 
-def believing(settings: TokenSettings) -> Authenticate:
+def believing(settings: TokenSettings) -> Identify:
     """
     Make what accepts the token C{token-of-<user>}.
     """
 
-    def authenticate(token: str, user: int | None) -> Identity:
+    async def authenticate(token: str, user: int) -> Identity:
         name = token.removeprefix("Bearer ").removeprefix("token-of-")
         if not name.isdecimal():
             raise Unauthenticated("that is no token")
-        if user not in (None, int(name)):
+        if user != int(name):
             raise Unauthenticated("the token is of another user than the one named")
         return Identity(int(name))
 
@@ -236,7 +236,7 @@ class NoteCalls:
         """
         Make a note, as its user.
         """
-        call.caller.check_user(call.id("user"))
+        await call.caller.check_user(call.id("user"))
         return await self.make(call)
 
 

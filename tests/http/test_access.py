@@ -7,12 +7,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.http.cases import NotesCase
+from twisted.internet.defer import Deferred
+
+from tests.http.cases import NotesCase, believing
 from wsmsg.auth.api_keys import NO_KEYS, Keyring
 from wsmsg.auth.scopes import Scope
 from wsmsg.http.access import MOST_RATES, Access, AccessLevel
 from wsmsg.http.routes import Route
 from wsmsg.settings.http import HttpSettings
+from wsmsg.settings.tokens import TokenSettings
 
 KEYS = ["0123456789abcdef", "fedcba9876543210"]
 GET = ("GET", "ping")
@@ -307,17 +310,17 @@ class LimitTests(NotesCase):
 
         def make(settings: object) -> Any:
             made.append(settings)
-            return lambda token, user: None
+            return believing(TokenSettings())
 
         self.configure(keys=KEYS)
         access = Access(HttpSettings(), self.clock, make, keys=lambda: self.keyring)
-        self.key = "some-token"
+        self.key = "token-of-1"
         for expected in (1, 1):
             request = self.begin(*GET)
             with access.admit(request, AccessLevel.USERS) as caller:
-                self.assertRaises(AttributeError, caller.check_user, 1)
+                self.successResultOf(Deferred.fromCoroutine(caller.check_user(1)))
             self.assertEqual(len(made), expected)
         access.apply_settings(HttpSettings())
         with access.admit(request, AccessLevel.USERS) as caller:
-            self.assertRaises(AttributeError, caller.check_user, 1)
+            self.successResultOf(Deferred.fromCoroutine(caller.check_user(1)))
         self.assertEqual(len(made), 2)

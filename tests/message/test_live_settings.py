@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from twisted.internet.defer import Deferred
+
 from tests.daemon import live_settings
 from tests.daemon.live_keys import (
     allowed,
@@ -46,10 +48,8 @@ class MessageTree(RunningTree):
         Return the rules for users' tokens.
         """
         # The authenticator is made for the first token.
-        try:
-            self.access._check_token("no token", None)
-        except WsmsgError:
-            pass
+        asked = Deferred.fromCoroutine(self.access._check_token("no token", 1))
+        asked.addErrback(lambda failure: failure.trap(WsmsgError))
         return self.access._authenticate.__self__.verifier._rules
 
 

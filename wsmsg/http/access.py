@@ -9,7 +9,7 @@ call or, if it is about one user and its route allows that, a token of that user
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -18,7 +18,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.auth.api_keys import NO_KEYS, ApiKey, Keyring, given_secret
-from wsmsg.auth.identity import Authenticate
+from wsmsg.auth.identity import Identity
 from wsmsg.auth.scopes import Scope
 from wsmsg.errors import (
     Forbidden,
@@ -40,6 +40,10 @@ MOST_RATES = 10_000
 _WAIT_MS = 1000
 _REMEDY = "; or make a key (wsmsg key new), and send it"
 _HEADER_CHARACTERS = 8192
+
+#: Identifies the bearer of a token as this user.  Raises L{WsmsgError}, mostly
+#: C{Unauthenticated}: the token is invalid, revoked, or of another user.
+Identify = Callable[[str, int], Awaitable[Identity]]
 
 
 class AccessLevel(Enum):
@@ -71,12 +75,12 @@ class Caller:
     """
 
     token: str = attrs.field(default="", repr=False)
-    authenticate: Authenticate | None = None
+    authenticate: Identify | None = None
     is_foreign: bool = attrs.field(default=False, kw_only=True)
     user: int = attrs.field(default=0, kw_only=True)
     name: str = attrs.field(default="(anybody)", kw_only=True)
 
-    def check_user(self, user: int) -> None:
+    async def check_user(self, user: int) -> None:
         """
         Check that the caller may act for a user.
 
@@ -85,7 +89,7 @@ class Caller:
         if not self.token:
             return
         assert self.authenticate is not None
-        if self.authenticate(self.token, user).user != user:
+        if (await self.authenticate(self.token, user)).user != user:
             raise Forbidden("the token is of another user")
 
 
@@ -117,7 +121,7 @@ class Access:
         self,
         settings: HttpSettings,
         clock: IReactorTime,
-        make_authenticate: Callable[[TokenSettings], Authenticate],
+        make_authenticate: Callable[[TokenSettings], Identify],
         hosts: Sequence[str] = (),
         *,
         proxies: Sequence[str] = (),
@@ -144,7 +148,7 @@ class Access:
         self.settings = settings
         self._pages = Pages(settings.origins, hosts, remedy=_REMEDY)
         self._proxies = Proxies(proxies)
-        self._authenticate: Authenticate | None = None
+        self._authenticate: Identify | None = None
 
     def read_keys(self) -> None:
         """
@@ -262,11 +266,11 @@ class Access:
             "the Authorization header has to be Bearer <key>, with a valid key"
         )
 
-    def _check_token(self, token: str, user: int | None) -> Any:
+    async def _check_token(self, token: str, user: int) -> Identity:
         if self._authenticate is None:
             self._authenticate = self._make_authenticate(self.settings.token)
         try:
-            return self._authenticate(token, user)
+            return await self._authenticate(token, user)
         except WsmsgError:
             self.rejected += 1
             raise

@@ -363,9 +363,8 @@ class Assembly:
         daemon, settings = self._daemon, self._settings
         submit = SubmitAndWait(self._ingress, self._store, self._reactor)
         store, revoke = self._store, self._revoked.revoke
-        services = ApiServices(store, submit, self._queries, self._links, revoke)
         http = PublicHttp(
-            services,
+            ApiServices(store, submit, self._queries, self._links, revoke),
             daemon.health,
             self._reactor,
             settings,
@@ -391,7 +390,8 @@ class Assembly:
         from wsmsg.message.user_tokens import UserTokens
 
         jwks, check = self._settings.http.token.jwks, self._revoked.check
-        return UserTokens(jwks, self._daemon, self._reactor, check=check)
+        names = self._store.names if self._settings.users.names else None
+        return UserTokens(jwks, self._daemon, self._reactor, check=check, names=names)
 
     def _legacy_http(self, submit: ISubmit) -> MoreRoutes:
         def unread() -> int:

@@ -10,11 +10,14 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from wsmsg.auth.identity import Authenticate, Identity
+from wsmsg.auth.identity import Identity
 from wsmsg.auth.issuer import IssuerKeys, issuer_keys
 from wsmsg.auth.jwt import Authenticator
 from wsmsg.auth.local_key import TokenKeyUnusable, local_key
 from wsmsg.daemon.app import Daemon
+from wsmsg.errors import Unauthenticated
+from wsmsg.http.access import Identify
+from wsmsg.message.store.interface import INames
 from wsmsg.settings.tokens import TokenSettings
 
 
@@ -24,16 +27,30 @@ class CheckedTokens:
     An authenticator for tokens that may be revoked.
 
     @ivar check: raises L{wsmsg.errors.WsmsgError} for a token that is revoked.
+    @ivar names: the names of users; L{None}: they have none.
     """
 
     verifier: Authenticator
     check: Callable[[Identity], object]
+    names: INames | None = None
 
-    def authenticate(self, token: str, claimed_user: int | None) -> Identity:
+    async def authenticate(self, token: str, user: int) -> Identity:
         """
-        Identify the bearer of a token: L{wsmsg.auth.identity.Authenticate}.
+        Identify the bearer of a token: L{wsmsg.http.access.Identify}.
         """
-        identity = self.verifier.authenticate(token, claimed_user)
+        try:
+            identity = self.verifier.authenticate(token, user)
+        except Unauthenticated as error:
+            # A name is no number, so whose token it is, the store says.
+            if self.names is None or error.fault != "other_user":
+                raise
+            identity = self.verifier.authenticate(token)
+            if not identity.name:
+                raise
+            found = await self.names.look_up([identity.name], ())
+            if found.get(identity.name) != user:
+                raise
+            identity = identity._replace(user=user)
         self.check(identity)
         return identity
 
@@ -43,6 +60,7 @@ class UserTokens:
     Makes authenticators, which share the keys of an issuer.
 
     @param check: raises L{wsmsg.errors.WsmsgError} for a token that is revoked.
+    @param names: the names of users; L{None}: they have none.
     @param daemon: shows the state of the fetches of C{http.token.jwks}.
     @ivar issuer: the keys of C{http.token.jwks}; L{None}: it is not set.
     """
@@ -56,8 +74,10 @@ class UserTokens:
         clock: IReactorTime,
         *,
         check: Callable[[Identity], object],
+        names: INames | None = None,
     ) -> None:
         self._check = check
+        self._names = names
         self._data_dir = daemon.data_dir
         self.issuer: IssuerKeys | None = issuer_keys(jwks, clock, daemon.backoff)
         if self.issuer is not None:
@@ -78,7 +98,7 @@ class UserTokens:
         if self.issuer is not None:
             self.issuer.stop()
 
-    def authenticator(self, token: TokenSettings) -> Authenticate:
+    def authenticator(self, token: TokenSettings) -> Identify:
         """
         Return what verifies tokens by these settings, and by the key in the data
         directory as it is now.
@@ -90,5 +110,6 @@ class UserTokens:
             if not (token.secret.get_secret_value() or token.public_key or token.jwks):
                 self._log.warn("no key checks users' tokens: {reason}", reason=str(e))
         local = key.encode("ascii")
-        verifier = Authenticator(token, local, issuer=self.issuer)
-        return CheckedTokens(verifier, self._check).authenticate
+        named = self._names is not None
+        verifier = Authenticator(token, local, issuer=self.issuer, names=named)
+        return CheckedTokens(verifier, self._check, self._names).authenticate

@@ -97,6 +97,39 @@ class KeysTests(HttpTestCase):
         self.assertEqual(answer.status, 401, answer)
 
 
+class NamedTokenTests(HttpTestCase):
+    """
+    The HTTP API with keys, where users have names.
+    """
+
+    message: ClassVar[dict[str, Any]] = {"users.names": "true"}
+    connect: ClassVar[dict[str, Any]] = {"users.names": "true"}
+    headers: ClassVar[dict[str, str]] = {"Authorization": f"Bearer {SECRETS[1]}"}
+
+    def installed(self) -> None:
+        make_keys(self.installation.folder)
+
+    @with_daemons
+    async def test_named_token(self) -> None:
+        """
+        The token of a user with a name gives access to this user's messages, until it
+        is revoked by the name, and not to those of others.
+        """
+        ask = {"names": ["ida/1", "jan"]}
+        ida, jan = (await self.ask("PUT", "names", ask)).document["users"]
+        token = {"Authorization": self.installation.token("ida/1")}
+        for user, status in ((ida, 200), (jan, 401), (1001, 401)):
+            body = {"user_id": user}
+            answer = await self.ask("POST", "messages/unread", body, headers=token)
+            self.assertEqual(answer.status, status, answer)
+        revoked = await self.ask("DELETE", "users/ida%2F1/tokens")
+        self.assertEqual(revoked.status, 200, revoked)
+        answer = await self.ask(
+            "POST", "messages/unread", {"user_id": ida}, headers=token
+        )
+        self.assertEqual(answer.status, 401, answer)
+
+
 class RateTests(HttpTestCase):
     """
     The HTTP API with a low rate limit.

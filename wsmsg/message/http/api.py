@@ -10,8 +10,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.auth.api_keys import NO_KEYS, Keyring
-from wsmsg.auth.identity import Authenticate
-from wsmsg.http.access import Access
+from wsmsg.http.access import Access, Identify
 from wsmsg.http.changes import Audit, unaudited
 from wsmsg.http.openapi import Description
 from wsmsg.http.resource import Api
@@ -69,7 +68,7 @@ class PublicHttp:
         health: Health,
         clock: IReactorTime,
         settings: MessageSettings,
-        make_authenticate: Callable[[TokenSettings], Authenticate],
+        make_authenticate: Callable[[TokenSettings], Identify],
         more: MoreRoutes = tuple,
         *,
         keys: Callable[[], Keyring] = lambda: NO_KEYS,

@@ -172,7 +172,7 @@ class LegacyHttpCalls:
         List the unread messages of a user.
         """
         user = parse_int(call.body_as(LegacyUnreadForm).user_id, "user_id")
-        call.caller.check_user(user)
+        await call.caller.check_user(user)
         found: list[Message] = []
         position, more, most = "", True, self._most_unread()
         while more and len(found) < most and _size(found) < _ANSWER_CHARACTERS:
@@ -191,7 +191,7 @@ class LegacyHttpCalls:
         form = call.body_as(LegacyMarkReadForm)
         user = parse_int(form.user_id, "user_id")
         call.concerns(user=user, messages=len(form.message_ids or ()))
-        call.caller.check_user(user)
+        await call.caller.check_user(user)
         ids = list(dict.fromkeys(form.message_ids or []))
         if len(ids) > _MARKS:
             raise BadRequest(f"{len(ids)} message_ids in one request; at most {_MARKS}")

@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -229,7 +229,10 @@ def members(user: int | str, group: int) -> Task:
             "name": found.name,
             "owner": found.owner,
             "history": found.history,
-            "members": [{"user": m.user, "joined": m.joined} for m in found.members],
+            "members": [
+                {"user": m.user, "joined": m.joined, **name_beside(client, m.user)}
+                for m in found.members
+            ],
         }
         return "\n".join(lines), document
 
@@ -304,7 +307,10 @@ def invitations(user: int | str) -> Task:
 
     async def task(client: Client) -> tuple[str, Any]:
         found = await client.invitations()
-        document = [attrs.asdict(one) for one in found]
+        document = [
+            {**attrs.asdict(one), **name_beside(client, one.by, "by_name")}
+            for one in found
+        ]
         lines = [
             f"{i.group} {harmless(client.name_of(i.by))} {_utc(i.expires_ms)} "
             f"{harmless(i.name)}"
@@ -343,6 +349,16 @@ def decline(user: int | str, group: int) -> Task:
         return f"declined {group}", {"group": group, "declined": user}
 
     return task
+
+
+def name_beside(
+    client: Client, user: int, field: str = "user_name"
+) -> Mapping[str, str]:
+    """
+    Return the name of a user as a field of a JSON document, if the user has one.
+    """
+    name = client.name_of(user)
+    return {} if name == str(user) else {field: name}
 
 
 def _utc(time_ms: int) -> str:

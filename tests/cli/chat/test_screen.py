@@ -4,10 +4,13 @@ Tests for the chat on a terminal: keys in, frames out.
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.cli.chat.screen_case import ScreenCase
 from tests.client.doubles import FakeLink, welcome
 from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.events.group_change import GROUP, GroupChange, encode_change
+from wsmsg.names import group_of_key
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Deliver
 
@@ -97,3 +100,44 @@ class ScreenTests(ScreenCase):
         await self.link.next(frames.Send)
         self.assertIn("Us: 1, 2; owner 2", "".join(self.lines()))
         await self.quit()
+
+    async def test_invite(self) -> None:
+        """
+        C{/invite} takes the number or the name of a user, and says what it cannot take.
+        """
+        for typed, wanted in (("7", (7, "")), ("anna@x", (0, "anna@x"))):
+            self.keys.send_text(f"/invite {typed}\r")
+            frame = await self.link.next(frames.Invite)
+            self.assertEqual((frame.user, frame.user_name, frame.group), (*wanted, 5))
+            self.link.give(frames.Accepted(frame.client_id, 5))
+        self.keys.send_text("/invite 007\r")
+        self.keys.send_text("x\r")
+        await self.link.next(frames.Send)
+        told = "".join(self.lines())
+        self.assertIn("invited anna@x", told)
+        self.assertIn("/invite takes the number or the name of a user", told)
+        await self.quit()
+
+
+class TwoTests(ScreenCase):
+    """
+    A chat of two.
+    """
+
+    async def test_invitations(self) -> None:
+        """
+        C{/accept} and C{/decline} take the number or the id of a group.
+        """
+        self.chat(ChatTarget(1, 2))
+        link = await self.server.connection(welcome())
+        for typed, kind, group in (
+            ("/accept 7", frames.AcceptInvitation, 7),
+            ("/accept room/7", frames.AcceptInvitation, group_of_key("room/7")),
+            ("/decline room/7", frames.DeclineInvitation, group_of_key("room/7")),
+        ):
+            self.keys.send_text(typed + "\r")
+            frame: Any = await link.next(kind)
+            self.assertEqual(frame.group, group)
+            link.give(frames.Accepted(frame.client_id, 5))
+        self.keys.send_text("/quit\r")
+        await self.running

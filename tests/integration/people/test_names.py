@@ -235,10 +235,15 @@ class NamesTests(NamesCase):
         self.assertEqual(listed["names"], {str(her): BERTA})
         for arguments, word in (
             (("blocks", "list", "--user", "ida"), f"user {BERTA} "),
+            (("blocks", "list", "--user", "ida", "--json"), f'"user_name": "{BERTA}"'),
             (("blocks", "remove", "--user", "ida", BERTA), f"unblocked user {BERTA}"),
             (("blocks", "list", "--user", "ida"), "no blocks"),
             (("groups", "invite", "--user", BERTA, str(group), "ida"), "invited 1"),
             (("groups", "invitations", "--user", "ida"), f"{group} {BERTA} "),
+            (
+                ("groups", "invitations", "--user", "ida", "--json"),
+                f'"by_name": "{BERTA}"',
+            ),
             (("blocks", "add", "--user", "ida", "nobody"), "'nobody'"),
         ):
             _, told = await self.run_wsmsg(*arguments, *url)

@@ -9,11 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.client import Client
 from wsmsg.errors import WsmsgError
-from wsmsg.model import INT64_MAX
-from wsmsg.names import name_problem, number_in
+from wsmsg.names import group_of_key, name_problem, number_in
 from wsmsg.text.escape import harmless
-
-_DIGITS = 19
 
 
 class BadCommand(Exception):
@@ -61,13 +58,13 @@ async def _invitations(client: Client, talk: ChatTarget, rest: str) -> str:
 
 
 async def _accept(client: Client, talk: ChatTarget, rest: str) -> str:
-    group = talk.group or _number(rest, "/accept takes the number of a group")
+    group = talk.group or _group(rest, "/accept")
     await client.accept_invitation(group)
     return f"joined group {group}"
 
 
 async def _decline(client: Client, talk: ChatTarget, rest: str) -> str:
-    group = talk.group or _number(rest, "/decline takes the number of a group")
+    group = talk.group or _group(rest, "/decline")
     await client.decline_invitation(group)
     return f"declined to join group {group}"
 
@@ -97,9 +94,8 @@ async def run_command(client: Client, talk: ChatTarget, name: str, rest: str) ->
         return f"{name} failed: {error.code}: {error.reason}"
 
 
-def _number(text: str, problem: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
-        raise BadCommand(problem)
-    if not 0 < int(text) <= INT64_MAX:
-        raise BadCommand(problem)
-    return int(text)
+def _group(text: str, command: str) -> int:
+    number = number_in(text) if text else 0
+    if not number and (problem := name_problem(text)):
+        raise BadCommand(f"{command} takes the number or the id of a group: {problem}")
+    return number or group_of_key(text)

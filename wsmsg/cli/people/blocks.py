@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import click
 
-from wsmsg.cli.groups import Task, asks
+from wsmsg.cli.groups import Task, asks, name_beside
 from wsmsg.cli.user_options import GroupName, UserName
 from wsmsg.client import Client
 from wsmsg.text.escape import harmless
@@ -74,7 +74,8 @@ def list_blocks(user: int | str) -> Task:
             else f"group {b.group} {_utc(b.time_ms)}"
             for b in found
         ]
-        return "\n".join(lines) or "no blocks", [attrs.asdict(b) for b in found]
+        document = [{**attrs.asdict(b), **name_beside(client, b.user)} for b in found]
+        return "\n".join(lines) or "no blocks", document
 
     return task
 

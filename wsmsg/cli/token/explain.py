@@ -129,7 +129,7 @@ def _subject(claims: Mapping[str, Any], *, names: bool) -> TokenCheck:
         if not names:
             return TokenCheck("ok", "subject", f"user {parse_user(subject)}")
         found = subject_of(subject)
-        who = f"the name {harmless(found.name)!r}" if found.name else str(found.user)
+        who = f"named {harmless(found.name)!r}" if found.name else str(found.user)
         return TokenCheck("ok", "subject", f"user {who}")
     except Unauthenticated as error:
         return TokenCheck("wrong", "subject", f"{subject[:40]!r}: {error.reason}")

@@ -47,6 +47,7 @@ _SERVERS = "starts real servers; tests/stack does the same"
 _LONG = "takes minutes; tests/bench runs the same program"
 _ROOT = "installs below /opt; tests/test_packaging.py does so elsewhere"
 _DOCKER = "needs Docker; tests/deploy checks the files"
+_ISSUER = "needs the private key of an issuer; tests/cli/token signs with such keys"
 _SYSTEMD = "needs systemd as process 1; tests/deploy checks the units"
 
 #: The commands that no test types, with the reason.  Their programs, options, targets
@@ -56,6 +57,8 @@ NOT_TYPED: Mapping[str, str] = {
     "make test": "is the run of which this test is a part",
     "make bench": _LONG,
     "make bench ARGS='--only floor,saturation'": _LONG,
+    "wsmsg token --config wsmsg.toml --key issuer.jwk 1001": _ISSUER,
+    "wsmsg token --config wsmsg.toml --key issuer.pem --kid 2026-11 1001": _ISSUER,
     "wsmsg bench --stack": _LONG,
     "wsmsg bench --journal kafka://a:9092/topic --store mongodb://b/db": _LONG,
     "wsmsg bench --profile": _LONG,

@@ -201,7 +201,8 @@ class TypedTests(SynchronousTestCase):
         """
         The calls of the HTTP page are answered as it shows, with values of their own.
         """
-        self.with_daemons("twistd -n message", "twistd -n connect")
+        names = "--set users.names=true"  # as the section about names has them
+        self.with_daemons(f"twistd -n message {names}", f"twistd -n connect {names}")
         self.typed("seq 41 | wsmsg chat --user 1002 --target 1001")
         for user in (1001, 1002):
             self.typed(_READ.format(user))

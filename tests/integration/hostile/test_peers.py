@@ -81,7 +81,12 @@ class HostileConnectTests(PeersTestCase):
         return run(self._campaign())
 
     async def _campaign(self) -> None:
-        limits = {"link_records": 1000, "link_grace_s": 0.2}
+        limits = {
+            "link_records": 1000,
+            "link_grace_s": 0.2,
+            "limits.sends_per_s": 100_000,
+            "limits.sends_burst": 100_000,
+        }
         installation = Installation(message=limits)
         self._logged = installation.logged
         people = [

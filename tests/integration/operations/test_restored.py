@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.integration.cases import IntegrationTestCase, with_daemons
+from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
 from tests.integration.device import PATIENCE_S
 from wsmsg.client import Client, HistoryReplaced, MessageReceived
 from wsmsg.model import conversation_of
@@ -135,9 +135,15 @@ class RestoredTests(IntegrationTestCase):
         for text in ("a1", "a2", *new):
             self.assertEqual(two.texts.count(text), 1)
         self.assertEqual((one.replaced, two.replaced), (1, 1))
-        stored = await two.client.history(conversation_of(first, second), limit=100)
-        there = sorted(m.content for m in stored if isinstance(m, MessageReceived))
-        self.assertEqual(there, ["a1", "a2", "b1", "b2", "b3", "b4", *new])
+        conversation = conversation_of(first, second)
+        wanted = ["a1", "a2", "b1", "b2", "b3", "b4", *new]
+
+        async def all_stored() -> bool:
+            stored = await two.client.history(conversation, limit=100)
+            there = [m.content for m in stored if isinstance(m, MessageReceived)]
+            return sorted(there) == wanted
+
+        await eventually("the sender's messages are stored again", all_stored)
 
     async def check_noticed(self, *names: str, connect_lives: bool) -> str:
         """

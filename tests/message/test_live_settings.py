@@ -137,6 +137,12 @@ class MessageSettingsTests(live_settings.LiveSettingsCase):
         "limits.groups_owned": quota(9, "groups_owned"),
         "limits.groups_joined": quota(9, "groups_joined"),
         "consent.contact": contact("shared", "contact", "contacts"),
+        "consent.presence": read(
+            "shared",
+            lambda t: t.node.queries._sight._settings,
+            "presence",
+            "wsmsg.message.consent.sight",
+        ),
         "consent.hook_url": contact("http://new.example", "hook_url"),
         "consent.hook_secret": used(
             "new",

@@ -31,7 +31,7 @@ The modules::
 
     options      the command line
     tap          the composition of a Message
-    intake       the composition of the ingress
+    intake       the composition of the ingress, and of the queries
     node         start, stop, reload, status and metrics of all parts
     rpc          the gRPC services
     query_rpc    queries in protobuf

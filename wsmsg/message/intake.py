@@ -1,10 +1,10 @@
 """
-The parts of a Message that accept messages, put together.
+The parts of a Message that accept messages, put together; those that answer queries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -12,12 +12,19 @@ from wsmsg.message.backends import store_backend
 from wsmsg.message.cluster.interface import IMessageIds
 from wsmsg.message.consent.contacts import Contacts
 from wsmsg.message.consent.hook import ConsentHook
+from wsmsg.message.consent.sight import Sight
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.gate import IntakeGate
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.limits.parts import LimitParts
+from wsmsg.message.links.interface import IRoutes
+from wsmsg.message.presence.interface import IPresence
+from wsmsg.message.queries.consent import ConsentReader
+from wsmsg.message.queries.history import HistoryWatch
+from wsmsg.message.queries.interface import Marking
+from wsmsg.message.queries.queries import Queries
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.settings.values import MessageSettings
 
@@ -32,6 +39,7 @@ def make_ingress(
     now_ms: Callable[[], int],
     gate: IntakeGate,
     limits: LimitParts,
+    hook: ConsentHook,
 ) -> Ingress:
     """
     Make the ingress with its rules.
@@ -60,7 +68,37 @@ def make_ingress(
         seconds=reactor.seconds,
         meters=limits.meters,
         quotas=limits.quotas,
-        contacts=Contacts(
-            store, settings.consent, ConsentHook(reactor), reactor.seconds
-        ),
+        contacts=Contacts(store, settings.consent, hook, reactor.seconds),
+    )
+
+
+def make_queries(
+    settings: MessageSettings,
+    store: IMessageStore,
+    presence: IPresence,
+    routes: IRoutes,
+    reactor: IReactorTime,
+    *,
+    now_ms: Callable[[], int],
+    mark: Marking,
+    may_be_unstored: Callable[[str, int], Awaitable[bool]],
+    hook: ConsentHook,
+) -> Queries:
+    """
+    Make the queries.
+
+    @param now_ms: returns unix milliseconds.
+    """
+    shared = store_backend(settings).SHARED
+    return Queries(
+        store,
+        presence,
+        routes,
+        page=settings.page,
+        mark=mark,
+        history=HistoryWatch(store, reactor.seconds, shared=shared),
+        names=store.names if settings.users.names else None,
+        may_be_unstored=may_be_unstored,
+        consent=ConsentReader(store.consent, now_ms, settings.consent),
+        sight=Sight(store, settings.consent, hook, reactor.seconds),
     )

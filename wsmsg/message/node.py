@@ -197,6 +197,7 @@ class MessageNode:
         """
         self.core.links.give_up_all()
         self.marks.stop()
+        self.queries.stop()
         reading = Deferred.fromCoroutine(self.reading.stop())
         await self.journal.stop()
         await reading
@@ -255,6 +256,7 @@ class MessageNode:
             metrics.counter(f"wsmsg_message_{name}", text, read)
         for name, text, read in self._gauges():
             metrics.gauge(f"wsmsg_message_{name}", text, read)
+        self.queries.register_metrics(metrics)
 
     def _counters(self) -> Iterator[tuple[str, str, Callable[[], float]]]:
         ingress, links, reading = self.core.ingress, self.core.links, self.reading

@@ -108,11 +108,13 @@ class Assembly:
         peers: PeerParts,
     ) -> None:
         from wsmsg.message.cluster.message_ids import unix_ms
+        from wsmsg.message.consent.hook import ConsentHook
 
         self._daemon = daemon
         self._reactor = reactor
         self._settings = settings
         self._peers = peers
+        self._hook = ConsentHook(reactor)
         self._now_ms = unix_ms(time.time)
         self._journal = backends.journal()
         self._store = backends.store()
@@ -276,6 +278,7 @@ class Assembly:
             now_ms=self._now_ms,
             gate=self._gate,
             limits=self._limits,
+            hook=self._hook,
         )
 
     @cached_property
@@ -298,23 +301,18 @@ class Assembly:
 
     @cached_property
     def _queries(self) -> Queries:
-        from wsmsg.message.backends import store_backend
-        from wsmsg.message.queries.consent import ConsentReader
-        from wsmsg.message.queries.history import HistoryWatch
-        from wsmsg.message.queries.queries import Queries
+        from wsmsg.message.intake import make_queries
 
-        store, settings = self._store, self._settings
-        shared = store_backend(settings).SHARED
-        return Queries(
-            store,
+        return make_queries(
+            self._settings,
+            self._store,
             self._presence,
             self._links.routes,
-            page=settings.page,
+            self._reactor,
+            now_ms=self._now_ms,
             mark=self._marks.mark,
-            history=HistoryWatch(store, self._reactor.seconds, shared=shared),
-            names=store.names if settings.users.names else None,
             may_be_unstored=self._ingress.may_be_unstored,
-            consent=ConsentReader(self._store.consent, self._now_ms, settings.consent),
+            hook=self._hook,
         )
 
     @cached_property

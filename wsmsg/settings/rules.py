@@ -65,11 +65,13 @@ def _different_addresses(settings: Common) -> Iterator[Conflict]:
 
 
 def _consent_hook(settings: MessageSettings) -> Iterator[Conflict]:
-    if settings.consent.contact == "hook" and not settings.consent.hook_url:
-        yield (
-            ("consent.contact", "consent.hook_url"),
-            "the hook is to be asked, and consent.hook_url does not say where",
-        )
+    rules = {"contact": settings.consent.contact, "presence": settings.consent.presence}
+    for name, rule in rules.items():
+        if rule == "hook" and not settings.consent.hook_url:
+            yield (
+                (f"consent.{name}", "consent.hook_url"),
+                "the hook is to be asked, and consent.hook_url does not say where",
+            )
 
 
 def _retry(settings: Common) -> Iterator[Conflict]:

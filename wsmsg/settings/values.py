@@ -266,22 +266,22 @@ class ConsentSettings(Section):
     """
     Rules about whom users reach.  All of it can change live.
 
-    @ivar contact: whom a user may begin to reach, by a first message, an invitation or
-        an addition to a group: C{everyone}; C{shared}: those with whom the user shares
-        a group; C{hook}: those of whom C{hook_url} says so.  Conversations that exist
-        go on.
+    @ivar contact: whom a user may begin to reach: C{everyone}; C{shared}: those with
+        whom the user shares a group; C{hook}: those of whom C{hook_url} says so.
+    @ivar presence: whom a user sees online, likewise; C{shared}: those with whom the
+        user shares a group or a conversation of two.
     @ivar hook_url: where Message asks by C{POST}, as C{http://127.0.0.1:8080/consent}.
     @ivar hook_secret: sent to it as C{Authorization: Bearer}; empty: nothing is.
     @ivar hook_timeout_s: time limit of an answer.
     @ivar hook_fail: without an answer, C{closed}: refuse for now; C{open}: allow.
-    @ivar groups: C{add}: the owner of a group adds users to it; C{invite}: clients may
-        only invite users, who then decide.  A service may always add.
+    @ivar groups: C{add}: owners of groups add users; C{invite}: clients only invite.
     @ivar blocks: most blocks of a user.
     @ivar invitations: most open invitations of a user.
     @ivar invitation_s: time for which an invitation is open.
     """
 
     contact: Literal["everyone", "shared", "hook"] = "everyone"
+    presence: Literal["everyone", "shared", "hook"] = "everyone"
     hook_url: Annotated[str, AfterValidator(_hook), URL] = ""
     hook_secret: SecretStr = SecretStr("")
     hook_timeout_s: Annotated[float, Field(gt=0, le=5)] = 0.3

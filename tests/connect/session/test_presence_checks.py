@@ -110,6 +110,17 @@ class PresenceChecksTests(SynchronousTestCase):
         self.assertEqual(self.upstream.calls[-1], ("presence", ()))
         self.assertEqual(len(self.upstream.asked), 1)
 
+    def test_row_14_first_block_of_all(self) -> None:
+        """
+        A round begins at once when Message says that something may be hidden.
+        """
+        self.test_row_14_nothing_is_hidden()
+        self.upstream.judges = True
+        self.upstream.asked.pop().callback([])
+        self.node.clock.advance(1)
+        self.checks.sweep()
+        self.assertEqual(len(self.upstream.asked), 2)
+
     def test_row_14_message_does_not_answer(self) -> None:
         """
         A check that fails is repeated before the next round.

@@ -4,11 +4,12 @@ Tests of presence that is hidden from users (issue 11, row 14) with real daemons
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.integration.cases import with_daemons
 from tests.integration.device import Device
 from tests.integration.installation import http_get, http_post
+from tests.integration.people.test_groups import GroupsTestCase
 from tests.integration.people.test_presence import TwoConnectsTestCase
 from wsmsg.rpc import client_pb2 as pb
 
@@ -86,3 +87,31 @@ class BlockedWatcherTests(TwoConnectsTestCase):
         [one], [same] = got["presence"], posted["presence"]
         self.assertEqual(one["online"], same["online"])
         return one["online"], one["last_seen_ms"]
+
+
+class RuleTests(GroupsTestCase):
+    """
+    The operator lets users see only those with whom they share something.
+    """
+
+    message: ClassVar[dict[str, Any]] = {"consent.presence": "shared"}
+
+    @with_daemons
+    async def test_row_14_shared_presence(self) -> None:
+        """
+        Members of a group see each other, and so do users who have a conversation; a
+        stranger sees somebody who is offline.
+        """
+        _, (anna, bert) = await self.crew(2)
+        stranger = await self.device(self.user())
+        await bert.send_frame(watch=pb.Watch(users=[anna.user]))
+        await bert.expect("presence", user=anna.user, online=True)
+        await stranger.send_frame(watch=pb.Watch(users=[anna.user]))
+        told = await stranger.expect("presence", user=anna.user)
+        self.assertEqual((told.online, told.last_seen), (False, 0))
+        friend = await self.device(self.user())
+        hello = pb.Send(client_id="hello", to=friend.user, content="hello")
+        await anna.send_frame(send=hello)
+        await friend.expect("deliver", content="hello")
+        await friend.send_frame(watch=pb.Watch(users=[anna.user]))
+        await friend.expect("presence", user=anna.user, online=True)

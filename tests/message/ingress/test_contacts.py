@@ -16,8 +16,9 @@ from wsmsg.errors import Forbidden, Unavailable, WsmsgError
 from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.events.invitation import INVITATION, encode_invitation
 from wsmsg.message.cluster.message_ids import EPOCH_MS
-from wsmsg.message.consent.contacts import ANSWERED_S, Contacts
+from wsmsg.message.consent.contacts import Contacts
 from wsmsg.message.consent.hook import HookFailed
+from wsmsg.message.consent.sharing import ANSWERED_S
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.ingress import Ingress
@@ -38,7 +39,12 @@ class FakeHook:
         self.calls: list[tuple[int, tuple[int, ...]]] = []
 
     async def allowed(
-        self, settings: ConsentSettings, user: int, others: Sequence[int]
+        self,
+        settings: ConsentSettings,
+        user: int,
+        others: Sequence[int],
+        *,
+        question: str = "contact",
     ) -> frozenset[int]:
         self.calls.append((user, tuple(others)))
         if self.allow is None:

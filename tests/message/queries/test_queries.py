@@ -11,9 +11,11 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import MemoryStore
+from tests.message.ingress.test_contacts import FakeHook
 from tests.message.presence.doubles import RecordingPresence
 from tests.message.store.consent_contract import block
 from wsmsg.errors import Forbidden, NotFound, Unavailable
+from wsmsg.message.consent.sight import Sight
 from wsmsg.message.links.routes import Routes
 from wsmsg.message.queries.interface import (
     ConversationPage,
@@ -23,6 +25,7 @@ from wsmsg.message.queries.interface import (
 )
 from wsmsg.message.queries.queries import MOST_MARKS, MOST_USERS, Queries
 from wsmsg.model import Cursor, Mark, Message
+from wsmsg.settings.values import ConsentSettings
 
 T = TypeVar("T")
 
@@ -36,7 +39,12 @@ class QueriesTests(SynchronousTestCase):
         self.store = MemoryStore()
         self.routes = Routes()
         self.presence = RecordingPresence()
-        self.queries = Queries(self.store, self.presence, self.routes, page=3)
+        self.hook = FakeHook()
+        hook: Any = self.hook
+        self.sight = Sight(self.store, ConsentSettings(), hook, lambda: 0.0)
+        self.queries = Queries(
+            self.store, self.presence, self.routes, page=3, sight=self.sight
+        )
         for seq in range(1, 6):
             m = Message("u:1:2", 1, f"c{seq}", seq, "hi", 1, 5, seq)
             self.store.messages[m.identity] = m
@@ -236,6 +244,39 @@ class QueriesTests(SynchronousTestCase):
         known = self.answer(self.queries.presence([1, 2]))
         self.assertEqual([p.online for p in known], [False, True])
         self.assertEqual([p.hidden for p in known], [False, False])
+
+    def hidden(self, asker: int, *users: int) -> list[int]:
+        """
+        Return those of the users whose presence is hidden from one.
+        """
+        known = self.answer(self.queries.presence(users, asker))
+        return [p.user for p in known if p.hidden]
+
+    def test_row_14_shared_presence(self) -> None:
+        """
+        With C{shared}, a user sees those with a common conversation or group, and
+        nobody else; without a rule, everybody.
+        """
+        self.assertEqual(self.hidden(1, 2, 3, 4), [])
+        self.sight.apply_settings(ConsentSettings(presence="shared"))
+        self.assertEqual(self.hidden(1, 1, 2, 3, 4), [3, 4])
+        self.assertEqual(self.hidden(3, 1, 2), [1, 2])
+
+    def test_row_14_hook(self) -> None:
+        """
+        With C{hook}, a user sees those of whom the hook says so, and its answers are
+        used for a while; without an answer nobody, or everybody with C{open}.
+        """
+        rule: dict[str, Any] = {"presence": "hook", "hook_url": "http://hook"}
+        self.sight.apply_settings(ConsentSettings(**rule))
+        self.hook.allow = {3}
+        self.assertEqual(self.hidden(1, 2, 3), [2])
+        self.assertEqual(self.hidden(1, 2, 3), [2])
+        self.assertEqual(self.hook.calls, [(1, (2, 3))])
+        self.hook.allow = None
+        self.assertEqual(self.hidden(1, 2, 3, 4), [2, 4])
+        self.sight.apply_settings(ConsentSettings(**rule, hook_fail="open"))
+        self.assertEqual(self.hidden(1, 2, 3, 4), [2])
 
     def test_presence_down(self) -> None:
         """

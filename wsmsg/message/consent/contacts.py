@@ -8,34 +8,17 @@ what its first message was allowed holds for all that follow, in both directions
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Final
 
-from wsmsg.dependency.gather import gather
 from wsmsg.errors import Forbidden, Unavailable, WsmsgError
-from wsmsg.flow.expiring import Expiring
-from wsmsg.message.consent.hook import ConsentHook, HookFailed
+from wsmsg.message.consent.hook import ConsentHook
+from wsmsg.message.consent.sharing import HookAnswers, Pair, Seconds, Sharing
 from wsmsg.message.store.interface import IConversations
-from wsmsg.model import conversation_of
 from wsmsg.settings.values import ConsentSettings
 
-#: The most conversations that are remembered to exist.
-MOST_KNOWN: Final = 100_000
-#: The time for which an answer of the hook is used, in seconds.
-ANSWERED_S: Final = 30.0
-
 _RETRY_AFTER_MS = 1000
-
-#: A user, and one whom the user wants to reach.
-Pair = tuple[int, int]
-
-
-class Seconds(Protocol):
-    """
-    A monotonic clock.
-    """
-
-    def __call__(self) -> float: ...
+_UNKNOWN: Final = "the operator's service does not say whether you may reach that user"
 
 
 class Contacts:
@@ -53,11 +36,9 @@ class Contacts:
         seconds: Seconds,
     ) -> None:
         self.on = False
-        self._store = store
         self._settings = settings
-        self._hook = hook
-        self._known: dict[str, None] = {}
-        self._answers: Expiring[Pair, bool] = Expiring(seconds, ANSWERED_S)
+        self._sharing = Sharing(store)
+        self._answers = HookAnswers(hook, "contact", seconds)
         self.apply_settings(settings)
 
     def apply_settings(self, settings: ConsentSettings) -> None:
@@ -71,7 +52,7 @@ class Contacts:
         """
         Return whether a message may begin this conversation of two.
         """
-        return self.on and conversation not in self._known
+        return self.on and not self._sharing.is_known(conversation)
 
     async def refused(self, asked: Sequence[Pair]) -> dict[Pair, WsmsgError]:
         """
@@ -82,54 +63,22 @@ class Contacts:
         pairs = [p for p in dict.fromkeys(asked) if p[0] != p[1]]
         if not self.on or not pairs:
             return {}
-        names = {pair: conversation_of(*pair) for pair in pairs}
-        heads = await self._store.heads(list(set(names.values())))
-        strangers = []
-        for pair, name in names.items():
-            if heads.get(name):
-                self._remember(name)
-            else:
-                strangers.append(pair)
+        strangers = await self._sharing.without_conversation(pairs)
         if not strangers:
             return {}
         if self._settings.contact == "hook":
             return await self._by_hook(strangers)
-        known = await self._store.consent.acquainted(strangers)
-        return {pair: _refusal(pair) for pair in strangers if pair not in known}
+        refused = await self._sharing.without_group(strangers)
+        return {pair: _refusal(pair) for pair in refused}
 
-    async def _by_hook(self, pairs: Iterable[Pair]) -> dict[Pair, WsmsgError]:
+    async def _by_hook(self, pairs: Sequence[Pair]) -> dict[Pair, WsmsgError]:
         refused: dict[Pair, WsmsgError] = {}
-        others: dict[int, list[int]] = {}
-        for pair in pairs:
-            answer = self._answers.get(pair)
-            if answer is None:
-                others.setdefault(pair[0], []).append(pair[1])
-            elif not answer:
+        for pair, allowed in (await self._answers.of(self._settings, pairs)).items():
+            if allowed is False:
                 refused[pair] = _refusal(pair)
-        for found in await gather(self._asked(*one) for one in others.items()):
-            refused.update(found)
+            elif allowed is None and self._settings.hook_fail == "closed":
+                refused[pair] = Unavailable(_UNKNOWN, _RETRY_AFTER_MS)
         return refused
-
-    async def _asked(self, user: int, others: Sequence[int]) -> dict[Pair, WsmsgError]:
-        try:
-            allowed = await self._hook.allowed(self._settings, user, others)
-        except HookFailed:
-            if self._settings.hook_fail == "open":
-                return {}
-            why = "the operator's service does not say whether you may reach that user"
-            return {(user, o): Unavailable(why, _RETRY_AFTER_MS) for o in others}
-        refused: dict[Pair, WsmsgError] = {}
-        for other in others:
-            pair = (user, other)
-            self._answers.put([pair], other in allowed)
-            if other not in allowed:
-                refused[pair] = _refusal(pair)
-        return refused
-
-    def _remember(self, conversation: str) -> None:
-        self._known[conversation] = None
-        if len(self._known) > MOST_KNOWN:
-            del self._known[next(iter(self._known))]
 
 
 def _refusal(pair: Pair) -> Forbidden:

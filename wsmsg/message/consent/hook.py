@@ -1,8 +1,11 @@
 """
-The hook of the operator: a service that says whom a user may begin to reach::
+The hook of the operator: a service that says whom a user may begin to reach, or whose
+presence a user may see::
 
     POST consent.hook_url  {"user": 1001, "others": [1002, 1003]}
     200                    {"allowed": [1002]}
+    POST consent.hook_url  {"user": 1001, "others": [1002], "about": "presence"}
+    200                    {"allowed": []}
 
 Ids above 2^53 are strings of digits.
 """
@@ -10,7 +13,7 @@ Ids above 2^53 are strings of digits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
@@ -20,12 +23,21 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wsmsg.events.numbers import json_number
+from wsmsg.monitoring.metrics import Metrics
+from wsmsg.monitoring.repeats import Repeats
 from wsmsg.settings.values import ConsentSettings
 
 #: The most bytes of an answer.
 MOST_BYTES: Final = 64 * 1024
 #: The most calls that wait or are being made; a further one fails.
 MOST_CALLS: Final = 1000
+
+
+#: What may be asked: whom a user may begin to reach, or may see.
+Question = Literal["contact", "presence"]
+
+# The lines of the log about failures, in a minute.
+_LINES = 3
 
 
 class HookFailed(Exception):
@@ -46,23 +58,57 @@ class ConsentHook:
     Calls of the hook, a bounded number at a time.
 
     @param clock: the reactor.
+    @ivar asked: the number of calls.
     @ivar failed: the number of calls without a valid answer.
+    @ivar waited_s: the time that all calls took together, in seconds.
     """
 
     _log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
         self.asked = self.failed = 0
+        self.waited_s = 0.0
         self._clock = clock
+        self._lines = Repeats(clock, self._log_sum, first=_LINES, lines=_LINES)
         self._agent: Any = None
         self._calls = 0
         self._room = DeferredSemaphore(32)
 
+    def register_metrics(self, metrics: Metrics) -> None:
+        """
+        Register the number of calls, that of failures, and the time that they took.
+        """
+        for name, text, read in (
+            ("calls", "Calls of the consent hook", lambda: self.asked),
+            (
+                "failures",
+                "Calls of the consent hook without a valid answer in time",
+                lambda: self.failed,
+            ),
+            (
+                "seconds",
+                "Time that all calls of the consent hook took together, in seconds",
+                lambda: self.waited_s,
+            ),
+        ):
+            metrics.counter(f"wsmsg_message_consent_hook_{name}", text, read)
+
+    def stop(self) -> None:
+        """
+        Write the lines of the log that wait.
+        """
+        self._lines.stop()
+
     async def allowed(
-        self, settings: ConsentSettings, user: int, others: Sequence[int]
+        self,
+        settings: ConsentSettings,
+        user: int,
+        others: Sequence[int],
+        *,
+        question: Question = "contact",
     ) -> frozenset[int]:
         """
-        Return those of the others whom a user may begin to reach.
+        Return those of the others whom a user may begin to reach, or may see.
 
         @raise HookFailed: the hook does not say.
         """
@@ -71,21 +117,39 @@ class ConsentHook:
             self.failed += 1
             raise HookFailed(f"{MOST_CALLS} calls wait")
         self._calls += 1
+        begun_s = self._clock.seconds()
         try:
             asking: Deferred[frozenset[int]] = self._room.run(
-                lambda: Deferred.fromCoroutine(self._ask(settings, user, others))
+                lambda: Deferred.fromCoroutine(
+                    self._ask(settings, user, others, question)
+                )
             )
             return await asking.addTimeout(settings.hook_timeout_s, self._clock)
         except Exception as e:
             self.failed += 1
             reason = f"{type(e).__name__}: {e}"[:160]
-            self._log.warn("the consent hook does not answer: {reason}", reason=reason)
+            if self._lines.allow("hook"):
+                self._log.warn(
+                    "the consent hook does not answer: {reason}", reason=reason
+                )
             raise HookFailed(reason) from e
         finally:
             self._calls -= 1
+            self.waited_s += self._clock.seconds() - begun_s
+
+    def _log_sum(self, cause: object, lines: int, seconds: float) -> None:
+        self._log.warn(
+            "the consent hook did not answer {n} further calls in {seconds} s",
+            n=lines,
+            seconds=seconds,
+        )
 
     async def _ask(
-        self, settings: ConsentSettings, user: int, others: Sequence[int]
+        self,
+        settings: ConsentSettings,
+        user: int,
+        others: Sequence[int],
+        question: Question,
     ) -> frozenset[int]:
         # Imported only where there is a hook: it takes a tenth of a second.
         from twisted.web.client import Agent
@@ -101,6 +165,8 @@ class ConsentHook:
             "user": json_number(user),
             "others": [json_number(other) for other in others],
         }
+        if question != "contact":
+            document["about"] = question
         response = await self._agent.request(
             b"POST",
             settings.hook_url.encode("ascii"),

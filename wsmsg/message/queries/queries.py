@@ -46,6 +46,7 @@ from wsmsg.model import (
     is_group,
     members_of,
 )
+from wsmsg.monitoring.metrics import Metrics
 from wsmsg.names import MOST_NAMES, name_problem
 from wsmsg.settings.values import ConsentSettings, MessageSettings
 
@@ -99,17 +100,33 @@ class Queries:
         self.history = history or HistoryWatch(store, time.monotonic, shared=True)
         self._unread = UnreadReader(store)
         self._may_be_unstored = may_be_unstored
-        self._sight = sight or Sight(store)
+        self._sight = sight
         self._consent = consent or ConsentReader(
             store.consent, lambda: int(time.time() * 1000), ConsentSettings()
         )
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
-        Apply the limit of an answer, and the time of invitations.
+        Apply the limit of an answer, the time of invitations, and the rule of presence.
         """
         self.page_limit = settings.page
         self._consent.apply_settings(settings.consent)
+        if self._sight is not None:
+            self._sight.apply_settings(settings.consent)
+
+    def register_metrics(self, metrics: Metrics) -> None:
+        """
+        Register the metrics of the operator's hook.
+        """
+        if self._sight is not None:
+            self._sight.register_metrics(metrics)
+
+    def stop(self) -> None:
+        """
+        Write the lines of the log that wait.
+        """
+        if self._sight is not None:
+            self._sight.stop()
 
     async def page(
         self,
@@ -275,7 +292,7 @@ class Queries:
         """
         True if presence may be hidden from an asker.
         """
-        return self._sight.on
+        return self._sight is not None and self._sight.on
 
     async def presence(
         self, users: Sequence[int], asker: int = 0
@@ -293,7 +310,7 @@ class Queries:
             # The Dependency of the presence backend reports the failure.
             known = [UserPresence(user, online=False) for user in users]
         hidden = frozenset[int]()
-        if asker and self._sight.on:
+        if asker and self._sight is not None and self._sight.on:
             hidden = await self._sight.hidden(asker, users)
         return [
             UserPresence(

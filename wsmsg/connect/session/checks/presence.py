@@ -49,6 +49,7 @@ class PresenceChecks:
         self._due: deque[RegisteredSession] = deque()
         self._round_s = self._step_s = seconds()
         self._in_flight = 0
+        self._judged_before = True
         registry.watchers.on_doubt(self.check)
 
     def check(self, session: RegisteredSession, users: Sequence[int]) -> None:
@@ -70,7 +71,10 @@ class PresenceChecks:
         if now_s < self._step_s + 1 or self._in_flight or not self._upstream.up:
             return
         self._step_s = now_s
-        if not self._due and now_s >= self._round_s + ROUND_S:
+        judges = self._upstream.reads.judges
+        # The first block of an installation may be news to a Message that was asked.
+        is_news, self._judged_before = judges and not self._judged_before, judges
+        if not self._due and (is_news or now_s >= self._round_s + ROUND_S):
             self._round_s = now_s
             self._begin()
         watchers = self._registry.watchers

@@ -282,6 +282,26 @@ class WebTests(SynchronousTestCase):
         got = self.ask(request(method="GET", path="/health"), edge.connect())
         self.assertEqual(got[0], 200)
 
+    def test_row_14_hidden(self) -> None:
+        """
+        With a user's token, users who hide from that user are offline, those with a
+        session here included; while Message is away, so is everybody.
+        """
+        edge = Edge(must_prove=True)
+        edge.upstream.online = {1001, 1002}
+        edge.upstream.judges, edge.upstream.hidden = True, {(1, 1001), (2, 1002)}
+
+        def seen(user: int) -> list[bool]:
+            asked = request(users(1001, 1002), Authorization=f"good:{user}")
+            return list(self.ask(asked, edge.connect())[1]["status"].values())
+
+        self.assertEqual([seen(1), seen(2)], [[False, True], [True, False]])
+        self.assertEqual(seen(3), [True, True])
+        edge.upstream.up = False
+        self.assertEqual(seen(3), [False, False])
+        edge.upstream.judges = False
+        self.assertEqual(seen(3), [True, False])
+
     def test_bug(self) -> None:
         """
         A bug is logged, and its answer has no details.

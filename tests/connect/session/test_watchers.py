@@ -4,6 +4,8 @@ Tests of L{wsmsg.connect.session.watchers}: the memory of watched users at Conne
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.upstream.recording_edge import RecordingEdge
@@ -57,6 +59,23 @@ class MemoryTests(SynchronousTestCase):
         Sessions that watch the same users take at most 100 bytes a user of a session.
         """
         self.assertLess(self.watching(0) / (_SESSIONS * _EACH), 100)
+
+    def test_row_14_hidden_users(self) -> None:
+        """
+        A user who is hidden from a session takes at most 20 bytes more.
+        """
+
+        def make(hidden: bool) -> object:
+            watchers: Watchers[object] = Watchers()
+            for at in range(_SESSIONS):
+                users = tuple(range(FIRST + at * _EACH, FIRST + (at + 1) * _EACH))
+                watchers.replace(at, users)
+                for user in users if hidden else ():
+                    watchers.judged(at, UserPresence(user, True, hidden=True))
+            return watchers
+
+        shown, hidden = (traced_bytes(partial(make, it)) for it in (False, True))
+        self.assertLess((hidden - shown) / (_SESSIONS * _EACH), 20)
 
     def test_row_12_two_sessions_each(self) -> None:
         """

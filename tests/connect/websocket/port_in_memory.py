@@ -128,6 +128,7 @@ class FixedUpstream:
         self.online = set(online)
         self.asked: list[Sequence[int]] = []
         self.fails: Exception | None = None
+        self.hidden: set[tuple[int, int]] = set()
 
     def presence(
         self, users: Sequence[int], asker: int = 0
@@ -135,7 +136,10 @@ class FixedUpstream:
         self.asked.append(users)
         if self.fails is not None:
             raise self.fails
-        return succeed([UserPresence(u, u in self.online, 0) for u in users])
+        hidden = {u for watcher, u in self.hidden if watcher == asker}
+        return succeed(
+            [UserPresence(u, u in self.online, 0, u in hidden) for u in users]
+        )
 
 
 def authenticate(token: str, claimed_user: int | None) -> Identity:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from tests.integration.cases import with_daemons
 from tests.integration.device import Device
-from tests.integration.installation import http_get, http_post
+from tests.integration.installation import free_ports, http_get, http_post
+from tests.integration.people.test_contacts import Hook
 from tests.integration.people.test_groups import GroupsTestCase
 from tests.integration.people.test_presence import TwoConnectsTestCase
 from wsmsg.rpc import client_pb2 as pb
@@ -115,3 +116,35 @@ class RuleTests(GroupsTestCase):
         await friend.expect("deliver", content="hello")
         await friend.send_frame(watch=pb.Watch(users=[anna.user]))
         await friend.expect("presence", user=anna.user, online=True)
+
+
+_PORT = free_ports(1)[0]
+
+
+class HookTests(GroupsTestCase):
+    """
+    A service of the operator says who sees whom.
+    """
+
+    message: ClassVar[dict[str, Any]] = {
+        "consent.presence": "hook",
+        "consent.hook_url": f"http://127.0.0.1:{_PORT}/consent",
+    }
+
+    @with_daemons
+    async def test_row_14_hook(self) -> None:
+        """
+        The hook is told that presence is asked about; without an answer, users are
+        hidden, and shown in a round once the hook allows that.
+        """
+        hook = Hook()
+        anna, bert = [await self.device(self.user()) for _ in range(2)]
+        await bert.send_frame(watch=pb.Watch(users=[anna.user]))
+        told = await bert.expect("presence", user=anna.user)
+        self.assertEqual((told.online, told.last_seen), (False, 0))
+        hook.allow = [anna.user]
+        await hook.start(_PORT)
+        self.at_end(hook.stop)
+        await bert.expect("presence", 10, user=anna.user, online=True)
+        question = {"user": bert.user, "others": [anna.user], "about": "presence"}
+        self.assertEqual(hook.asked, [question])

@@ -150,6 +150,7 @@ class PushTests(SynchronousTestCase):
             (frame, names), (frames.Presence(BERTA, False), {BERTA: "berta"})
         )
         self.client.say(frames.Watch(users=(CARL,)))
+        self.node.upstream.asked.pop().callback([UserPresence(CARL, False)])
         self.node.edge.presence(UserPresence(CARL, True))
         low, high = sorted((ANNA, CARL))
         self.node.edge.typing(f"u:{low}:{high}", CARL, [ANNA])

@@ -142,7 +142,9 @@ class NamesTests(NamesCase):
         self.link("edge", BERTA)
         for got in (
             self.ask("GET", "presence", users="berta, 7"),
+            self.ask("GET", "presence", users="berta, 7", asker=MAIL),
             self.ask("POST", "presence", {"users": ["berta", 7]}),
+            self.ask("POST", "presence", {"users": ["berta", 7], "asker": MAIL}),
         ):
             shown = [(p["user"], p["online"]) for p in got[1]["presence"]]
             self.assertEqual(shown, [(BERTA, True), (7, False)])

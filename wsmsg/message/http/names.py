@@ -34,7 +34,7 @@ from wsmsg.names import (
 )
 
 #: The members of bodies, parts of paths and arguments that are users, or lists of them.
-_USERS = frozenset({"user", "from", "to", "owner", "by", "members", "users"})
+_USERS = frozenset({"user", "from", "to", "owner", "by", "members", "users", "asker"})
 #: Those that are groups.
 _GROUPS = frozenset({"group"})
 

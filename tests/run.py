@@ -44,6 +44,8 @@ _QUIET = {
 _FAULTS_S = 60 * float(os.environ.get("WSMSG_FAULTS") or 0) * 1.5
 # The seconds that the load of the stage of soaks lasts.
 _SOAK_S = 60 * float(os.environ.get("WSMSG_SOAK") or 1)
+#: The runs of trial into which the modules of a process are divided.
+_SHARES = 3
 
 #: Stages that are one tool each.
 TOOLS = {
@@ -227,15 +229,20 @@ def _show(output: bytes) -> None:
     sys.stdout.flush()
 
 
-def run_together(commands: Sequence[Command]) -> list[tuple[str, int]]:
+def run_together(
+    commands: Sequence[Command], at_once: int = 0
+) -> list[tuple[str, int]]:
     """
     Run commands concurrently; an interruption ends all of them.
+
+    @param at_once: the most commands that run at the same time; 0: all of them.
     """
-    with ThreadPoolExecutor(len(commands)) as pool:
+    with ThreadPoolExecutor(at_once or len(commands)) as pool:
         running = [pool.submit(command.run) for command in commands]
         try:
             return [future.result() for future in running]
         except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
             for command in commands:
                 command.end(signal.SIGTERM)
             raise
@@ -273,16 +280,18 @@ def run_trials(
 ) -> Result:
     suite = SUITES[stage]
     trials = []
-    for i in range(min(suite.processes, len(modules))):
+    # In several shares for each process, as modules take from 1 to 60 s.
+    shares = suite.processes if suite.processes == 1 else suite.processes * _SHARES
+    for i in range(min(shares, len(modules))):
         trial = [sys.executable, "-m", "twisted.trial", "--reactor=asyncio"]
         trial += ["--rterrors", "--reporter=text"]
         trial += [f"--temp-directory={TEMPORARY}_{stage}_{i}"]
-        trial += modules[i :: suite.processes]
+        trial += modules[i::shares]
         live = suite.processes == 1
         command = Command(trial, suite.limit_s, live=live, environment=environment)
         trials.append(command)
     total = Result()
-    for output, status in run_together(trials):
+    for output, status in run_together(trials, suite.processes):
         total = total.plus(read_summary(output, status))
     return total
 

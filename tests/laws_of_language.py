@@ -54,7 +54,7 @@ _Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 def law_of_docstrings(modules: list[Module]) -> Iterator[Violation]:
     """
     Each module and each public class says what it is, and each test what a user
-    sees.  Frames are described in C{docs/protocol.md} instead.
+    sees.  Frames are described in C{docs/reference/protocol.md} instead.
     """
     for module in modules:
         empty_folder = not module.tree.body and module.name.startswith("tests.")

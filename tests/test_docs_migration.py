@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from wsmsg.cli.check_config import check_config
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "migration.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "legacy" / "migrate.md").read_text()
 
 _TOML = re.compile(r"^```toml\n(.*?)^```", re.M | re.S)
 _KEY = re.compile(r"`((?:legacy|upstream|http|token)\.[a-z_]+)\b")
@@ -42,9 +42,9 @@ class MigrationTests(SynchronousTestCase):
 
     def test_keys(self) -> None:
         """
-        Each setting that the guide names is in the tables of the operations guide.
+        Each setting that the guide names is in the tables of settings.
         """
-        tables = (ROOT / "docs" / "operations.md").read_text()
+        tables = (ROOT / "docs" / "reference" / "settings.md").read_text()
         keys = set(_KEY.findall(PAGE))
         self.assertGreaterEqual(len(keys), 6)
         for key in keys:

@@ -144,7 +144,7 @@ def package_rows() -> Iterator[Row]:
         folder = path.parent.relative_to(ROOT)
         docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
         if len(folder.parts) > 1 and folder.name != "rpc":
-            yield (f"[`{folder}`](../{folder})", _sentence(docstring))
+            yield (f"[`{folder}`](../../{folder})", _sentence(docstring))
 
 
 def _sentence(docstring: str) -> str:
@@ -231,15 +231,15 @@ def undescribed(text: str) -> list[str]:
 
 def main() -> int:
     differ = False
-    for page in sorted(DOCS.glob("*.md")):
+    for page in sorted(DOCS.rglob("*.md")):
         old = page.read_text()
         if regenerated(old) != old:
             differ = True
-            print(f"docs/{page.name}: differs from the code; run make docs")
+            print(f"{page.relative_to(ROOT)}: differs from the code; run make docs")
             if sys.argv[1:] != ["--check"]:
                 page.write_text(regenerated(old))
         for row in undescribed(regenerated(old)):
-            print(f"docs/{page.name}: this row needs a description: {row}")
+            print(f"{page.relative_to(ROOT)}: this row needs a description: {row}")
     return 1 if differ and sys.argv[1:] == ["--check"] else 0
 
 

@@ -5,8 +5,9 @@ Fills in the vectors: what a client must do, step by step, in C{protos/vectors}:
     python tools/make_vectors.py --check    say what differs; exit status 1 if anything
 
 Clients in several languages are held to these files.  The inputs in them are written by
-hand; the effects are those of C{wsmsg.client}, and are read against C{docs/protocol.md}
-when they change.  C{protos/vectors/README.md} describes the format.
+hand; the effects are those of C{wsmsg.client}, and are read against
+C{docs/reference/protocol.md} when they change.  C{protos/vectors/README.md} describes
+the format.
 """
 
 from __future__ import annotations

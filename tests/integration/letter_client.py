@@ -1,6 +1,6 @@
 """
-A bare client that does what C{docs/protocol.md} says under "Receiving without loss",
-and nothing else.
+A bare client that does what C{docs/reference/protocol.md} says under "Receiving without
+loss", and nothing else.
 
 It shares no code with C{wsmsg.client}.  What it keeps between two connections is what
 the page tells an author to keep.

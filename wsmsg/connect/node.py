@@ -210,7 +210,7 @@ class ConnectNode:
         self.peers.register_metrics(metrics)
         metrics.gauges(
             "wsmsg_connect_upstream",
-            "Counts of the streams to Message; see docs/operations.md",
+            "Counts of the streams to Message; see docs/reference/metrics.md",
             self.upstream.stats,
             label="what",
         )

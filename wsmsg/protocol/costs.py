@@ -3,8 +3,8 @@ The costs of requests: what a frame asks for, in units of C{limits.requests_per_
 
 A frame that names or asks for many things costs a unit for each few of them, so that
 one C{watch} of 500 users counts for more than one of five.  Sends have a rate of their
-own, and so have refreshed tokens.  The table in C{docs/protocol.md} is made from this
-one.
+own, and so have refreshed tokens.  The table in C{docs/reference/protocol.md} is made
+from this one.
 """
 
 from __future__ import annotations

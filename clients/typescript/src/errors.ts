@@ -1,7 +1,7 @@
 /**
  * Errors that the server names, and the close codes of a connection.
  *
- * The table is the one of `docs/protocol.md`.
+ * The table is the one of `docs/reference/errors.md`.
  */
 
 /** The name of an error, as `rejected` and `error` frames carry it. */
@@ -60,7 +60,7 @@ export class WsmsgError extends Error {
   override readonly name = "WsmsgError";
 
   /**
-   * @param code the name of the error in the table of `docs/protocol.md`.
+   * @param code the name of the error in the table of `docs/reference/errors.md`.
    * @param reason one sentence for a person; it is the error's message.
    * @param retryAfterMs the time until a repeat, in milliseconds; 0: no hint.
    */

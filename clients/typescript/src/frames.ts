@@ -1,7 +1,7 @@
 /**
  * The frames of the client protocol.
  *
- * `docs/protocol.md` describes each of them.  Fields are spelled as on the wire.  A frame
+ * `docs/reference/protocol.md` describes each of them.  Fields are spelled as on the wire.  A frame
  * to the server leaves out the fields that have their defaults.
  */
 

@@ -17,22 +17,30 @@ TYPED: Mapping[str, tuple[str, ...]] = {
         r"printf 'one\ntwo\n' | .venv/bin/wsmsg chat --user 1001 --target 1002 "
         "&& echo accepted",
     ),
-    "docs/benchmarks.md": ("wsmsg bench --help",),
-    "docs/operations.md": (
+    "docs/explanation/benchmarks.md": ("wsmsg bench --help",),
+    "docs/reference/data-directory.md": (
         "twistd -n message",
         "twistd -n connect",
         "wsmsg doctor",
         "wsmsg status",
-        "wsmsg token 1001 | wsmsg token check",
-        ".venv/bin/python -m tools.stack --help",
+    ),
+    "docs/reference/tokens.md": ("wsmsg token 1001 | wsmsg token check",),
+    "docs/how-to/test-stack.md": (".venv/bin/python -m tools.stack --help",),
+    "docs/reference/access.md": (
         'curl -s -H "Authorization: Bearer $(cat ~/.local/state/wsmsg/admin.key)" '
         "127.0.0.1:23004/status",
+    ),
+    "docs/how-to/incidents.md": (
         "wsmsg dead-letters list",
         "wsmsg dead-letters replay 7 8",
+    ),
+    "docs/how-to/backup.md": (
         "for file in journal store; do\n"
         """    sqlite3 "$DATA_DIR/$file.db" ".backup '$BACKUP/$file.db'"\n"""
         "done",
         'wsmsg store restored --data-dir "$DATA_DIR"',
+    ),
+    "docs/how-to/move-store.md": (
         "wsmsg export store.jsonl",
         "wsmsg import --config many.toml store.jsonl",
         "wsmsg import --config many.toml --verify store.jsonl",
@@ -40,7 +48,7 @@ TYPED: Mapping[str, tuple[str, ...]] = {
 }
 
 #: Pages all of whose commands in blocks are typed, with the answers compared.
-TYPED_PAGES = ("docs/http.md",)
+TYPED_PAGES = ("docs/reference/http.md",)
 
 _INDEX = "sets up .venv from a package index"
 _SERVERS = "starts real servers; tests/stack does the same"

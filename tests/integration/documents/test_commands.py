@@ -26,7 +26,17 @@ from tests.integration.documents.table import NOT_TYPED, TYPED, TYPED_PAGES
 from tests.integration.documents.terminal import Machine
 
 _README = TYPED["README.md"]
-_OPERATIONS = TYPED["docs/operations.md"]
+#: The pages for operators, in the order in which their commands are typed.
+_OPERATORS = (
+    "reference/data-directory",
+    "reference/tokens",
+    "how-to/test-stack",
+    "reference/access",
+    "how-to/incidents",
+    "how-to/backup",
+    "how-to/move-store",
+)
+_OPERATIONS = [c for page in _OPERATORS for c in TYPED[f"docs/{page}.md"]]
 
 _MS = re.M | re.S
 _READ = (
@@ -128,7 +138,7 @@ class TypedTests(SynchronousTestCase):
 
     def test_operations(self) -> None:
         """
-        The commands of the operations guide work, in its order.
+        The commands of the pages for operators work, one page after another.
         """
         message, connect, doctor, status, token, stack, asked, *rest = _OPERATIONS
         letters, replay, backup, restored, export, load, verify = rest
@@ -174,7 +184,7 @@ class TypedTests(SynchronousTestCase):
         """
         The checks of the migration guide work with its settings.
         """
-        page = ROOT / "docs" / "migration.md"
+        page = ROOT / "docs" / "how-to" / "legacy" / "migrate.md"
         message, connect, *_ = re.findall(r"^```toml\n(.*?)^```", page.read_text(), _MS)
         (self.machine.folder / "wsmsg.toml").write_text(f"{message}\n{connect}")
         for daemon in ("message", "connect"):
@@ -193,7 +203,7 @@ class TypedTests(SynchronousTestCase):
         """
         The help of the benchmark names the options of its page.
         """
-        told = self.typed(TYPED["docs/benchmarks.md"][0])
+        told = self.typed(TYPED["docs/explanation/benchmarks.md"][0])
         for option in ("--only", "--stack", "--journal", "--store", "--profile"):
             self.assertIn(option, told)
 

@@ -29,7 +29,7 @@ _PAGE = "https://chat.example"
 
 class AsTheirsTests(FieldsCase):
     """
-    The settings of C{docs/migration.md}.
+    The settings of C{docs/how-to/legacy/migrate.md}.
     """
 
     message: ClassVar[dict[str, Any]] = {

@@ -1,6 +1,6 @@
 """
 Tests of contents as long as the legacy system allows, with the settings of
-C{docs/migration.md}.
+C{docs/how-to/legacy/migrate.md}.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ SCOPES = {
     "POST dead-letters/replay": Scope.OPERATE,
     "POST connect/online_status": Scope.PRESENCE,
 }
-_DOCS = Path(__file__).parents[3] / "docs" / "http.md"
+_DOCS = Path(__file__).parents[3] / "docs" / "reference" / "http.md"
 
 
 class ScopeTests(ApiCase):

@@ -128,7 +128,7 @@ class LossTests(BridgeCase):
     async def test_password(self) -> None:
         """
         A wrong password is shown in the dependency; with the right one everything is
-        written, and no rights are needed beyond those in the operations guide.
+        written, and no rights are needed beyond those on the page about legacy systems.
         """
         redis = redis_at(place(url_of(self.own, "later"), "wsmsg"))
         self.addCleanup(redis.stop)

@@ -316,7 +316,7 @@ def daemon(place: DaemonPlace, ask: Ask) -> list[Finding]:
             found.append(Finding(level, name, text, remedy))
     for alarm in document.get("alarms", []):
         text = f"alarm {alarm['name']} since {alarm['since']}: {alarm['reason']}"
-        remedy = f"see the alarm {alarm['name']} in docs/operations.md"
+        remedy = f"see the alarm {alarm['name']} in docs/reference/health.md"
         found.append(Finding("warning", name, text, remedy))
     if document["ready"]:
         found.append(Finding("ok", name, "ready"))

@@ -260,7 +260,7 @@ class LegacyClients:
         )
         metrics.gauges(
             "wsmsg_connect_legacy",
-            "What Connect keeps for legacy clients; see docs/operations.md",
+            "What Connect keeps for legacy clients; see docs/how-to/legacy/run.md",
             self.status,
             label="what",
         )

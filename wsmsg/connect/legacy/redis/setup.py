@@ -66,7 +66,7 @@ class LegacyRedisBridge:
         metrics.gauges(
             "wsmsg_connect_legacy_redis",
             "Entries written for legacy Connects, and messages they forward; see "
-            "docs/operations.md",
+            "docs/how-to/legacy/run.md",
             self.status,
             label="what",
         )

@@ -193,6 +193,11 @@ export class Client extends Requests {
     await this.#until(() => this.#status.caughtUp);
   }
 
+  /** Tries to connect now, if there is no connection, instead of at the next attempt. */
+  reconnectNow(): void {
+    this.#wish({ wish: "hurry" });
+  }
+
   /**
    * Closes the connection and stops; calls that still wait for an answer fail.  The last
    * event that the program took counts as processed.
@@ -363,6 +368,11 @@ export class Client extends Requests {
             ? { ...news.event, error: heard<never>(news.error) }
             : news.event,
         );
+        break;
+      case "queued":
+        if (news.tab !== this.#tab && !this.#sends.has(news.frame.client_id)) {
+          this.#put({ type: "sendQueued", frame: news.frame });
+        }
         break;
       case "settled":
         if (news.tab === undefined || news.tab === this.#tab) this.#settled(news.clientId, heard(news.outcome));

@@ -24,6 +24,7 @@ export type Wish =
     }
   | { readonly wish: "ask"; readonly request: Request }
   | { readonly wish: "forget"; readonly id: string }
+  | { readonly wish: "hurry" }
   | {
       readonly wish: "markRead";
       readonly conversation: string;
@@ -64,6 +65,12 @@ export type News =
       /** The only tab that this is for; `undefined`: all. */
       readonly tab?: string;
     }
+  | {
+      readonly news: "queued";
+      readonly frame: Submission;
+      /** The tab that sends it; `undefined`: an earlier run did. */
+      readonly tab?: string;
+    }
   | { readonly news: "answer"; readonly id: string; readonly answer: Told }
   | { readonly news: "status"; readonly status: Status };
 
@@ -82,7 +89,7 @@ export const heard = <T extends object>(outcome: T | ToldError): T | WsmsgError 
 
 /** What a {@link Leader} is made with. */
 export interface LeaderOptions
-  extends Omit<ExchangeOptions, "onSettled" | "onAnswer" | "onEvent">,
+  extends Omit<ExchangeOptions, "onSettled" | "onAnswer" | "onRead" | "onEvent">,
     Pick<UpkeepOptions, "socket" | "tokenSource" | "heartbeatS"> {
   readonly reconnect: Reconnect;
   readonly saving: Saving;
@@ -108,6 +115,8 @@ export class Leader {
       onSettled: (clientId, outcome) =>
         onNews({ news: "settled", clientId, outcome: told(outcome) }),
       onAnswer: (id, answer) => onNews({ news: "answer", id, answer: told(answer) }),
+      onRead: (conversation, read) =>
+        this.exchange.events.put({ type: "readMarked", conversation, read }),
       onEvent: (event) => this.#put(event),
     });
     this.#upkeep = new Upkeep({
@@ -125,6 +134,7 @@ export class Leader {
   /** Starts to connect. */
   start(): void {
     this.#changed();
+    this.#tellQueued();
     this.#upkeep.start();
   }
 
@@ -140,6 +150,7 @@ export class Leader {
       case "submit":
         try {
           exchange.send(wish.frame, wish.again);
+          this.#onNews({ news: "queued", frame: wish.frame, tab: wish.tab });
         } catch (error) {
           if (!(error instanceof WsmsgError)) throw error;
           const { frame, tab } = wish;
@@ -152,6 +163,9 @@ export class Leader {
         break;
       case "forget":
         exchange.forget(wish.id);
+        break;
+      case "hurry":
+        this.hurry();
         break;
       case "markRead":
         exchange.markRead(wish.conversation, wish.seq, wish.messageId);
@@ -173,10 +187,11 @@ export class Leader {
     this.#moved();
   }
 
-  /** Tells the status, though it has not changed. */
+  /** Tells a new tab the status, though it has not changed, and what is unsent. */
   tell(): void {
     this.#told = "";
     this.#changed();
+    this.#tellQueued();
   }
 
   /** Stores the state now, as the page may go. */
@@ -190,6 +205,12 @@ export class Leader {
     await this.#saving.last(this.exchange);
     if (this.#state.type !== "closed") {
       this.exchange.events.put({ type: "closed", reason: "closed", error: undefined });
+    }
+  }
+
+  #tellQueued(): void {
+    for (const frame of this.exchange.outbound.unsettled()) {
+      this.#onNews({ news: "queued", frame });
     }
   }
 

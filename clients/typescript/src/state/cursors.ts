@@ -26,13 +26,17 @@ export class CursorState {
     this.#known.set(keyOf("delivered", conversation), seq);
   }
 
-  /** The program has all messages up to this number, or the user has read them. */
-  raise(what: What, conversation: string, seq: number): void {
+  /**
+   * The program has all messages up to this number, or the user has read them.
+   *
+   * @returns whether that is news.
+   */
+  raise(what: What, conversation: string, seq: number): boolean {
     const key = keyOf(what, conversation);
-    if (seq > (this.#known.get(key) ?? 0)) {
-      this.#known.set(key, seq);
-      this.#untold.set(key, [what, conversation]);
-    }
+    if (seq <= (this.#known.get(key) ?? 0)) return false;
+    this.#known.set(key, seq);
+    this.#untold.set(key, [what, conversation]);
+    return true;
   }
 
   /** Applies the numbers that the server has. */

@@ -31,7 +31,7 @@ export class EventQueue {
     return this.#limit - this.#messages;
   }
 
-  /** Queues an event; a receipt, presence or typing replaces the one before it. */
+  /** Queues an event; a receipt, mark, presence or typing replaces the one before it. */
   put(event: Event): void {
     this.#onPut(event);
     if (isStored(event)) {
@@ -68,6 +68,8 @@ export class EventQueue {
       case "receiptReceived":
       case "typingReceived":
         return `${event.type} ${event.user} ${event.conversation}`;
+      case "readMarked":
+        return `${event.type} ${event.conversation}`;
       case "presenceChanged":
         return `${event.type} ${event.user}`;
       default:

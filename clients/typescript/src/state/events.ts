@@ -3,7 +3,7 @@
 import type { WsmsgError } from "../errors.js";
 import {
   FIRST_EVENT, GROUP, RECALL, RECALLED,
-  type Deliver, type Receipt,
+  type Deliver, type Receipt, type Submission,
 } from "../frames.js";
 import { id, list, object, optional, flag, text } from "../decode.js";
 import { groupIn, isGreater, type Id } from "../ids.js";
@@ -142,6 +142,25 @@ export interface SendSettled {
   readonly error: WsmsgError | undefined;
 }
 
+/**
+ * A message waits to be accepted, though no call of this tab waits for it: an earlier run
+ * left it unsent, or another tab sends it.  `sendSettled` tells its result.
+ */
+export interface SendQueued {
+  readonly type: "sendQueued";
+  readonly frame: Submission;
+}
+
+/**
+ * The user has read messages up to a number: in this tab, in another one or on another
+ * device.
+ */
+export interface ReadMarked {
+  readonly type: "readMarked";
+  readonly conversation: string;
+  readonly read: number;
+}
+
 /** Positions and unsent messages are not kept across reloads, for the reason given. */
 export interface MemoryOnly {
   readonly type: "memoryOnly";
@@ -161,7 +180,8 @@ export interface MessagesMissed {
 /** An event for the program. */
 export type Event =
   | StoredEvent | ReceiptReceived | PresenceChanged | TypingReceived | StateChanged
-  | HistoryReplaced | HistoryRewound | SendSettled | MemoryOnly | MessagesMissed;
+  | HistoryReplaced | HistoryRewound | SendQueued | SendSettled | ReadMarked
+  | MemoryOnly | MessagesMissed;
 
 /** Whether an event has a place in a conversation. */
 export const isStored = (event: Event): event is StoredEvent => "messageId" in event;

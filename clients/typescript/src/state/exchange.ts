@@ -46,6 +46,8 @@ export interface ExchangeOptions {
   readonly unsent: number;
   readonly onSettled: Settled;
   readonly onAnswer: (id: string, answer: Answer) => void;
+  /** Called when the user has read messages up to a number, here or elsewhere. */
+  readonly onRead?: (conversation: string, seq: number) => void;
   /** Called with each event that is queued. */
   readonly onEvent?: (event: Event) => void;
 }
@@ -160,8 +162,9 @@ export class Exchange {
 
   /** Records that the user has read all up to this number; if it is 0, this message. */
   markRead(conversation: string, seq: number, messageId: Id): void {
-    if (seq) this.#cursors.raise("read", conversation, seq);
-    else if (messageId !== "0") this.unnumbered.read(conversation, messageId);
+    const isNews = seq > 0 && this.#cursors.raise("read", conversation, seq);
+    if (isNews) this.#options.onRead?.(conversation, seq);
+    if (!seq && messageId !== "0") this.unnumbered.read(conversation, messageId);
   }
 
   /** Reports that the user is typing, if the client is connected. */
@@ -254,6 +257,9 @@ export class Exchange {
       case "group":
         return this.#queries.answered(frame.id, frame);
       case "receipt":
+        if (frame.user === this.user && frame.read) {
+          this.#options.onRead?.(frame.conversation, frame.read);
+        }
         return this.#receipts.received(frame, this.user);
       case "presence":
         return this.events.put({

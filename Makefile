@@ -75,7 +75,7 @@ format: $(READY) ## format the code with ruff
 types: $(READY) ## check types with mypy, strict
 	$(BIN)/python tests/run.py types
 
-protos: $(READY) ## generate wsmsg/rpc from protos/
+protos: $(READY) ## generate the modules *_pb2 from protos/
 	$(BIN)/python tools/make_rpc.py
 
 vectors: $(READY) ## fill in protos/vectors with what the Python client does

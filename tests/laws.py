@@ -29,17 +29,8 @@ LINES_OF_FUNCTION = 50
 
 _BASE = ("errors", "model", "names", "rpc", "text")
 _SHARED = (
-    *(
-        "auth",
-        "daemon",
-        "dependency",
-        "events",
-        "flow",
-        "http",
-        "monitoring",
-        "protocol",
-    ),
-    *("peers", "redis", "settings", "sqlite", "stream", *_BASE),
+    *("auth", "daemon", "dependency", "events", "flow", "http", "legacy", "monitoring"),
+    *("peers", "protocol", "redis", "settings", "sqlite", "stream", *_BASE),
 )
 
 #: The other packages of C{wsmsg} that each package, or module, may import.
@@ -48,7 +39,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "model": ("errors",),
     "names": ("errors", "model"),
     "events": ("errors", "model", "names", "protocol"),
-    "protocol": _BASE,
+    "protocol": ("errors", "model", "names", "text"),
+    "legacy": ("protocol", *_BASE),
     "flow": _BASE,
     "settings": _BASE,
     "dependency": ("settings", *_BASE),
@@ -82,7 +74,7 @@ ROOTS = (
 TAPS = ("wsmsg.connect.tap", "wsmsg.message.tap")
 
 #: Packages that support the legacy system; only a tap imports them.
-LEGACY = ("wsmsg.connect.legacy", "wsmsg.message.legacy")
+LEGACY = ("wsmsg.connect.legacy", "wsmsg.message.legacy", "wsmsg.legacy")
 
 #: Libraries, each with the modules that may import it.
 LIBRARIES: dict[str, tuple[str, ...]] = {

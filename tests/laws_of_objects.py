@@ -5,7 +5,7 @@ Three kinds of objects are open to others, and each is known by the syntax:
 
   - an object that the same function has just made, which nobody else has seen: a name
     that is assigned only from calls of classes (C{x = A(...)});
-  - a protobuf message that is filled: a parameter with a type of C{wsmsg.rpc}, and what
+  - a protobuf message that is filled: a parameter with a generated type, and what
     is reached through one;
   - a record of counters, a subclass of
     L{Counters<wsmsg.monitoring.counters.Counters>}: C{+=} alone, on its fields, and by
@@ -156,8 +156,9 @@ def _rpc_modules(module: Module) -> set[str]:
     return {
         alias.asname or alias.name
         for node in ast.walk(module.tree)
-        if isinstance(node, ast.ImportFrom) and node.module == "wsmsg.rpc"
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
+        if alias.name.endswith("_pb2")
     }
 
 

@@ -59,7 +59,7 @@ def modules_in(*folders: str) -> list[Module]:
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
-            if parts[:2] == ("wsmsg", "rpc"):
+            if "_pb2" in path.name:
                 continue
             name = ".".join(p for p in parts if p != "__init__")
             found.append(parsed(name, path.read_text(), str(path.relative_to(ROOT))))

@@ -18,11 +18,10 @@ from google.protobuf.message import Message
 from twisted.trial.unittest import SynchronousTestCase
 
 from tools import make_tables
-from wsmsg.protocol import frames
+from wsmsg.protocol import client_pb2, frames
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
 from wsmsg.protocol.json import JsonCodec
 from wsmsg.protocol.protobuf import ProtobufCodec
-from wsmsg.rpc import client_pb2
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

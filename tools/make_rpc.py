@@ -1,7 +1,7 @@
 """
-Makes C{wsmsg/rpc} from C{protos/}::
+Makes the modules C{*_pb2} from C{protos/}, each in the folder of the same name::
 
-    python tools/make_rpc.py            write it
+    python tools/make_rpc.py            write them
     python tools/make_rpc.py --check    say what differs; exit status 1 if anything does
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
-RPC = Path("wsmsg") / "rpc"
+PROTOS = ROOT / "protos"
 
 
 def generate(into: Path) -> None:
@@ -24,56 +24,57 @@ def generate(into: Path) -> None:
 
     @raise RuntimeError: protoc refuses them, and has said why.
     """
-    protos = sorted((ROOT / "protos" / RPC).glob("*.proto"))
-    arguments = [
-        "protoc",
-        f"-I{ROOT / 'protos'}",
-        f"-I{files('grpc_tools') / '_proto'}",
-    ]
+    protos = sorted((PROTOS / "wsmsg").rglob("*.proto"))
+    arguments = ["protoc", f"-I{PROTOS}", f"-I{files('grpc_tools') / '_proto'}"]
     arguments += [f"--{kind}_out={into}" for kind in ("python", "pyi", "grpc_python")]
     if protoc.main([*arguments, *map(str, protos)]) != 0:
         raise RuntimeError("protoc failed")
     for proto in protos:
         if "\nservice " not in proto.read_text():
-            (into / RPC / f"{proto.stem}_pb2_grpc.py").unlink()
+            module = into / proto.relative_to(PROTOS)
+            module.with_name(f"{proto.stem}_pb2_grpc.py").unlink()
 
 
-def generated(folder: Path) -> dict[str, bytes]:
+def generated(root: Path) -> dict[Path, bytes]:
     """
-    Return the generated files in a folder, by file name.
+    Return the generated files below a folder, by path.
     """
-    return {path.name: path.read_bytes() for path in folder.glob("*_pb2*.py*")}
+    return {
+        path.relative_to(root): path.read_bytes()
+        for path in (root / "wsmsg").rglob("*_pb2*.py*")
+        if path.suffix != ".pyc"
+    }
 
 
-def wanted() -> dict[str, bytes]:
+def wanted() -> dict[Path, bytes]:
     """
-    Return the files that the protos make, by file name.
+    Return the files that the protos make, by path.
     """
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
-        return generated(Path(folder) / RPC)
+        return generated(Path(folder))
 
 
-def differences() -> list[str]:
+def differences() -> list[Path]:
     """
     The files in the tree that are not what the protos make.
     """
-    want, have = wanted(), generated(ROOT / RPC)
+    want, have = wanted(), generated(ROOT)
     return sorted(n for n in {*want, *have} if want.get(n) != have.get(n))
 
 
 def main() -> int:
     if sys.argv[1:] == ["--check"]:
         stale = differences()
-        for name in stale:
-            print(f"{RPC / name}: is not what protos/ makes; run make protos")
+        for path in stale:
+            print(f"{path}: is not what protos/ makes; run make protos")
         return 1 if stale else 0
     want = wanted()
-    for name in differences():
-        (ROOT / RPC / name).unlink(missing_ok=True)
-        if name in want:
-            (ROOT / RPC / name).write_bytes(want[name])
-        print(f"{RPC / name}: {'made' if name in want else 'removed'}")
+    for path in differences():
+        (ROOT / path).unlink(missing_ok=True)
+        if path in want:
+            (ROOT / path).write_bytes(want[path])
+        print(f"{path}: {'made' if path in want else 'removed'}")
     return 0
 
 

@@ -11,6 +11,7 @@ An instant-messaging backend that loses nothing, in two Twisted daemons.
     names       names of users and keys of groups: what can be one, and their numbers
     events      the kinds of events: messages that change something
     protocol    the client protocol: its frames and their encodings
+    legacy      the messages of the legacy system, as its clients and peers write them
     stream      the gRPC stream between Connect and Message
     peers       the proof that two daemons give each other
     settings    the file, the environment and the options, checked at once
@@ -28,7 +29,7 @@ An instant-messaging backend that loses nothing, in two Twisted daemons.
     transfer    export and import
     cli         the C{wsmsg} command
     bench       load, and reports about it
-    rpc         generated from protos/, never edited
+    rpc         generated from protos/wsmsg/rpc, never edited
 """
 
 __version__ = "0.1.0"

@@ -84,7 +84,7 @@ class ImportTests(SynchronousTestCase):
         """
         modules = self.modules()
         self.assertIn("wsmsg.connect.session.session", modules)
-        legacy = ("wsmsg.connect.legacy", "wsmsg.protocol.legacy")
+        legacy = ("wsmsg.connect.legacy", "wsmsg.legacy")
         self.assertEqual([m for m in modules if m.startswith(legacy)], [])
 
     def test_legacy_redis(self) -> None:

@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 #: Seconds to wait for an expected frame, on a slow machine too.
 PATIENCE_S = 45.0

@@ -14,7 +14,7 @@ from collections import defaultdict
 from typing import Any
 
 from tests.integration.device import PATIENCE_S, Device
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 _NEWEST = "newest"
 

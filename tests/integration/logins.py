@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from tests.integration.device import Device
 from wsmsg.errors import Close
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 #: Longer than Connects need to tell each other of a login.
 _SETTLED_S = 0.1

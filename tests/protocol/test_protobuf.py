@@ -10,9 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.session.cases import CodecTestCase
 from wsmsg.errors import BadFrame
+from wsmsg.protocol import client_pb2 as pb
 from wsmsg.protocol import frames
 from wsmsg.protocol import protobuf as codec_protobuf
-from wsmsg.rpc import client_pb2 as pb
 
 
 class ProtobufTests(CodecTestCase):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from tests.integration.device import Device
 from tests.integration.hostile.peers import Batch, Request, hostile_connect, subscribe
 from tests.integration.installation import Installation
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 from wsmsg.rpc import rest_pb2
 
 #: The most sends of a filling device that have no answer.

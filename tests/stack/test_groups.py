@@ -14,7 +14,7 @@ from tests.integration.device import Device
 from tests.stack.cluster import Cluster
 from tests.stack.servers import needs
 from wsmsg.model import group_in
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 
 @needs("kafka", "mongo", "redis")

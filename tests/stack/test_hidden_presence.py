@@ -13,7 +13,7 @@ from twisted.trial.unittest import TestCase
 from tests.integration.device import Device
 from tests.stack.cluster import Cluster
 from tests.stack.servers import needs
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 _USER, _WATCHERS = 720_001, range(720_010, 720_014)
 

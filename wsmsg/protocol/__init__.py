@@ -15,8 +15,7 @@ share.  Each encoding turns L{wsmsg.protocol.frames} into bytes and back::
     codec       the interface of an encoding
     protobuf    C{wsmsg.v1.protobuf}: a binary message is one frame
     json        C{wsmsg.v1.json}: a text message is one object
-    legacy      messages of legacy clients, which have no subprotocol
-    legacy_extra  what these have beside content and recipient: timestamp, type, ack_id
+    client_pb2  generated from protos/wsmsg/protocol, never edited
 
 A session in JSON, C{->} from the client, C{<-} from the server::
 

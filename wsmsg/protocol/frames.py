@@ -1,10 +1,9 @@
 """
 The frames of the client protocol, in the one form that all codecs share.
 
-C{docs/reference/protocol.md} describes each frame; C{protos/wsmsg/rpc/client.proto} has
-the field numbers of the protobuf form.  A codec turns bytes into these values and
-back, and all
-other modules see only these values.  Times are unix milliseconds.
+C{docs/reference/protocol.md} describes each frame; the protobuf form has the field
+numbers of C{protos/wsmsg/protocol/client.proto}.  A codec turns bytes into these values
+and back, and all other modules see only these values.  Times are unix milliseconds.
 """
 
 from __future__ import annotations

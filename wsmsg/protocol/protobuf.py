@@ -1,6 +1,6 @@
 """
 The client protocol as protobuf: one C{ClientFrame} or C{ServerFrame} of
-C{protos/wsmsg/rpc/client.proto} in each binary message.
+C{protos/wsmsg/protocol/client.proto} in each binary message.
 
 Unknown fields are ignored, as protobuf defines it; an unknown kind of frame is refused.
 The most frequent frames are written field by field, which costs half as much as keyword
@@ -17,11 +17,11 @@ from zope.interface import implementer
 
 from wsmsg.errors import BadFrame
 from wsmsg.names import MOST_NAMES
+from wsmsg.protocol import client_pb2 as pb
 from wsmsg.protocol import frames as f
 from wsmsg.protocol.codec import INamingCodec
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
 from wsmsg.protocol.validation import CHANGE_MAX, WATCH_MAX, check_count, check_frame
-from wsmsg.rpc import client_pb2 as pb
 
 # ------------------------------------------------------------ protobuf to frames
 

@@ -18,7 +18,7 @@ from wsmsg.bench.load.encoding import (
     echo_number,
 )
 from wsmsg.bench.load.framing import Mask, split
-from wsmsg.rpc.client_pb2 import (
+from wsmsg.protocol.client_pb2 import (
     Accepted,
     ClientFrame,
     Deliver,

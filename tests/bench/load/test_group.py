@@ -14,7 +14,7 @@ from wsmsg.bench.load.connecting import LoadFailed
 from wsmsg.bench.load.group import GroupAccount, GroupLoad, MemberPeer
 from wsmsg.bench.load.measurements import Recorder
 from wsmsg.model import group_conversation, group_of
-from wsmsg.rpc.client_pb2 import Accepted, Deliver, Receipt, Rejected
+from wsmsg.protocol.client_pb2 import Accepted, Deliver, Receipt, Rejected
 
 
 class GroupLoadTests(AsyncioCase):

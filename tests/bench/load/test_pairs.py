@@ -14,7 +14,7 @@ from wsmsg.bench.load.framing import Mask
 from wsmsg.bench.load.measurements import Recorder
 from wsmsg.bench.load.pairs import Pair
 from wsmsg.bench.load.peers import ChatPeer, RecipientPeer, SenderPeer
-from wsmsg.rpc.client_pb2 import (
+from wsmsg.protocol.client_pb2 import (
     Accepted,
     ClientFrame,
     Deliver,

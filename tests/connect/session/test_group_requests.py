@@ -14,10 +14,10 @@ from wsmsg.errors import Forbidden
 from wsmsg.events.group_change import GROUP, GroupChange, decode_change
 from wsmsg.events.recall import RECALL
 from wsmsg.model import group_conversation, group_of
+from wsmsg.protocol import client_pb2 as pb
 from wsmsg.protocol import frames
 from wsmsg.protocol import protobuf as codec_protobuf
 from wsmsg.protocol.frames import ChangeGroup, CreateGroup, Send
-from wsmsg.rpc import client_pb2 as pb
 
 
 class GroupTests(SessionTestCase):

@@ -9,7 +9,7 @@ import random
 from typing import Any
 
 from tests.integration.hostile.sockets import JSON, PROTOBUF, Spelling, masked
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 _INTS = (0, 1, -1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1)
 _FIELDS: tuple[str, ...] = (

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 _END_S = 45.0
 _QUIET_S = 0.3

@@ -10,7 +10,7 @@ from typing import Any
 from tests.integration.cases import IntegrationTestCase, with_daemons
 from tests.integration.device import Device
 from wsmsg.model import conversation_of
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 _CONTENT = "x" * 10_000
 

@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
 from tests.integration.installation import http_get
 from wsmsg.errors import Close
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 
 class LimitTests(IntegrationTestCase):

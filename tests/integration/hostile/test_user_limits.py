@@ -18,7 +18,7 @@ from tests.integration.cases import (
 from tests.integration.device import Device
 from tests.integration.installation import DaemonProcess, free_ports, http_post
 from wsmsg.model import group_of
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 _LIMITED = 'wsmsg_message_limited_total{{limit="{}"}}'
 

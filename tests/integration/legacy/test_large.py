@@ -11,7 +11,7 @@ from tests.integration.cases import with_daemons
 from tests.integration.installation import http_post
 from tests.integration.legacy.cases import LegacyTestCase
 from wsmsg.errors import Close
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 _MIB = 1048576
 

@@ -16,7 +16,7 @@ from tests.integration.cases import (
 from tests.integration.device import Device
 from tests.integration.installation import DaemonProcess
 from wsmsg.errors import Close
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 #: The bound of each of these, in seconds, on a slow machine too; far below the step.
 _LIMIT_S = 20.0

@@ -16,7 +16,7 @@ from tests.integration.cases import (
 )
 from tests.integration.device import Device
 from tests.integration.small_disk import SmallDisk
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 MIB = 2**20
 #: Long contents fill the disk with few messages.

@@ -19,7 +19,7 @@ from websockets.exceptions import InvalidStatus
 
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
 from tests.integration.installation import free_ports, http_get
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 _LISTENERS = ("listen", "rpc_listen", "admin_listen")
 

@@ -16,7 +16,7 @@ import grpc.aio
 
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
 from tests.integration.installation import DaemonProcess, free_ports
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 from wsmsg.rpc import rest_pb2_grpc
 
 _FAILED = re.compile(

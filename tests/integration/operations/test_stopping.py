@@ -13,7 +13,7 @@ from tests.integration.device import Device
 from tests.stalls import Span
 from wsmsg.errors import Close
 from wsmsg.model import conversation_of
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 _STOP_S = 10.0
 

@@ -16,7 +16,7 @@ from tests.integration.cases import (
     with_daemons,
 )
 from tests.proxies import Proxy
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 
 class StreamsTestCase(IntegrationTestCase):

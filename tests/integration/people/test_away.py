@@ -11,7 +11,7 @@ from typing import Any
 from tests.integration.cases import IntegrationTestCase, with_daemons
 from tests.integration.device import Device
 from wsmsg.model import conversation_of
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 _PAGE = 10
 

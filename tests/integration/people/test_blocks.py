@@ -13,7 +13,7 @@ from wsmsg.events.block import BLOCK
 from wsmsg.events.group_change import GROUP
 from wsmsg.events.invitation import DECLINE, INVITATION
 from wsmsg.model import conversation_of
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 
 def heard(device: Device, **fields: Any) -> list[Any]:

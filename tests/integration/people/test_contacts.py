@@ -12,7 +12,7 @@ from tests.integration.cases import with_daemons
 from tests.integration.device import Device
 from tests.integration.installation import free_ports
 from tests.integration.people.test_groups import GroupsTestCase
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 
 class Hook:

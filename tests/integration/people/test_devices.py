@@ -13,7 +13,7 @@ from tests.integration.logins import rounds_of_logins
 from tests.integration.people.test_presence import TwoConnectsTestCase
 from wsmsg.errors import Close
 from wsmsg.model import conversation_of
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 
 class DeviceTests(IntegrationTestCase):

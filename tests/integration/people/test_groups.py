@@ -13,7 +13,7 @@ from tests.integration.installation import http_delete, http_get, http_post
 from wsmsg.events.group_change import GROUP, decode_change
 from wsmsg.events.recall import RECALL
 from wsmsg.model import RECALLED, TEXT
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 
 class GroupsTestCase(IntegrationTestCase):

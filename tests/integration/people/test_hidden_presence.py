@@ -12,7 +12,7 @@ from tests.integration.installation import free_ports, http_get, http_post
 from tests.integration.people.test_contacts import Hook
 from tests.integration.people.test_groups import GroupsTestCase
 from tests.integration.people.test_presence import TwoConnectsTestCase
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 
 class BlockedWatcherTests(TwoConnectsTestCase):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from tests.integration.cases import IntegrationTestCase, with_daemons
 from tests.integration.device import Device
 from wsmsg.model import conversation_of
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 
 class IdentityTests(IntegrationTestCase):

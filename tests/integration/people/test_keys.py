@@ -21,7 +21,7 @@ from tests.integration.device import Device
 from tests.integration.installation import Installation, free_ports
 from wsmsg.auth.local_key import FILE_NAME
 from wsmsg.errors import Close
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 _OTHER = ec.generate_private_key(ec.SECP256R1())
 

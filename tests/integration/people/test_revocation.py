@@ -15,7 +15,7 @@ from tests.integration.device import Device
 from tests.integration.installation import DaemonProcess, free_ports, http_delete
 from tests.integration.legacy.cases import LegacyTestCase
 from wsmsg.errors import Close
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 
 class RevocationTests(LegacyTestCase):

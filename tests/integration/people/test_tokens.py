@@ -16,7 +16,7 @@ from tests.integration.installation import http_delete
 from tests.integration.legacy.cases import LegacyTestCase
 from wsmsg.client import Client
 from wsmsg.errors import Close
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 
 class ExpiryTests(LegacyTestCase):

@@ -16,7 +16,7 @@ from tests.integration.cases import IntegrationTestCase, with_daemons
 from tests.integration.device import Device
 from wsmsg.errors import Close
 from wsmsg.model import conversation_of
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 
 
 def unsigned(user: int) -> str:

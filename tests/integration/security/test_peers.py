@@ -26,7 +26,7 @@ from tests.integration.cases import (
 from tests.integration.hostile.peers import subscribe
 from tests.integration.installation import DaemonProcess
 from wsmsg.model import conversation_of
-from wsmsg.rpc import client_pb2 as pb
+from wsmsg.protocol import client_pb2 as pb
 from wsmsg.rpc import rest_pb2
 
 NOBODY = 65534

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wsmsg.bench.load.framing import Mask
-from wsmsg.rpc import client_pb2
+from wsmsg.protocol import client_pb2
 
 RUN_CHARS = 8
 NUMBER_CHARS = 12

@@ -8,6 +8,7 @@ C{from} one user C{to} another, or to a C{group_id}.
 from __future__ import annotations
 
 from wsmsg.errors import BadRequest
+from wsmsg.legacy.extra import UNSET, checked_extra_of, write_extra
 from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.model import (
     INT64_MAX,
@@ -19,7 +20,6 @@ from wsmsg.model import (
     is_group,
     members_of,
 )
-from wsmsg.protocol.legacy_extra import UNSET, checked_extra_of, write_extra
 from wsmsg.rpc import rest_pb2
 
 NEW_MESSAGE = "new_message"

@@ -16,6 +16,13 @@ from typing import Annotated
 import msgspec
 
 from wsmsg.http.forms import Answer, Id
+from wsmsg.legacy.extra import (
+    TEXT,
+    UNSET,
+    LegacyExtra,
+    checked_extra_of,
+    read_extra,
+)
 from wsmsg.model import (
     INT64_MAX,
     RECALLED,
@@ -25,13 +32,6 @@ from wsmsg.model import (
     group_in,
     is_group,
     members_of,
-)
-from wsmsg.protocol.legacy_extra import (
-    TEXT,
-    UNSET,
-    LegacyExtra,
-    checked_extra_of,
-    read_extra,
 )
 
 UNREAD, READ, RECALLED_STATUS = 0, 1, 2

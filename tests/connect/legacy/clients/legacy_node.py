@@ -12,10 +12,10 @@ from wsmsg.auth.identity import Identity
 from wsmsg.connect.edge.heartbeat import HeartbeatSweep
 from wsmsg.connect.legacy.clients.clients import LegacyClients
 from wsmsg.connect.upstream.interface import SendAnswer
+from wsmsg.legacy.codec import ACKNOWLEDGEMENT, PRESENCE
+from wsmsg.legacy.extra import TEXT
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Hello
-from wsmsg.protocol.legacy import ACKNOWLEDGEMENT, PRESENCE
-from wsmsg.protocol.legacy_extra import TEXT
 from wsmsg.rpc.rest_pb2 import WSMessage
 from wsmsg.settings.legacy import ConnectLegacySettings
 

@@ -14,8 +14,8 @@ from tests.connect.legacy.clients.legacy_store import NOW_MS
 from wsmsg.connect.session.watchers import Watchers
 from wsmsg.connect.upstream.interface import HeadsView
 from wsmsg.errors import Unavailable
+from wsmsg.legacy.extra import TEXT
 from wsmsg.model import ConversationHead, UserPresence
-from wsmsg.protocol.legacy_extra import TEXT
 from wsmsg.settings.legacy import ConnectLegacySettings
 
 

@@ -20,10 +20,10 @@ from tests.connect.legacy.clients.legacy_node import (
 )
 from wsmsg.connect.upstream.interface import HeadsView, NewSend
 from wsmsg.errors import BadRequest, Close, Unauthenticated, Unavailable
+from wsmsg.legacy.codec import CONNECTION, HEARTBEAT
+from wsmsg.legacy.extra import TEXT
 from wsmsg.model import ConversationHead, Mark
 from wsmsg.protocol.frames import Deliver
-from wsmsg.protocol.legacy import CONNECTION, HEARTBEAT
-from wsmsg.protocol.legacy_extra import TEXT
 
 
 class HeadersTests(SynchronousTestCase):

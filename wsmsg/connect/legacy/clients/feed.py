@@ -30,8 +30,8 @@ from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.output import SEEN, framed
 from wsmsg.connect.session.registry import to_deliver
 from wsmsg.errors import Unavailable, WsmsgError
+from wsmsg.legacy.codec import CODEC, encode_message
 from wsmsg.model import ConversationHead, Message
-from wsmsg.protocol.legacy import CODEC, encode_message
 
 #: Recent messages whose conversation and seq are kept, for acknowledgements.
 RECENT = 256

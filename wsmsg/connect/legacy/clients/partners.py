@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from wsmsg.connect.session.output import framed
 from wsmsg.errors import WsmsgError
+from wsmsg.legacy.codec import CODEC, encode_presence
 from wsmsg.model import InvalidName, UserPresence, is_group, members_of
-from wsmsg.protocol.legacy import CODEC, encode_presence
 
 if TYPE_CHECKING:
     from wsmsg.connect.legacy.clients.session import LegacySession

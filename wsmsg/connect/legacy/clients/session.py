@@ -36,9 +36,7 @@ from wsmsg.errors import (
     is_heard_after,
 )
 from wsmsg.flow.token_bucket import TokenBucket
-from wsmsg.model import Mark, conversation_of, group_conversation
-from wsmsg.protocol.frames import Deliver, Hello, ServerFrame, Welcome
-from wsmsg.protocol.legacy import (
+from wsmsg.legacy.codec import (
     CODEC,
     ONLINE,
     LegacyAcknowledgement,
@@ -47,6 +45,8 @@ from wsmsg.protocol.legacy import (
     decode_message,
     encode_message,
 )
+from wsmsg.model import Mark, conversation_of, group_conversation
+from wsmsg.protocol.frames import Deliver, Hello, ServerFrame, Welcome
 from wsmsg.rpc.rest_pb2 import WSMessage
 
 if TYPE_CHECKING:

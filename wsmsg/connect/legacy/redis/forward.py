@@ -12,6 +12,7 @@ from typing import Annotated
 
 import msgspec
 
+from wsmsg.legacy.extra import UNSET, extra_of, shown_ms
 from wsmsg.model import (
     FIRST_EVENT,
     INT64_MAX,
@@ -20,7 +21,6 @@ from wsmsg.model import (
     conversation_of,
     group_conversation,
 )
-from wsmsg.protocol.legacy_extra import UNSET, extra_of, shown_ms
 from wsmsg.stream.contract import SIGNAL_TYPES
 
 #: The bytes of a forward besides the content.

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from wsmsg.connect.upstream.interface import NewSend
+from wsmsg.legacy.extra import extra_of, shown_ms, write_extra
 from wsmsg.model import (
     FIRST_EVENT,
     TEXT,
@@ -17,7 +18,6 @@ from wsmsg.model import (
     is_group,
     members_of,
 )
-from wsmsg.protocol.legacy_extra import extra_of, shown_ms, write_extra
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.contract import SIGNAL_TYPES
 

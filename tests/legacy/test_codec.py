@@ -15,10 +15,7 @@ from wsmsg import model
 from wsmsg.errors import BadFrame, BadRequest
 from wsmsg.events.group_change import GROUP
 from wsmsg.events.recall import RECALL
-from wsmsg.model import INT64_MAX
-from wsmsg.protocol import frames
-from wsmsg.protocol.codec import ICodec
-from wsmsg.protocol.legacy import (
+from wsmsg.legacy.codec import (
     CODEC,
     LegacyAcknowledgement,
     LegacyHeartbeat,
@@ -27,6 +24,9 @@ from wsmsg.protocol.legacy import (
     encode_message,
     encode_presence,
 )
+from wsmsg.model import INT64_MAX
+from wsmsg.protocol import frames
+from wsmsg.protocol.codec import ICodec
 from wsmsg.rpc.rest_pb2 import WSMessage
 
 _SAID = "10e90718ea072a0f68656c6c6f2066726f6d2031303031309bb891d8063801"

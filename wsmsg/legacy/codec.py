@@ -20,16 +20,16 @@ from google.protobuf.message import DecodeError
 from zope.interface import implementer
 
 from wsmsg.errors import BadFrame
-from wsmsg.model import FIRST_EVENT, INT64_MAX
-from wsmsg.protocol import frames
-from wsmsg.protocol.codec import ICodec
-from wsmsg.protocol.frames import ClientFrame, ServerFrame
-from wsmsg.protocol.legacy_extra import (
+from wsmsg.legacy.extra import (
     TEXT,
     UNSET,
     checked_extra_of,
     write_extra,
 )
+from wsmsg.model import FIRST_EVENT, INT64_MAX
+from wsmsg.protocol import frames
+from wsmsg.protocol.codec import ICodec
+from wsmsg.protocol.frames import ClientFrame, ServerFrame
 from wsmsg.rpc.rest_pb2 import WSMessage
 
 HEARTBEAT = 2
@@ -45,7 +45,7 @@ class LegacySend(frames.Send, frozen=True):
     """
     A message to a user or to a group.
 
-    @ivar extra: its other fields (L{wsmsg.protocol.legacy_extra}).
+    @ivar extra: its other fields (L{wsmsg.legacy.extra}).
     """
 
     extra: str = ""

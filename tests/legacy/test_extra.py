@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.errors import BadRequest
-from wsmsg.model import INT64_MAX
-from wsmsg.protocol.legacy_extra import (
+from wsmsg.legacy.extra import (
     ACK_ID_BYTES,
     LegacyExtra,
     checked_extra_of,
@@ -19,6 +18,7 @@ from wsmsg.protocol.legacy_extra import (
     shown_ms,
     write_extra,
 )
+from wsmsg.model import INT64_MAX
 from wsmsg.rpc.rest_pb2 import WSMessage
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)

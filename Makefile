@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit integration typescript faults bench lint format \
-	types protos vectors docs package tox clean soak stack-install stack-up stack-down \
+	types protos vectors docs site package tox clean soak stack-install stack-up stack-down \
 	test-stack
 
 help: ## list the targets
@@ -83,6 +83,9 @@ vectors: $(READY) ## fill in protos/vectors with what the Python client does
 
 docs: $(READY) ## generate the tables in docs/ from the code
 	$(BIN)/python tools/make_tables.py
+
+site: $(READY) ## build the documentation as a site, in build/site, and check its links
+	$(BIN)/python -m tools.make_site
 
 package: $(READY) ## build the wheel, in dist/
 	$(BIN)/python -m build --wheel

@@ -52,6 +52,7 @@ TOOLS = {
     "lint": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
     "types": ["mypy"],
+    "site": ["tools.make_site"],
 }
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from zope.interface.verify import verifyObject
 
 from tests.connect.session.cases import CodecTestCase
 from wsmsg.errors import BadFrame
@@ -16,7 +15,6 @@ from wsmsg.model import INT64_MAX
 from wsmsg.protocol import frames
 from wsmsg.protocol import json as codec_json
 from wsmsg.protocol import protobuf as codec_protobuf
-from wsmsg.protocol.codec import INamingCodec
 
 CODECS = (codec_json.CODEC, codec_protobuf.CODEC)
 
@@ -155,13 +153,6 @@ class BothTests(CodecTestCase):
     """
     The behaviour that all codecs share.
     """
-
-    def test_interface(self) -> None:
-        """
-        A codec provides L{INamingCodec}.
-        """
-        for codec in CODECS:
-            verifyObject(INamingCodec, codec)
 
     @given(server_frames, st.dictionaries(users, ids, max_size=3))
     def test_names(self, frame: Any, named: dict[int, str]) -> None:

@@ -17,7 +17,6 @@ from __future__ import annotations
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from zope.interface import implementer
 
 from wsmsg.errors import BadFrame
 from wsmsg.legacy.extra import (
@@ -147,8 +146,7 @@ def encode_presence(
     return message.SerializeToString()
 
 
-@implementer(ICodec)
-class LegacyCodec:
+class LegacyCodec(ICodec):
     """
     The encoding for clients that offer no subprotocol.  It accepts binary messages, and
     text messages with the same bytes; the server sends binary messages.

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import msgspec
-from zope.interface import implementer
 
 from wsmsg.errors import BadFrame
 from wsmsg.protocol import frames
@@ -122,8 +121,7 @@ def _reason(error: Exception) -> str:
     return str(error)[:_REASON]
 
 
-@implementer(INamingCodec)
-class JsonCodec:
+class JsonCodec(INamingCodec):
     """
     C{wsmsg.v1.json}.
     """

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from zope.interface import implementer
 
 from wsmsg.errors import BadFrame
 from wsmsg.names import MOST_NAMES
@@ -327,8 +326,7 @@ def _encoded(m: Any, frame: Any, fillers: dict[type[Any], Any]) -> bytes:
     return data
 
 
-@implementer(INamingCodec)
-class ProtobufCodec:
+class ProtobufCodec(INamingCodec):
     """
     C{wsmsg.v1.protobuf}.
     """

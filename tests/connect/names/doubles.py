@@ -20,7 +20,6 @@ from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Unavailable
 from wsmsg.names import candidates
 from wsmsg.protocol import json, protobuf
-from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import Hello, ServerFrame
 
 
@@ -90,7 +89,6 @@ class NamedNode(FakeNode):
         self.edge = NamedEdge(self.registry, self.names)
         verifyObject(IEdge, self.edge)
         self.codec = NamedCodec(json.CODEC, self.names)
-        verifyObject(ICodec, self.codec)
         self.protobuf = NamedCodec(protobuf.CODEC, self.names)
 
     def turn(self) -> None:

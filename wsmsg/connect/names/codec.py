@@ -4,15 +4,12 @@ An encoding of frames with the names of users beside them.
 
 from __future__ import annotations
 
-from zope.interface import implementer
-
 from wsmsg.connect.names.interface import IUserNames
 from wsmsg.connect.names.mentions import in_frame
-from wsmsg.protocol.codec import ICodec, INamingCodec
+from wsmsg.protocol.codec import INamingCodec
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
 
 
-@implementer(ICodec)
 class NamedCodec:
     """
     Puts the names of the users whom a frame mentions beside it, as far as this node

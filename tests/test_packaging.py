@@ -26,6 +26,7 @@ from typing import NamedTuple
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.laws import COMMON, LIBRARIES
+from wsmsg.settings.urls.extras import EXTRAS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
@@ -127,11 +128,15 @@ class RequirementTests(SynchronousTestCase):
 
     def test_libraries(self) -> None:
         """
-        Every library that the modules import is named in setup.cfg.
+        Every library that the modules import is named in setup.cfg, as a requirement or
+        in an extra.
         """
         parser = configparser.ConfigParser()
         parser.read(ROOT / "setup.cfg")
+        extras = parser["options.extras_require"]
         lines = parser["options"]["install_requires"].split("\n")
+        for extra in EXTRAS:
+            lines += extras[extra].split("\n")
         named = {re.split(r"[\s\[><=;]", line.strip())[0].lower() for line in lines}
         owners = packages_distributions()
         missing = {

@@ -67,6 +67,21 @@ class DoctorTests(SynchronousTestCase):
             (first.level, first.text), ("problem", "grpcio is not installed")
         )
 
+    def test_missing_extra(self) -> None:
+        """
+        The library of a backend that is not installed is no problem; the doctor says
+        which extra has it.
+        """
+
+        def version(name: str) -> str:
+            if name == "txredisapi":
+                raise PackageNotFoundError(name)
+            return "1"
+
+        (only,) = checks.libraries(version)
+        self.assertEqual(only.level, "ok")
+        self.assertIn("no txredisapi (extra redis)", only.text)
+
     def test_plugins(self) -> None:
         """
         twistd finds both daemons.

@@ -32,8 +32,9 @@ Level = Literal["ok", "warning", "problem"]
 _LIBRARIES = (
     *("twisted", "autobahn", "grpcio", "protobuf", "msgspec", "pydantic", "pyjwt"),
     *("automat", "attrs", "click", "websockets", "prompt_toolkit"),
-    *("confluent-kafka", "txmongo", "pymongo", "txredisapi"),
 )
+#: Libraries that not every installation has, and the extras that install them.
+_EXTRAS = {"confluent-kafka": "kafka", "txmongo": "mongo", "txredisapi": "redis"}
 #: Keys in the data directory, and what they are good for.
 _KEYS = {
     "token.key": "sign tokens for any user",
@@ -187,13 +188,16 @@ def python(version: tuple[int, ...]) -> Iterator[Finding]:
 
 def libraries(version_of: Callable[[str], str]) -> Iterator[Finding]:
     """
-    Check that all libraries are installed.
+    Check that all libraries are installed; those of an extra need not be.
     """
     found: list[str] = []
-    for name in _LIBRARIES:
+    for name in (*_LIBRARIES, *_EXTRAS):
         try:
             found.append(f"{name} {version_of(name)}")
         except importlib.metadata.PackageNotFoundError:
+            if name in _EXTRAS:
+                found.append(f"no {name} (extra {_EXTRAS[name]})")
+                continue
             remedy = "install wsmsg again: pip install wsmsg (or make setup)"
             yield Finding("problem", "library", f"{name} is not installed", remedy)
     yield Finding("ok", "libraries", ", ".join(found))

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from wsmsg.settings.urls.address import Address, parse_address
+from wsmsg.settings.urls.extras import check_extra
 from wsmsg.settings.urls.mongo import read_mongo_url
 from wsmsg.settings.urls.redis import is_redis, read_redis_url
 
@@ -149,6 +150,7 @@ def kafka_url(url: str) -> KafkaUrl:
     Return the brokers, any of which leads to the others, and the topic, by default
     C{wsmsg.messages}.
     """
+    check_extra("kafka")
     scheme, _, rest = url.partition("://")
     hosts, _, topic = rest.partition("/")
     if scheme != "kafka" or not hosts:

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from wsmsg.settings.urls.address import Address
+from wsmsg.settings.urls.extras import check_extra
 
 _SRV = "mongodb+srv://"
 _PLAIN = "mongodb://"
@@ -96,6 +97,7 @@ def read_mongo_url(url: str, password: str = "") -> MongoUrl:
     @param password: of the user, if the URL has none.
     @raise ValueError: a sentence for the operator.
     """
+    check_extra("mongo")
     parsed = _parsed(url)
     options = {name.lower(): value for name, value in parsed["options"].items()}
     _check_options(options)

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 import attrs
 
 from wsmsg.settings.urls.address import Address, parse_address
+from wsmsg.settings.urls.extras import check_extra
 
 REDIS = "redis://host:port/0?prefix=wsmsg:"
 _SCHEMES = ("redis", "rediss")
@@ -66,6 +67,7 @@ def read_redis_url(url: str, password: str = "") -> RedisUrl:
     @param password: of the user, if the URL has none.
     @raise ValueError: a sentence for the operator.
     """
+    check_extra("redis")
     try:
         parts = urlsplit(url)
     except ValueError:

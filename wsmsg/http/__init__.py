@@ -20,5 +20,6 @@ rates      rates of requests by address
 resource   the resource that answers the requests of a listener by its routes
 routes     routes, and requests and answers as they see them
 site       the HTTP server, and its limits
+static/    static pages that ship inside the wheel
 targets    request targets, and the interface of a part that takes connections over
 """

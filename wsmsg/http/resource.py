@@ -205,9 +205,20 @@ def _read(request: Request, chosen: _Chosen, caller: Caller) -> Call:
         name.decode("utf-8", "replace"): values[-1].decode("utf-8", "replace")
         for name, values in (request.args or {}).items()
     }
-    accept = (request.getHeader(b"accept") or b"").decode("latin-1")
-    body = request.content.read()
-    return Call(route, named, arguments, body, caller, accept, objects)
+    return Call(
+        route,
+        named,
+        arguments,
+        request.content.read(),
+        caller,
+        _header(request, b"accept"),
+        objects,
+        if_none_match=_header(request, b"if-none-match"),
+    )
+
+
+def _header(request: Request, name: bytes) -> str:
+    return (request.getHeader(name) or b"").decode("latin-1")
 
 
 async def _call(call: Call) -> Reply:
@@ -236,7 +247,8 @@ def write(request: Request, reply: Reply, conventions: Conventions) -> None:
     """
     document = reply.document
     request.setResponseCode(reply.status)
-    request.setHeader("cache-control", "no-store")
+    for name, value in {"cache-control": "no-store", **reply.headers}.items():
+        request.setHeader(name, value)
     if document is not None:
         kind = getattr(document, "content_type", _JSON)
         body = _encode(document, conventions, reply.names)

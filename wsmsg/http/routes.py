@@ -63,11 +63,13 @@ class Reply:
     @ivar document: a form or a C{dict}, for JSON, or a L{Text}; L{None}: no body.
     @ivar names: the names of users whom a form mentions, by number, which are put
         beside its fields.
+    @ivar headers: further headers, in lower case.
     """
 
     status: int
     document: msgspec.Struct | Mapping[str, object] | Text | None = None
     names: Mapping[str, str] = attrs.field(factory=dict)
+    headers: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
 
 
 @attrs.frozen
@@ -78,6 +80,7 @@ class Call:
     @ivar path: the parts of the path that the route's pattern names.
     @ivar arguments: of the query, the last of each name.
     @ivar accept: the C{Accept} header.
+    @ivar if_none_match: the C{If-None-Match} header.
     @ivar objects: what the call is about, by name; see L{concerns}.
     """
 
@@ -88,6 +91,7 @@ class Call:
     caller: Caller = OPEN
     accept: str = ""
     objects: dict[str, object] = attrs.field(factory=dict)
+    if_none_match: str = attrs.field(default="", kw_only=True)
 
     def concerns(self, **objects: object) -> None:
         """

@@ -81,8 +81,9 @@ protos: $(READY) ## generate the modules *_pb2 from protos/
 vectors: $(READY) ## fill in protos/vectors with what the Python client does
 	$(BIN)/python tools/make_vectors.py
 
-docs: $(READY) ## generate the tables in docs/ from the code
+docs: $(READY) ## generate the tables and schemas in docs/ from the code
 	$(BIN)/python tools/make_tables.py
+	$(BIN)/python -m tools.schemas
 
 site: $(READY) ## build the documentation as a site, in build/site, and check its links
 	$(BIN)/python -m tools.make_site

@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 from twisted.trial.unittest import SynchronousTestCase
 
 from tools import make_tables
+from tools.schemas.__main__ import stale
 from wsmsg.protocol import client_pb2, frames
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
 from wsmsg.protocol.json import JsonCodec
@@ -129,6 +130,18 @@ class TableTests(SynchronousTestCase):
         self.assertIn("| `page` | `200` |", page)
         self.assertEqual(make_tables.regenerated(page.replace("`200`", "`2`")), page)
         self.assertIn("| `page` |", "\n".join(make_tables.undescribed(page)))
+
+
+class SchemaTests(SynchronousTestCase):
+    """
+    Schemas that repeat the code.
+    """
+
+    def test_current(self) -> None:
+        """
+        C{openapi.json} and C{asyncapi.yaml} are what C{make docs} writes.
+        """
+        self.assertEqual(stale(), [])
 
 
 class ProtocolTests(SynchronousTestCase):

@@ -21,11 +21,9 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from tools.routes import connect_routes, message_routes
 from wsmsg.auth.scopes import GRANTED
-from wsmsg.connect.edge.http import EdgeCalls
 from wsmsg.errors import ERRORS, Close, reconnect_allowed
-from wsmsg.message.http.api import ApiServices, routes_of
-from wsmsg.message.legacy.http import LegacyHttpCalls
 from wsmsg.protocol.costs import COSTS
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
@@ -154,27 +152,12 @@ def _sentence(docstring: str) -> str:
     return (first[0] if first else text).rstrip(".:").replace("|", "or")
 
 
-class _Nothing:
-    """
-    Stands in for whatever a route calls.
-    """
-
-    def __getattr__(self, name: str) -> Any:
-        return self
-
-
 def scope_rows() -> Iterator[Row]:
     """
     Rows for the scopes of API keys, with the calls that need each of them.
     """
     yield ("scope", "a key with it may", "changes", "calls below `/api/v1/`")
-    nothing: Any = _Nothing()
-    services = ApiServices(nothing, nothing, nothing, nothing, nothing)
-    routes = [
-        *routes_of(services),
-        *LegacyHttpCalls(*[nothing] * 5, most_unread=nothing).routes(),
-        *EdgeCalls(nothing, nothing, nothing).routes(),
-    ]
+    routes = [*message_routes(), *connect_routes()]
     for scope in GRANTED:
         calls = [f"`{r.target}`" for r in routes if r.scope is scope]
         changes = "yes" if scope.changes else "no"

@@ -83,7 +83,13 @@ def describe(routes: Sequence[Route]) -> OpenApi:
             "type": "http",
             "scheme": "bearer",
             "description": f"A key of wsmsg key new. Its scopes: {scopes}.",
-        }
+        },
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "The token of a user, for calls about that user.",
+        },
     }
     return OpenApi(
         openapi="3.1.0",
@@ -113,8 +119,11 @@ def _operation(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
         },
     }
     if route.scope is not None:
+        security: list[dict[str, list[str]]] = [{"key": [route.scope.value]}]
+        if route.access is AccessLevel.USERS:
+            security.append({"token": []})
         # Without a file of keys every caller is trusted.
-        operation["security"] = [{"key": [route.scope.value]}, {}]
+        operation["security"] = [*security, {}]
     if route.body is not None:
         content = {"application/json": {"schema": references[route.body]}}
         operation["requestBody"] = {"required": True, "content": content}
@@ -128,8 +137,10 @@ def _operation(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _name(answer: Callable[..., Any]) -> str:
-    owner = type(getattr(answer, "__self__", None)).__name__.removesuffix("Calls")
-    return f"{owner.lower()}_{answer.__name__}"
+    owner = getattr(answer, "__self__", None)
+    if owner is None:
+        return answer.__name__
+    return f"{type(owner).__name__.removesuffix('Calls').lower()}_{answer.__name__}"
 
 
 def _in_path(name: str) -> dict[str, Any]:

@@ -56,6 +56,9 @@ def liveness_route() -> Route:
     """
 
     async def healthz(call: Call) -> Reply:
+        """
+        Say that the daemon is alive.
+        """
         return Reply(200, {"alive": True})
 
     return page("healthz", healthz, access=AccessLevel.UNLIMITED)
@@ -71,6 +74,9 @@ def health_routes(health: Health) -> Sequence[Route]:
     unlimited = AccessLevel.UNLIMITED
 
     async def readyz(call: Call) -> Reply:
+        """
+        Say whether the daemon is ready, and if it is not, why.
+        """
         status = 200 if health.ready else 503
         if call.caller.is_foreign:
             return Reply(status, {"ready": health.ready})

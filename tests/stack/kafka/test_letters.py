@@ -55,6 +55,22 @@ class LetterTests(KafkaCase):
         left = await journal.dead_letters(0, 10)
         self.assertEqual([x.offset for x in left], [0, 2])
 
+    async def test_replay_is_seen_at_once(self) -> None:
+        """
+        A letter that was replayed is not listed any more when the replay returns:
+        Kafka ends a transaction before its readers see it.
+        """
+        journal = await self.opened(kafka_place(partitions=50))
+        letters = [(JournalEntry(i, 0, None, b"junk"), "why") for i in range(40)]
+        await journal.dead_letter(letters)
+        left = [x.number for x in await journal.dead_letters(0, 100)]
+        self.assertEqual(len(left), 40)
+        while left:
+            picked, left = left[:2], left[2:]
+            self.assertEqual(await journal.replay(picked), picked)
+            listed = await journal.dead_letters(0, 100)
+            self.assertEqual([x.number for x in listed], left)
+
     async def test_topic_of_letters_takes_less(self) -> None:
         """
         A topic of dead letters that takes less than it did when the journal opened gets

@@ -208,6 +208,8 @@ def reader(place: KafkaPlace) -> Config:
         "enable.auto.offset.store": False,
         "enable.partition.eof": True,
         "auto.offset.reset": "earliest",
+        # A broker says that a partition has no more after this time.
+        "fetch.wait.max.ms": 20,
     }
 
 

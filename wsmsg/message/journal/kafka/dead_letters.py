@@ -11,12 +11,16 @@ both.  The oldest letters of each kind are removed when there are too many
 (L{wsmsg.message.journal.kafka.letter_writer}); the others are kept for ever.
 
 A replay is a transaction over both topics: the appended record and the removed letter
-become visible together or not at all.
+become visible together or not at all.  The coordinator answers a commit when it has
+noted the decision in its own log; it writes the markers into the partitions later, and
+until then no reader of committed records sees the replay (KIP-98, section 5).  So a
+replay ends when it has read what it wrote.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from time import monotonic
 from typing import Any
 
 from confluent_kafka import (
@@ -98,27 +102,52 @@ class KafkaDeadLetters:
         found = [(letter, key) for letter, key in found if not letter.is_cut]
         if not found:
             return []
+        written = _Written()
         client.begin_transaction()
         try:
             for letter, key in found:
-                self._write(client, letter, key)
+                self._write(client, letter, key, written)
         except BaseException:
             client.abort_transaction(_ANSWER_S)
             raise
         commit(client)
+        self._await_readable(written)
         return [letter.number for letter, _ in found]
 
-    def _write(self, client: Producer, letter: DeadLetter, key: bytes) -> None:
+    def _write(
+        self, client: Producer, letter: DeadLetter, key: bytes, written: _Written
+    ) -> None:
         entry = decode(letter.partition, letter.offset, letter.value)
-        topic = self._place.topic
+        topic, value, on = self._place.topic, letter.value, written.note
         if entry.message is not None:
-            client.produce(topic, letter.value, entry.message.conversation.encode())
+            conversation = entry.message.conversation.encode()
+            client.produce(topic, value, conversation, on_delivery=on)
         else:
             here = letter.partition < self._place.settings.partitions
-            client.produce(
-                topic, letter.value, partition=letter.partition if here else 0
-            )
-        client.produce(self._place.dead_letters, None, key, partition=0)
+            partition = letter.partition if here else 0
+            client.produce(topic, value, partition=partition, on_delivery=on)
+        letters = self._place.dead_letters
+        client.produce(letters, None, key, partition=0, on_delivery=on)
+
+    def _await_readable(self, written: _Written) -> None:
+        """
+        Wait until readers of committed records get what a transaction wrote.
+        """
+        client = Consumer({**reader(self._place), "logger": QUIET})
+        try:
+            client.assign(written.places())
+            ends_s = monotonic() + _ANSWER_S
+            while not written.all_read:
+                if monotonic() > ends_s:
+                    raise Unavailable(
+                        "the letters are replayed, but the brokers did not show it to "
+                        f"readers within {_ANSWER_S:g} s"
+                    )
+                message = client.poll(_POLL_S)
+                if message is not None:
+                    written.read(message)
+        finally:
+            client.close()
 
     def _found(
         self, after: int, limit: int, wanted: frozenset[int] | None
@@ -176,6 +205,47 @@ class KafkaDeadLetters:
                 if (message.offset() or 0) + 1 >= high:
                     return
         raise Unavailable(f"topic {topic} cannot be read: no broker answered in time")
+
+
+class _Written:
+    """
+    The first record of a transaction in each partition, until a reader has read it.
+    """
+
+    def __init__(self) -> None:
+        self._offsets: dict[tuple[str, int], int] = {}
+
+    @property
+    def all_read(self) -> bool:
+        return not self._offsets
+
+    def note(self, error: KafkaError | None, message: Message) -> None:
+        """
+        Note where a record was written; its callback.
+        """
+        place, offset = _place_of(message), message.offset()
+        if error is None and offset is not None:
+            self._offsets[place] = min(offset, self._offsets.get(place, offset))
+
+    def places(self) -> list[TopicPartition]:
+        """
+        Return where to read.
+        """
+        return [TopicPartition(*place, at) for place, at in self._offsets.items()]
+
+    def read(self, message: Message) -> None:
+        """
+        Note that a record, or an error, was read.
+        """
+        error = message.error()
+        if error is None:
+            self._offsets.pop(_place_of(message), None)
+        elif error.code() != KafkaError._PARTITION_EOF and not error.retriable():
+            raise KafkaException(error)
+
+
+def _place_of(message: Message) -> tuple[str, int]:
+    return message.topic() or "", message.partition() or 0
 
 
 def _line(message: Message) -> DeadLetterLine:

@@ -124,17 +124,6 @@ class ScopeTests(NotesCase):
             self.headers = {"x-forwarded-for": forwarded}
             self.assertIn("198.51.100.9", self.ask(*GET)[1]["detail"])
 
-    def test_several_headers(self) -> None:
-        """
-        None of several C{Authorization} headers counts, as a proxy may have looked at
-        another one.
-        """
-        secret = self.restrict("read")
-        self.assertEqual(self.ask(*GET)[0], 204)
-        for headers in (["x", f"Bearer {secret}"], [f"Bearer {secret}"] * 2):
-            self.authorization = headers
-            self.assertEqual(self.ask(*GET)[0], 401)
-
     def test_no_key_is_left(self) -> None:
         """
         A listener whose last key is revoked is not open: it still asks for one.

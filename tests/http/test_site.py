@@ -14,8 +14,8 @@ from twisted.python.failure import Failure
 
 from tests.http.cases import NotesCase
 from tests.http.wire import Wire
-from wsmsg.http.rates import RequestRates
-from wsmsg.http.site import FixedLimits, QuietSite
+from wsmsg.http.server.rates import RequestRates
+from wsmsg.http.server.site import FixedLimits, QuietSite
 from wsmsg.settings.http import HttpSettings
 
 
@@ -273,17 +273,29 @@ class SiteTests(NotesCase):
         self.clock.advance(1)
         self.assertTrue(wire.aborted)
 
-    def test_two_hosts(self) -> None:
+    def test_headers_twice(self) -> None:
         """
-        A request with two Hosts is refused (RFC 9112, section 3.2): nobody can tell
-        which one the sender means.
+        A request with two headers of a kind of which there can be one is refused with
+        the name of that header: nobody can tell which of them a proxy looked at.
         """
-        protocol, wire = self.connect()
-        protocol.dataReceived(
-            b"GET /api/v1/ping HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
-        )
-        self.assertTrue(wire.value().startswith(b"HTTP/1.1 400 "), wire.value())
-        self.assertEqual(wire.value().count(b"HTTP/1.1"), 1)
+        for name in (
+            *("Authorization", "Content-Length", "Content-Type", "Host", "Origin"),
+            *("Sec-Fetch-Site", "Transfer-Encoding", "User-ID"),
+        ):
+            value = {"Content-Length": "2", "Transfer-Encoding": "chunked"}.get(
+                name, "x"
+            )
+            one, other = f"{name}: {value}\r\n", f"{name.lower()}: {value}\r\n"
+            for between in ("", "X-A: b\r\n"):
+                protocol, wire = self.connect()
+                head = f"POST /api/v1/notes HTTP/1.1\r\n{one}{between}{other}{between}"
+                protocol.dataReceived(f"{head}\r\n{{}}".encode())
+                ((status, problem),) = self.answers(wire)
+                self.assertEqual(status, 400)
+                reason = f"there is more than one {name} header"
+                self.assertEqual(problem["detail"], reason)
+                self.assertTrue(wire.half_closed)
+        self.assertEqual(self.calls.notes, [])
 
     def test_rate(self) -> None:
         """

@@ -65,7 +65,10 @@ def site(value: Any, name: str) -> LiveKey:
     A limit of connections and requests.
     """
     return read(
-        value, lambda t: t.owner("http")._factory.limits(), name, "wsmsg.http.site"
+        value,
+        lambda t: t.owner("http")._factory.limits(),
+        name,
+        "wsmsg.http.server.site",
     )
 
 

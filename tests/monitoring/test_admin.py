@@ -21,7 +21,7 @@ from wsmsg.errors import NotFound
 from wsmsg.http.operators import OperatorAccess
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import Argument, Call, Reply, Route
-from wsmsg.http.site import FixedLimits, QuietSite
+from wsmsg.http.server.site import FixedLimits, QuietSite
 from wsmsg.monitoring.admin import admin_site, health_routes, page
 from wsmsg.monitoring.health import Health, required_up
 from wsmsg.monitoring.metrics import Metrics

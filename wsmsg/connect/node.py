@@ -31,7 +31,7 @@ from wsmsg.connect.session.head_check import HeadCheck
 from wsmsg.connect.session.registry import Registry
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.connect.websocket.factory import WebSocketConnections
-from wsmsg.http.site import QuietSite
+from wsmsg.http.server.site import QuietSite
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.repeats import Repeats
 from wsmsg.peers.parts import PeerParts

@@ -7,7 +7,6 @@ A listener is a site with routes; each request takes this way::
                                             `-> error document
 
 access     access control: keys, users' tokens, rates, requests in flight
-bodies     the memory of all bodies of requests on one listener
 changes    calls that change something, as the audit is told of them
 errors     error documents, and how they are written
 forms      values in requests and answers
@@ -16,10 +15,8 @@ operators  access control of the admin listener, and its key
 origins    origins of web pages
 pages      refusal of requests that a browser sends for a page of another site
 proxies    the address of a client behind proxies
-rates      rates of requests by address
 resource   the resource that answers the requests of a listener by its routes
 routes     routes, and requests and answers as they see them
-site       the HTTP server, and its limits
+server     the HTTP server, and its limits
 static/    static pages that ship inside the wheel
-targets    request targets, and the interface of a part that takes connections over
 """

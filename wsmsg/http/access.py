@@ -278,9 +278,7 @@ class Access:
 
 def _header(request: Any) -> str:
     """
-    Return what a request has to prove who sends it.  Of several headers none counts:
-    a proxy may have looked at another one.
+    Return what a request has to prove who sends it.
     """
-    headers = request.requestHeaders.getRawHeaders("authorization", [])
-    header: str = headers[0] if len(headers) == 1 else ""
+    header: str = request.getHeader("authorization") or ""
     return header[:_HEADER_CHARACTERS].strip()

@@ -15,7 +15,7 @@ from wsmsg.http.errors import Conventions
 from wsmsg.http.operators import OperatorAccess
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import Answering, Call, Reply, Route, Text
-from wsmsg.http.site import FixedLimits, QuietSite
+from wsmsg.http.server.site import FixedLimits, QuietSite
 from wsmsg.monitoring.health import Health
 from wsmsg.monitoring.metrics import Metrics
 

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.connect.edge.test_http import request, users
 from tests.connect.websocket.port_in_memory import Edge, Wire
 from wsmsg.connect.edge.admission import SEVERAL
-from wsmsg.http.rates import RequestRates
+from wsmsg.http.server.rates import RequestRates
 
 PROXY = "10.0.0.1"
 

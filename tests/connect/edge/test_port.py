@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.connect.websocket.port_in_memory import Edge, Wire, upgrade
 from wsmsg.connect.websocket.connection import WebSocketConnection
 from wsmsg.http.origins import Origins
-from wsmsg.http.site import QuietSite
+from wsmsg.http.server.site import QuietSite
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 

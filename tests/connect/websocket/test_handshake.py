@@ -96,6 +96,43 @@ class HandshakeTests(SynchronousTestCase):
             self.assertTrue(answer.startswith(b"HTTP/1.1 101 "), answer)
             self.assertNotIn(b"xtensions", answer)
 
+    def test_headers_twice(self) -> None:
+        """
+        A handshake with two headers of a kind of which there can be one is refused with
+        the name of that header.
+        """
+        for name, value in (
+            *(("Authorization", "Bearer good:1001"), ("Content-Length", "0")),
+            *(("Host", "localhost"), ("Origin", "http://localhost")),
+            *(("Sec-WebSocket-Key", "x3JJHMbDL1EzLkh9GBhXDw=="), ("User-ID", "1001")),
+            ("Sec-WebSocket-Version", "13"),
+        ):
+            two = f"{name}: {value}\r\n{name.upper()} : {value}\r\n".encode()
+            lines = upgrade().split(b"\r\n")
+            request = b"\r\n".join(
+                x for x in lines if not x.startswith(f"{name}:".encode())
+            )
+            problem = self.refused(
+                request.replace(b"Upgrade: ", two + b"Upgrade: "), 400
+            )
+            reason = f"there is more than one {name} header"
+            self.assertEqual(problem["detail"], reason)
+
+    def test_header_in_a_header(self) -> None:
+        """
+        A character at which a lenient reader ends a line hides no header in another.
+        """
+        for end in ("\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85"):
+            hidden = f"X-A: b{end}User-ID: 1001\r\n".encode("latin-1")
+            request = upgrade().replace(b"Upgrade: ", hidden + b"Upgrade: ")
+            if end == "\x85":
+                self.edge.connect().send(request)
+                (session,) = self.edge.sessions
+                self.assertIs(session.claimed_user, None)
+            else:
+                detail = self.refused(request, 400)["detail"]
+                self.assertEqual(detail, "a header has a control character in it")
+
     def test_interfaces(self) -> None:
         """
         The connection provides the interfaces that sessions and transports use.

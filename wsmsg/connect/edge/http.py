@@ -24,10 +24,10 @@ from wsmsg.http.errors import NATIVE, PLAIN, Conventions
 from wsmsg.http.forms import Answer
 from wsmsg.http.pages import Pages, readable_by_all
 from wsmsg.http.proxies import Proxies
-from wsmsg.http.rates import RequestRates
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import Call, Reply, Route
-from wsmsg.http.site import FixedLimits, QuietSite
+from wsmsg.http.server.rates import RequestRates
+from wsmsg.http.server.site import FixedLimits, QuietSite
 from wsmsg.monitoring.admin import liveness_route
 from wsmsg.monitoring.health import Health
 from wsmsg.settings.values import ConnectSettings

@@ -26,7 +26,7 @@ from wsmsg.connect.edge.heartbeat import HeartbeatSweep
 from wsmsg.errors import BadRequest, WsmsgError
 from wsmsg.http.errors import handshake_conventions, raw_error
 from wsmsg.http.proxies import read_proxy_header
-from wsmsg.http.targets import Upgrade, origin_form
+from wsmsg.http.server.targets import Upgrade, origin_form
 
 WEBSOCKET_PATH = b"/api/v1/connect/ws"
 HEAD_BYTES = 8192
@@ -203,7 +203,8 @@ class Port(ServerFactory):
     The factory behind the public port.
 
     @param build_websocket: makes the protocol of a WebSocket.
-    @param build_http: makes the protocol of HTTP: L{wsmsg.http.site.QuietSite.build}.
+    @param build_http: makes the protocol of HTTP:
+        L{wsmsg.http.server.site.QuietSite.build}.
     @param proxied: each connection begins with a header of the PROXY protocol.
     """
 

@@ -74,7 +74,9 @@ class Handshakes:
         """
         one = _Handshake(self._factory, self._options, agree, refuse)
         one.makeConnection(transport)
-        one.dataReceived(_EXTENSIONS.sub(b"", head))
+        # Autobahn decodes Latin-1, in which the byte 0x85, a part of characters of
+        # UTF-8, is the end of a line.
+        one.dataReceived(_EXTENSIONS.sub(b"", head).replace(b"\x85", b"?"))
         return one.is_agreed
 
 

@@ -17,6 +17,7 @@ from wsmsg.connect.websocket.usual_handshake import acceptance, usual_request
 from wsmsg.errors import ERRORS, WsmsgError, from_code
 from wsmsg.http.errors import handshake_conventions, raw_error
 from wsmsg.http.pages import check_form
+from wsmsg.http.server.single import check_head
 
 if TYPE_CHECKING:
     from wsmsg.connect.websocket.factory import WebSocketConnections
@@ -75,6 +76,12 @@ def shake_hands(
 
     usual = usual_request(head)
     if usual is None:
+        try:
+            check_head(head)
+        except WsmsgError as e:
+            errors.append(e)
+            refused(e.http_status, e.reason, {})
+            return None
         is_open = factory.handshakes.shake_hands(transport, head, check, refused)
         return agreed[0] if is_open else None
     try:

@@ -15,7 +15,7 @@ from wsmsg.http.changes import Audit, unaudited
 from wsmsg.http.openapi import Description
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import MoreRoutes, Route
-from wsmsg.http.site import FixedLimits, QuietSite
+from wsmsg.http.server.site import FixedLimits, QuietSite
 from wsmsg.message.http.consent import ConsentCalls
 from wsmsg.message.http.groups import GroupCalls
 from wsmsg.message.http.messages import MessageCalls

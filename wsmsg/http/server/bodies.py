@@ -15,7 +15,7 @@ MOST_BYTES = 16 * 2**20
 
 class Arriving(Protocol):
     """
-    A connection with a body: L{wsmsg.http.site.CountedChannel}.
+    A connection with a body: L{wsmsg.http.server.site.CountedChannel}.
     """
 
     @property

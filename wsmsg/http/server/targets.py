@@ -23,7 +23,8 @@ class Upgrade(Protocol):
         """
         Take over a connection.
 
-        @param address: the address that L{wsmsg.http.site.QuietSite.build} was given.
+        @param address: the address that L{wsmsg.http.server.site.QuietSite.build} was
+            given.
         @param data: the request, and the bytes that arrived after it.
         """
 

@@ -1,132 +1,29 @@
 """
-The HTTP server: limits on what a connection may cost.
+A connection of HTTP, bounded in time.
 
-A request is bounded before it is kept: its body in bytes, and head and body in the time
-until both have arrived, even if they arrive a byte at a time.
+Head and body of a request have a time in which both have to arrive, even if they arrive
+a byte at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from io import BytesIO
-from typing import Any, Protocol
+from typing import Any
 
-import attrs
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
-from twisted.web import http, server
-from twisted.web.resource import IResource
+from twisted.web import http
 
-from wsmsg.errors import (
-    BadRequest,
-    RateLimited,
-    Stale,
-    TooLarge,
-    Unavailable,
-    WsmsgError,
-)
-from wsmsg.http.bodies import Bodies
+from wsmsg.errors import RateLimited, Stale, Unavailable, WsmsgError
 from wsmsg.http.errors import raw_error
-from wsmsg.http.rates import RequestRates
-from wsmsg.http.targets import Upgrade, authority, origin_form
+from wsmsg.http.server.single import SINGLE, more_than_one
+from wsmsg.http.server.targets import Upgrade
 
 # How long data that follows a refusal is read and dropped.
 _LINGER_S = 2.0
 
 # As Any: what twisted.web declares contradicts what it lets subclasses do.
-_server: Any = server
 _http: Any = http
-
-
-class SiteLimits(Protocol):
-    """
-    Limits of a listener: L{wsmsg.settings.http.HttpSettings} has them.
-
-    @ivar body_bytes: the length of a body.
-    @ivar receive_s: the time in which a request has to arrive.
-    @ivar connections: the number of connections.
-    """
-
-    @property
-    def body_bytes(self) -> int: ...
-
-    @property
-    def receive_s(self) -> float: ...
-
-    @property
-    def connections(self) -> int: ...
-
-
-@attrs.frozen
-class FixedLimits:
-    """
-    L{SiteLimits} that no setting changes.
-    """
-
-    body_bytes: int
-    receive_s: float
-    connections: int
-
-
-class BoundedRequest(_server.Request):  # type: ignore[misc]
-    """
-    A request whose body is bounded.
-    """
-
-    _received = 0
-    _types: Sequence[bytes] = ()
-
-    def gotLength(self, length: int | None) -> None:
-        self.content = BytesIO()
-        if length is not None and length > self.channel.site.limits().body_bytes:
-            self._too_large()
-
-    def handleContentChunk(self, data: bytes) -> None:
-        before, self._received = self._received, self._received + len(data)
-        limit = self.channel.site.limits().body_bytes
-        if self._received <= limit:
-            super().handleContentChunk(data)
-            self.channel.site.bodies.hold(self.channel, self._received, limit)
-        elif before <= limit:
-            self._too_large()
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        if self.channel.ended:
-            return
-        self.channel.request_arrived()
-        if len(self.requestHeaders.getRawHeaders(b"host", [])) > 1:
-            self.channel.end_with(BadRequest("there is more than one Host"))
-            return
-        forwarded = self.requestHeaders.getRawHeaders(b"x-forwarded-for", [])
-        self.channel.in_turn(forwarded, lambda: self._in_turn(command, path, version))
-
-    def _in_turn(self, command: bytes, path: bytes, version: bytes) -> None:
-        # twisted.web parses no form: it would add fields to the arguments.
-        self._types = self.requestHeaders.getRawHeaders(b"content-type", [])
-        self.requestHeaders.removeHeader(b"content-type")
-        if host := authority(path):
-            self.requestHeaders.setRawHeaders(b"host", [host])
-        super().requestReceived(command, origin_form(path), version)
-
-    def process(self) -> None:
-        self.requestHeaders.setRawHeaders(b"content-type", self._types)
-        super().process()
-
-    def render(self, resrc: Any) -> None:
-        self.responseHeaders.removeHeader(b"server")
-        super().render(resrc)
-
-    def drop_body(self) -> None:
-        """
-        Keep nothing of the body.
-        """
-        self._received = 2**62
-        self.content = BytesIO()
-
-    def _too_large(self) -> None:
-        limit = self.channel.site.limits().body_bytes
-        self._received = 2**62
-        self.channel.end_with(TooLarge(f"the body is over {limit} bytes"))
 
 
 class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
@@ -166,6 +63,14 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
         # twisted.web takes what follows a malformed request line for headers.
         if not self.ended and not self.transport.disconnecting:
             super().lineReceived(line)
+
+    def headerReceived(self, line: bytes) -> bool:
+        name = line.partition(b":")[0].lower()
+        if name in SINGLE and self.requests[-1].requestHeaders.hasHeader(name):
+            self.end_with(more_than_one(name))
+            return False
+        received: bool = super().headerReceived(line)
+        return received
 
     def allContentReceived(self) -> None:
         upgrade = self.upgrade
@@ -308,93 +213,3 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
         self._timer = None
         seconds = self.site.limits().receive_s
         self.end_with(Stale(f"the request did not arrive within {seconds:g} s"))
-
-
-class QuietSite(_server.Site):  # type: ignore[misc]
-    """
-    A listener's HTTP server.  It logs no requests: that is for a proxy in front.
-
-    @param limits: returns the limits as they are now.
-    @param name: the purpose of the listener, for the log.
-    @param idle_s: how long a connection may be silent between requests.
-    @param on_closed: called with each connection that closed.
-    @param rates: of the requests from each address; L{None}: without limit.
-    """
-
-    displayTracebacks = False
-    noisy = False
-    protocol = CountedChannel
-
-    def __init__(
-        self,
-        root: IResource,
-        clock: IReactorTime,
-        limits: Callable[[], SiteLimits],
-        *,
-        name: str = "HTTP listener",
-        idle_s: float = 60.0,
-        on_closed: Callable[[CountedChannel], object] = lambda channel: None,
-        rates: RequestRates | None = None,
-    ) -> None:
-        super().__init__(
-            root, requestFactory=BoundedRequest, timeout=idle_s, reactor=clock
-        )
-        self.clock = clock
-        self.limits = limits
-        self._name = name
-        self._on_closed = on_closed
-        self.rates = rates
-        self._channels: set[CountedChannel] = set()
-        self.bodies = Bodies()
-
-    def __len__(self) -> int:
-        return len(self._channels)
-
-    def __bool__(self) -> bool:
-        return True
-
-    def logPrefix(self) -> str:
-        return self._name
-
-    def build(self, address: str, upgrade: Upgrade | None = None) -> CountedChannel:
-        """
-        Return the protocol for a connection that another protocol has accepted.
-
-        @param upgrade: takes the connection over at a request that is for it.
-        """
-        channel: CountedChannel = self.buildProtocol(None)
-        channel.accepted(address, upgrade)
-        return channel
-
-    def opened(self, channel: CountedChannel) -> bool:
-        """
-        Count a connection.
-
-        @return: whether it is within the limit.
-        """
-        self._channels.add(channel)
-        return len(self._channels) <= self.limits().connections
-
-    def closed(self, channel: CountedChannel) -> None:
-        """
-        Forget a connection.
-        """
-        self.bodies.release(channel)
-        self._channels.discard(channel)
-        self._on_closed(channel)
-
-    def left(self, channel: CountedChannel) -> None:
-        """
-        Forget a connection that another protocol has taken over.
-        """
-        self._channels.discard(channel)
-
-    def close_all(self) -> None:
-        """
-        Abort all connections.
-        """
-        for channel in list(self._channels):
-            channel.transport.abortConnection()
-
-    def log(self, request: Any) -> None:
-        pass

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.http.wire import Wire
 from wsmsg.http.resource import Api
-from wsmsg.http.site import FixedLimits, QuietSite
+from wsmsg.http.server.site import FixedLimits, QuietSite
 from wsmsg.http.static.files import StaticFile, read_files
 from wsmsg.http.static.routes import static_routes
 

@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 from twisted.trial.unittest import SynchronousTestCase
 
 from tools import make_tables
+from tools.metric_rows import metric_rows
 from tools.schemas.__main__ import stale
 from wsmsg.protocol import client_pb2, frames
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
@@ -37,6 +38,9 @@ _PATH = re.compile(r"`((?:wsmsg|tests|tools|docs|deploy|protos)/[\w./@-]+)`")
 _FUNCTION = re.compile(r"`([\w/]+\.py):([\w.]+)`")
 _KEY = re.compile(
     r"`((?:http|http\.token|kafka|legacy|limits|log|retry|token|upstream)\.[a-z_]+)`"
+)
+_METRIC = re.compile(
+    r"`(wsmsg_(?:alarm|certificate|connect|dependency|log|message|peer|ready|tls)\w*)\b(?!\*)"
 )
 _DECISION = re.compile(
     r"# (\d+)\. (.+)\n\nStatus: (.+)\n\n"
@@ -263,6 +267,15 @@ class NameTests(SynchronousTestCase):
         named = {key for page in PAGES for key in _KEY.findall(page.read_text())}
         others = {"limits.unnumbered", "token.key"}  # a field of welcome, and a file
         self.assertEqual(sorted(named - known - others), [])
+
+    def test_metrics(self) -> None:
+        """
+        Each metric that a page names is one that a daemon has.
+        """
+        known = {row.name for row in metric_rows()}
+        texts = [page.read_text() for page in PAGES]
+        named = {name for text in texts for name in _METRIC.findall(text)}
+        self.assertEqual(sorted(named - known), [])
 
 
 class DecisionTests(SynchronousTestCase):

@@ -21,9 +21,13 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from tools.command_pages import commands, daemon_options
+from tools.metric_rows import metric_rows
 from tools.routes import connect_routes, message_routes
 from wsmsg.auth.scopes import GRANTED
+from wsmsg.connect.tap import Options as ConnectOptions
 from wsmsg.errors import ERRORS, Close, reconnect_allowed
+from wsmsg.message.options import Options as MessageOptions
 from wsmsg.protocol.costs import COSTS
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
@@ -152,6 +156,21 @@ def _sentence(docstring: str) -> str:
     return (first[0] if first else text).rstrip(".:").replace("|", "or")
 
 
+def metric_table(begin: str) -> Iterator[Row]:
+    """
+    Rows for the metrics whose names begin with a text; nothing: those of both daemons.
+    """
+    yield ("metric", "kind", "label", "meaning")
+    for row in metric_rows():
+        of = next((b for b in _METRICS_OF if row.name.startswith(b)), "")
+        if of == begin:
+            label = f"`{row.label}`" if row.label else "-"
+            yield (f"`{row.name}`", row.kind, label, row.text)
+
+
+_METRICS_OF = ("wsmsg_connect_", "wsmsg_message_")
+
+
 def scope_rows() -> Iterator[Row]:
     """
     Rows for the scopes of API keys, with the calls that need each of them.
@@ -172,7 +191,15 @@ TABLES: dict[str, Callable[[], Iterator[Row]]] = {
     "message": lambda: settings_rows(MessageSettings),
     "packages": package_rows,
     "scopes": scope_rows,
+    "metrics_of_both": lambda: metric_table(""),
+    "metrics_of_connect": lambda: metric_table("wsmsg_connect_"),
+    "metrics_of_message": lambda: metric_table("wsmsg_message_"),
+    "options_of_connect": lambda: daemon_options(ConnectOptions),
+    "options_of_message": lambda: daemon_options(MessageOptions),
 }
+
+#: What the code gives as text, in place of rows.
+TEXTS: dict[str, Callable[[], str]] = {"commands": commands}
 
 
 def rendered(name: str, old: str) -> str:
@@ -181,6 +208,8 @@ def rendered(name: str, old: str) -> str:
 
     @param old: the table on the page, for the column that a person writes.
     """
+    if name in TEXTS:
+        return TEXTS[name]()
     written = {}
     for line in old.splitlines():
         cells = [c.strip() for c in line.strip("|").split("|")]

@@ -43,7 +43,12 @@ from wsmsg.errors import BadRequest, WsmsgError
     type=click.Path(dir_okay=False, path_type=Path),
     help="File that keeps unsent messages across a crash.",
 )
-@click.option("--codec", type=click.Choice(["protobuf", "json"]), default="protobuf")
+@click.option(
+    "--codec",
+    type=click.Choice(["protobuf", "json"]),
+    default="protobuf",
+    help="Form of the frames.",
+)
 @click.option(
     "--timeout",
     type=Duration(),

@@ -40,6 +40,9 @@ ADDED = {
     "protos/vectors/README.md": "reference/vectors.md",
 }
 
+#: Files for programs, which the site has as they are.
+DESCRIPTIONS = ("asyncapi.yaml", "openapi.json")
+
 _LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^(```.*?^```)", re.M | re.S)
 _LOADED = re.compile(
@@ -169,6 +172,8 @@ def main() -> int:
         texts[place] = for_site(source.read_text(), source, place)
         (PAGES / place).parent.mkdir(parents=True, exist_ok=True)
         (PAGES / place).write_text(texts[place])
+    for name in DESCRIPTIONS:
+        shutil.copy(DOCS / name, PAGES)
     command = (sys.executable, "-m", "zensical", "build", "--strict", "--clean")
     built = subprocess.run(command, cwd=ROOT, check=False)
     if built.returncode:

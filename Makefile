@@ -1,7 +1,7 @@
 # Two commands do everything, including the set-up:  make demo  and  make test
 #
 # The set-up is a virtual environment in .venv with an editable install of the project.
-# It is renewed only when setup.cfg changes.
+# It is renewed only when setup.cfg or the project file of the client changes.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,12 +21,12 @@ help: ## list the targets
 setup: $(READY) ## create the virtual environment (every other target does so if needed)
 
 # compat: a plain editable install hides twisted/plugins from twistd.
-$(READY): setup.cfg
+$(READY): setup.cfg clients/python/pyproject.toml
 	@python=$$(./tools/find_python $(PYTHON)) && \
 	echo "== set-up: $(VENV) with $$python" && \
 	"$$python" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--config-settings editable_mode=compat --editable '.[dev]'
+		--config-settings editable_mode=compat --editable clients/python --editable '.[dev]'
 	@touch $@
 
 demo: $(READY) ## run both daemons and two users who talk; ONCE=1: end by itself
@@ -88,8 +88,9 @@ docs: $(READY) ## generate the tables and schemas in docs/ from the code
 site: $(READY) ## build the documentation as a site, in build/site, and check its links
 	$(BIN)/python -m tools.make_site
 
-package: $(READY) ## build the wheel, in dist/
+package: $(READY) ## build the wheels of the server and of the client, in dist/
 	$(BIN)/python -m build --wheel
+	$(BIN)/python -m build --outdir dist clients/python
 
 tox: $(READY) ## run lint, types, tests with coverage, package, docs, news, each in its own environment
 	$(BIN)/tox $(ARGS)

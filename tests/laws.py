@@ -39,7 +39,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "model": ("errors",),
     "names": ("errors", "model"),
     "events": ("errors", "model", "names", "protocol"),
-    "protocol": ("errors", "model", "names", "text"),
+    "protocol": ("errors", "model", "names"),
     "legacy": ("protocol", *_BASE),
     "flow": _BASE,
     "settings": _BASE,
@@ -52,7 +52,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "http": ("auth", "flow", "settings", *_BASE),
     "monitoring": ("auth", "dependency", "http", "settings", *_BASE),
     "daemon": ("auth", "dependency", "http", "monitoring", "settings", *_BASE),
-    "client": ("events", "protocol", *_BASE),
+    "client": ("errors", "events", "model", "names", "protocol"),
+    "wsmsg_client": ("client", "errors", "events", "model", "names", "protocol"),
     "connect": _SHARED,
     "message": _SHARED,
     "transfer": (
@@ -84,7 +85,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     ),
     "autobahn": ("wsmsg.connect.websocket.*", "wsmsg.bench.floor"),
     "txaio": ("wsmsg.connect.websocket.*", "wsmsg.bench.floor"),
-    "websockets": ("wsmsg.client.*", "wsmsg.bench.*"),
+    "websockets": ("wsmsg.client.*", "wsmsg.bench.*", "wsmsg_client.*"),
     "jwt": ("wsmsg.auth.*", "wsmsg.cli.*", "wsmsg.bench.*"),
     "cryptography": ("wsmsg.settings.public_key", "wsmsg.auth.*"),
     "prometheus_client": ("wsmsg.monitoring.metrics",),
@@ -136,6 +137,11 @@ IMPURE = (
 )
 
 
+#: What a program gets that installs only the client, and what it must not need.
+CLIENT = ("wsmsg.client.*", "wsmsg.events.*", "wsmsg.protocol.*", "wsmsg_client.*")
+OF_THE_DAEMONS = ("automat", "grpc", "pydantic", "twisted", "wsmsg.rpc", "zope")
+
+
 class Violation(NamedTuple):
     """
     A place where a law is broken.
@@ -157,7 +163,8 @@ def law_of_layers(modules: list[Module]) -> Iterator[Violation]:
     Each package imports only packages below it; nobody but twistd loads a tap.
     """
     for module in modules:
-        own = module.name.split(".")[1] if "." in module.name else ""
+        top, _, rest = module.name.partition(".")
+        own = rest.partition(".")[0] if top == "wsmsg" else top
         for name, line in imports_of(module, types=True):
             if not name.startswith("wsmsg.") or name == "wsmsg.__version__":
                 continue
@@ -235,7 +242,8 @@ def law_of_libraries(modules: list[Module]) -> Iterator[Violation]:
     """
     Each library is imported in its place only, and a new one gets its place first.
     """
-    known = {*COMMON, *LIBRARIES, *sys.stdlib_module_names, "wsmsg", "__future__"}
+    known = {*COMMON, *LIBRARIES, *sys.stdlib_module_names, "__future__"}
+    known |= {"wsmsg", "wsmsg_client"}
     for module in modules:
         for name, line in imports_of(module):
             if name.partition(".")[0] not in known:
@@ -250,14 +258,14 @@ def law_of_libraries(modules: list[Module]) -> Iterator[Violation]:
 def law_of_purity(modules: list[Module]) -> Iterator[Violation]:
     """
     A module that decides reaches no I/O, through whatever it imports; the client
-    reaches no Twisted.
+    reaches nothing of the daemons.
     """
     by_name = {m.name: m for m in modules}
     for module in modules:
         if module.name in PURE:
             yield from _reached(module, IMPURE, by_name)
-        elif matches(module.name, ["wsmsg.client.*"]):
-            yield from _reached(module, ("twisted",), by_name)
+        elif matches(module.name, CLIENT):
+            yield from _reached(module, OF_THE_DAEMONS, by_name)
 
 
 def _reached(

@@ -1,124 +1,68 @@
 """
-Tests of the wheel that an operator installs, in an environment of its own.
-
-The wheel itself is installed by pip; its dependencies are visible through a C{.pth}
-file in that environment, so that this takes seconds and no network. (The line of a
-C{.pth} adds a folder and does not run that folder's own C{.pth} files, so the editable
-install of the tree stays invisible.) C{tox -e package} installs the dependencies too.
+Tests of the two wheels, in environments that have them installed (L{tests.wheels}).
+C{tox -e package} installs them with what the registry has.
 """
 
 from __future__ import annotations
 
 import configparser
-import os
 import re
-import shutil
-import subprocess
 import sys
-import sysconfig
-import venv
+import tomllib
 import zipfile
-from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.laws import COMMON, LIBRARIES
+from tests.syntax import ROOT
+from tests.wheels import CLIENT, Environment, environment, wheels
+from wsmsg import __version__
 from wsmsg.settings.urls.extras import EXTRAS
-
-ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    """
-    Run a command and return its output; it inherits only the PATH of this environment.
-    """
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    done = subprocess.run(
-        [str(c) for c in command],
-        cwd=cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}")
-    return done.stdout
-
-
-def build(folder: Path) -> Path:
-    """
-    Build the wheel from a copy of the sources, so that the remains of an old build are
-    not in it.
-    """
-    source = folder / "source"
-    leave = shutil.ignore_patterns("__pycache__", "dropin.cache")
-    for package in ("wsmsg", "twisted"):
-        shutil.copytree(ROOT / package, source / package, ignore=leave)
-    for name in SOURCES:
-        shutil.copy(ROOT / name, source / name)
-    run(
-        *(sys.executable, "-m", "build", "--wheel", "--no-isolation"),
-        *("--outdir", folder, source),
-        cwd=folder,
-    )
-    (wheel,) = folder.glob("*.whl")
-    return wheel
-
-
-def install(wheel: Path, folder: Path) -> Path:
-    """
-    Create a clean environment with the wheel.
-
-    @return: its folder of commands.
-    """
-    venv.create(folder, with_pip=False)
-    python = folder / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install"]
-    run(*pip, "--quiet", "--no-deps", "--no-index", wheel, cwd=folder)
-    site = Path(run(python, "-c", _SITE, cwd=folder).strip())
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    # twistd comes with Twisted, which this environment only sees.
-    script = f"#!{python}\nfrom twisted.scripts.twistd import run\nrun()\n"
-    (folder / "bin" / "twistd").write_text(script)
-    (folder / "bin" / "twistd").chmod(0o755)
-    return folder / "bin"
-
-
-_SITE = "import sysconfig; print(sysconfig.get_path('purelib'))"
-
-
-class Installed(NamedTuple):
-    """
-    The environment that has the wheel, with its commands.
-    """
-
-    folder: Path
-    wheel: Path
-    commands: Path
-
-
-@cache
-def installed() -> Installed:
-    """
-    Return the installed wheel, built once for each process of tests.
-    """
-    folder = Path("wheel-tests").absolute()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    wheel = build(folder)
-    return Installed(folder, wheel, install(wheel, folder / "clean"))
-
 
 #: Libraries that other libraries always bring.
 COME_ALONG = {"cryptography", "txaio", "typing_extensions"}
+
+#: The programs and libraries of the daemons, none of which the client may need.
+OF_THE_DAEMONS = (
+    *("autobahn", "automat", "confluent_kafka", "grpc", "pydantic", "pymongo"),
+    *("twisted", "txmongo", "txredisapi", "zope"),
+)
+
+#: Most bytes that the client may take on the disk, with its dependencies.
+CLIENT_BYTES = 20 * 2**20
+
+
+def setup_cfg() -> configparser.ConfigParser:
+    """
+    Return setup.cfg.
+    """
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
+
+
+def server() -> Environment:
+    """
+    Return an environment with both wheels, and no extras.
+    """
+    return environment("server", wheels().client, wheels().server)
+
+
+def client() -> Environment:
+    """
+    Return an environment with the client's wheel alone.
+    """
+    return environment("client", wheels().client)
+
+
+def files_in(wheel: Path) -> set[str]:
+    """
+    Return the files that a wheel installs, without its metadata.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        return {n for n in archive.namelist() if ".dist-info/" not in n}
 
 
 class RequirementTests(SynchronousTestCase):
@@ -131,10 +75,8 @@ class RequirementTests(SynchronousTestCase):
         Every library that the modules import is named in setup.cfg, as a requirement or
         in an extra.
         """
-        parser = configparser.ConfigParser()
-        parser.read(ROOT / "setup.cfg")
-        extras = parser["options.extras_require"]
-        lines = parser["options"]["install_requires"].split("\n")
+        extras = setup_cfg()["options.extras_require"]
+        lines = setup_cfg()["options"]["install_requires"].split("\n")
         for extra in EXTRAS:
             lines += extras[extra].split("\n")
         named = {re.split(r"[\s\[><=;]", line.strip())[0].lower() for line in lines}
@@ -149,42 +91,75 @@ class RequirementTests(SynchronousTestCase):
         }
         self.assertEqual(missing, set())
 
+    def test_same_version(self) -> None:
+        """
+        The server requires the client of its own version, in which the protocol is.
+        """
+        required = setup_cfg()["options"]["install_requires"].split("\n")
+        self.assertIn(f"wsmsg-client == {__version__}", required)
+
+    def test_same_bounds(self) -> None:
+        """
+        Both wheels require the same versions of a library that both require.
+        """
+        project = tomllib.loads((ROOT / CLIENT / "pyproject.toml").read_text())
+        required = setup_cfg()["options"]["install_requires"].split("\n")
+        self.assertEqual({*project["project"]["dependencies"]} - {*required}, set())
+
 
 class WheelTests(SynchronousTestCase):
     """
-    The wheel and what it installs.
+    The wheels and what they install.
     """
 
     def test_contents(self) -> None:
         """
-        The wheel has every module, every data file and the plugin, and none of the
-        tests.
+        The wheels have every module, every data file and the plugin, each in one of
+        them, and none of the tests.
         """
-        with zipfile.ZipFile(installed().wheel) as archive:
-            names = {n for n in archive.namelist() if ".dist-info/" not in n}
+        ours, theirs = files_in(wheels().server), files_in(wheels().client)
+        self.assertEqual(ours & theirs, set())
         want = {
             str(path.relative_to(ROOT))
-            for path in (ROOT / "wsmsg").rglob("*")
+            for package in ("wsmsg", "wsmsg_client")
+            for path in (ROOT / package).rglob("*")
             if path.is_file() and path.suffix != ".pyc"
         }
         want.add("twisted/plugins/wsmsg_plugins.py")
-        self.assertEqual(want - names, set())
-        self.assertEqual({n.partition("/")[0] for n in names}, {"wsmsg", "twisted"})
-        self.assertNotIn("twisted/__init__.py", names)
+        self.assertEqual(want ^ (ours | theirs), set())
+
+    def test_packages_whole(self) -> None:
+        """
+        A package is in one wheel, with all its modules.
+        """
+        ours, theirs = files_in(wheels().server), files_in(wheels().client)
+        folders = [{Path(n).parent for n in names} for names in (ours, theirs)]
+        self.assertEqual(set.intersection(*folders), set())
 
     def test_installed_is_used(self) -> None:
         """
-        The other tests of this class import the installed package, not the tree.
+        The other tests of this class import the installed packages, not the tree.
         """
-        code = "import wsmsg; print(wsmsg.__file__)"
-        where = run(installed().commands / "python", "-c", code, cwd=installed().folder)
-        self.assertIn(str(installed().folder / "clean"), where)
+        for module in ("wsmsg", "wsmsg.connect", "wsmsg_client"):
+            where = server().python(f"import {module}; print({module}.__file__)")
+            self.assertIn(str(server().site), where)
+
+    def test_requirements_met(self) -> None:
+        """
+        Both environments have all that the wheels require, and the server's has no
+        library of an extra.
+        """
+        for made in (server(), client()):
+            self.assertIn("No broken requirements found", made.pip("check"))
+        code = "import importlib.util as u; print([n for n in {} if u.find_spec(n)])"
+        libraries = [library for group in EXTRAS.values() for library in group]
+        self.assertEqual(server().python(code.format(libraries)).strip(), "[]")
 
     def test_twistd_lists_both(self) -> None:
         """
         C{twistd --help} lists C{connect} and C{message}.
         """
-        listed = run(installed().commands / "twistd", "--help", cwd=installed().folder)
+        listed = server().run("twistd", "--help")
         self.assertRegex(listed, r"(?m)^ +connect +The edge: ")
         self.assertRegex(listed, r"(?m)^ +message +The core: ")
 
@@ -193,15 +168,111 @@ class WheelTests(SynchronousTestCase):
         C{twistd connect --help} and C{twistd message --help} list their options.
         """
         for name in ("connect", "message"):
-            told = run(
-                installed().commands / "twistd", name, "--help", cwd=installed().folder
-            )
-            self.assertIn("--config", told)
+            self.assertIn("--config", server().run("twistd", name, "--help"))
 
     def test_command(self) -> None:
         """
         C{wsmsg --help} lists its commands.
         """
-        told = run(installed().commands / "wsmsg", "--help", cwd=installed().folder)
+        told = server().run("wsmsg", "--help")
         for command in ("chat", "demo", "token", "status", "doctor", "bench"):
             self.assertIn(command, told)
+
+
+class ExtraTests(SynchronousTestCase):
+    """
+    The server, installed without extras.
+    """
+
+    def test_settings(self) -> None:
+        """
+        Settings that name Kafka, MongoDB or Redis are refused, each with its key and
+        the command that installs the extra: by C{wsmsg check-config}, by the doctor,
+        and by the daemon at its start.
+        """
+        file = wheels().folder / "wsmsg.toml"
+        file.write_text(
+            '[message]\njournal = "kafka://127.0.0.1:9092/topic"\n'
+            'store = "mongodb://127.0.0.1/db"\n'
+            'presence = "redis://127.0.0.1/0"\n'
+            'registry = "none"\n'
+        )
+        told = [
+            server().run("wsmsg", "check-config", str(file), status=2),
+            server().run("wsmsg", "doctor", "--config", str(file), status=1),
+            server().run("twistd", "-n", "message", "--config", str(file), status=2),
+        ]
+        for text in told:
+            plain = " ".join(text.split())
+            for key, extra in (
+                ("journal", "kafka"),
+                ("store", "mongo"),
+                ("presence", "redis"),
+            ):
+                remedy = f"needs the extra {extra}: pip install 'wsmsg[{extra}]'"
+                self.assertIn(f"{key}: {remedy}", plain)
+
+
+class ClientWheelTests(SynchronousTestCase):
+    """
+    The client, installed alone.
+    """
+
+    def test_modules(self) -> None:
+        """
+        C{import wsmsg_client} loads the installed client and nothing of the daemons.
+        """
+        code = (
+            "import sys, wsmsg_client; print(*{m.split('.')[0] for m in sys.modules})"
+        )
+        loaded = client().python(code).split()
+        self.assertIn("wsmsg_client", loaded)
+        self.assertEqual([m for m in loaded if m in OF_THE_DAEMONS], [])
+
+    def test_size(self) -> None:
+        """
+        The client takes at most 20 MB with all that it needs.
+        """
+        files = [p for p in client().site.rglob("*") if p.is_file()]
+        size = sum(path.stat().st_size for path in files)
+        names = sorted(p.name for p in client().site.glob("*.dist-info"))
+        print(f"\nwsmsg-client: {size / 2**20:.1f} MB in {len(names)} distributions")
+        self.assertLess(size, CLIENT_BYTES, names)
+
+    def test_every_module(self) -> None:
+        """
+        Every module in the client's wheel can be imported where only the client is.
+        """
+        modules = sorted(
+            name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            for name in files_in(wheels().client)
+            if name.endswith(".py")
+        )
+        self.assertGreater(len(modules), 40)
+        client().python(f"import {', '.join(modules)}")
+
+
+class UpgradeTests(SynchronousTestCase):
+    """
+    Two wheels whose files are in one folder.
+    """
+
+    def test_installed_again(self) -> None:
+        """
+        Both are whole after either is installed again, in any order, as an upgrade
+        does; either can be removed without harm to the files of the other.
+        """
+        made = environment("upgrade", wheels().client)
+        ours, theirs = files_in(wheels().server), files_in(wheels().client)
+        orders = ((wheels().server,), (wheels().client,), tuple(wheels()[1:]))
+        for order in orders:
+            made.install(*order)
+            missing = [n for n in ours | theirs if not (made.site / n).exists()]
+            self.assertEqual(missing, [])
+        made.pip("uninstall", "--quiet", "--yes", "wsmsg")
+        self.assertEqual([n for n in theirs if not (made.site / n).exists()], [])
+        self.assertEqual([n for n in ours if (made.site / n).exists()], [])
+        made.install(wheels().server)
+        made.pip("uninstall", "--quiet", "--yes", "wsmsg-client")
+        self.assertEqual([n for n in ours if not (made.site / n).exists()], [])
+        self.assertEqual([n for n in theirs if (made.site / n).exists()], [])

@@ -74,6 +74,8 @@ class DaemonProcess:
     @ivar twistd: further options of twistd itself, such as C{--logfile}.
     @ivar before_exec: called in the child process before it executes the daemon.
     @ivar passed: further file descriptors that the daemon inherits.
+    @ivar commands: the folder with the twistd that runs it.
+    @ivar environ: its environment; L{None}: that of this process.
     """
 
     def __init__(
@@ -93,6 +95,8 @@ class DaemonProcess:
         self.twistd: tuple[str, ...] = ()
         self.before_exec: Callable[[], object] | None = None
         self.passed: tuple[int, ...] = ()
+        self.commands = Path(sys.executable).parent
+        self.environ: dict[str, str] | None = None
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -118,7 +122,7 @@ class DaemonProcess:
         }
         if "upstream" in self._ports and self.kind == "connect":
             settings["discovery"] = f"static:127.0.0.1:{self._ports['upstream']}"
-        command = [str(Path(sys.executable).parent / "twistd"), "-n", "--pidfile="]
+        command = [str(self.commands / "twistd"), "-n", "--pidfile="]
         command += [*self.twistd, self.kind, "--data-dir", str(self._folder / "data")]
         for key, value in {**settings, **self.extra}.items():
             command += ["--set", f"{key}={value}"]
@@ -136,6 +140,7 @@ class DaemonProcess:
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
+                env=self.environ,
                 preexec_fn=self.before_exec,
                 pass_fds=self.passed,
             )
@@ -320,11 +325,9 @@ class Installation:
         """
         found = []
         for daemon in self.daemons:
-            if daemon.log.exists():
-                lines = daemon.log.read_text("utf-8", "replace").splitlines()
-                for i, line in enumerate(lines):
-                    if "Traceback" in line:
-                        found.append("\n".join(lines[max(0, i - 1) : i + 40]))
+            for i, line in enumerate(lines := daemon.lines()):
+                if "Traceback" in line:
+                    found.append("\n".join(lines[max(0, i - 1) : i + 40]))
         return found
 
     def logged(self, text: str) -> list[str]:
@@ -351,23 +354,20 @@ async def http_post(port: int, path: str, document: Any) -> tuple[int, Any]:
     """
     Send a POST request with a JSON document; see L{http_get}.
     """
-    return await _http_with(port, "POST", path, document)
+    return await _send(port, "POST", path, document)
 
 
 async def http_put(port: int, path: str, document: Any) -> tuple[int, Any]:
     """
     Send a PUT request with a JSON document; see L{http_get}.
     """
-    return await _http_with(port, "PUT", path, document)
+    return await _send(port, "PUT", path, document)
 
 
-async def _http_with(
-    port: int, method: str, path: str, document: Any
-) -> tuple[int, Any]:
+async def _send(port: int, method: str, path: str, document: Any) -> tuple[int, Any]:
     body = json.dumps(document)
     head = f"{method} {path} HTTP/1.0\r\nHost: localhost\r\n"
-    head += "Content-Type: application/json\r\n"
-    head += f"Content-Length: {len(body)}\r\n\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return await _http(port, head + body)
 
 

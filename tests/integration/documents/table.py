@@ -76,7 +76,7 @@ NOT_TYPED: Mapping[str, str] = {
     "make stack-up": _SERVERS,
     "make stack-down": _SERVERS,
     "python3 -m venv /opt/wsmsg": _ROOT,
-    "/opt/wsmsg/bin/pip install wsmsg-*.whl": _ROOT,
+    "/opt/wsmsg/bin/pip install wsmsg_client-*.whl wsmsg-*.whl": _ROOT,
     "/opt/wsmsg/bin/twistd --help": _ROOT,
     "cd deploy/compose": _DOCKER,
     "./secrets": "writes into deploy/compose; tests/deploy runs it in a copy",

@@ -1,0 +1,3 @@
+"""
+Tests of what is installed: real daemons from the wheels.
+"""

@@ -1,0 +1,35 @@
+"""
+Programs for an environment that has only the client.
+"""
+
+#: Talks to itself as two users, and prints what each of them got.
+CHAT = """
+import asyncio, sys
+from wsmsg_client import Client, MessageReceived
+
+URL, *TOKENS = sys.argv[1:]
+
+async def first(client):
+    async for event in client.events():
+        if isinstance(event, MessageReceived):
+            return event
+
+async def main():
+    async with Client(URL, TOKENS[0]) as one, Client(URL, TOKENS[1]) as two:
+        accepted = await one.send(two.user, "Good morning")
+        got = await first(two)
+        await two.send(got.sender, got.content + " to you")
+        while (answer := await first(one)).sender == one.user:
+            pass
+        print(got.content, "|", answer.content)
+
+asyncio.run(main())
+"""
+
+#: Prints the CPU seconds that the import takes, in a process of its own.
+IMPORT = """
+import time
+began = time.process_time()
+import wsmsg_client
+print(time.process_time() - began)
+"""

@@ -35,6 +35,9 @@ def mistakes(command: str) -> list[str]:
             return [word for word in words[1:] if not (ROOT / word).is_dir()]
         case "docker":
             return list(_of_compose(words))
+        case "install":
+            files = [word for word in words[1:] if word.startswith("deploy/")]
+            return [word for word in files if not any(ROOT.glob(word))]
         case "systemctl":
             return list(_of_systemctl(words[2:]))
     return []
@@ -99,7 +102,10 @@ def _of_compose(words: list[str]) -> Iterator[str]:
 
 
 def _of_systemctl(words: list[str]) -> Iterator[str]:
-    for word in words:
-        unit = f"{word.partition('@')[0]}@.service"
-        if not (ROOT / "deploy" / "systemd" / unit).is_file():
+    units = [word for word in words if not word.startswith("-")]
+    for word in units:
+        unit = re.sub(r"@\w+", "@", word)
+        if not re.search(r"\.[a-z]+$|\*$", unit):
+            unit += ".service"
+        if not any((ROOT / "deploy" / "systemd").glob(unit)):
             yield word

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import attrs
 
@@ -80,7 +81,8 @@ def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
         elif line.startswith("    ") and (block or not lines[number - 2]):
             block.append(line[4:])
         elif block:
-            yield number - len(block), block
+            # Of a list item, the code is indented further.
+            yield number - len(block), dedent("\n".join(block)).splitlines()
             block = []
 
 

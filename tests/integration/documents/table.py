@@ -18,11 +18,18 @@ TYPED: Mapping[str, tuple[str, ...]] = {
         "&& echo accepted",
     ),
     "docs/explanation/benchmarks.md": ("wsmsg bench --help",),
-    "docs/reference/data-directory.md": (
+    "docs/how-to/install.md": (
         "twistd -n message",
         "twistd -n connect",
         "wsmsg doctor",
         "wsmsg status",
+        r"printf 'one\ntwo\n' | wsmsg chat --user 1001 --target 1002 && echo accepted",
+    ),
+    "docs/how-to/upgrade.md": ("wsmsg status", "wsmsg doctor"),
+    "docs/how-to/keys.md": (
+        "wsmsg key new billing-2 --scopes send",
+        "wsmsg key list",
+        "wsmsg key revoke billing",
     ),
     "docs/reference/tokens.md": ("wsmsg token 1001 | wsmsg token check",),
     "docs/how-to/test-stack.md": (".venv/bin/python -m tools.stack --help",),
@@ -31,6 +38,8 @@ TYPED: Mapping[str, tuple[str, ...]] = {
         "127.0.0.1:23004/status",
     ),
     "docs/how-to/incidents.md": (
+        "wsmsg status",
+        "wsmsg doctor",
         "wsmsg dead-letters list",
         "wsmsg dead-letters replay 7 8",
     ),
@@ -38,6 +47,10 @@ TYPED: Mapping[str, tuple[str, ...]] = {
         "for file in journal store; do\n"
         """    sqlite3 "$DATA_DIR/$file.db" ".backup '$BACKUP/$file.db'"\n"""
         "done",
+        'sqlite3 "$BACKUP/store.db" '
+        '"PRAGMA integrity_check; SELECT count(*) FROM messages"',
+        'rm -f "$DATA_DIR"/*.db-wal "$DATA_DIR"/*.db-shm',
+        'cp "$BACKUP/journal.db" "$BACKUP/store.db" "$DATA_DIR/"',
         'wsmsg store restored --data-dir "$DATA_DIR"',
     ),
     "docs/how-to/move-store.md": (
@@ -56,6 +69,7 @@ _LONG = "takes minutes; tests/bench runs the same program"
 _ROOT = "installs below /opt; tests/test_packaging.py does so elsewhere"
 _DOCKER = "needs Docker; tests/deploy checks the files"
 _ISSUER = "needs the private key of an issuer; tests/cli/token signs with such keys"
+_TLS = "needs certificates; tests/integration/tls makes some"
 _SYSTEMD = "needs systemd as process 1; tests/deploy checks the units"
 
 #: The commands that no test types, with the reason.  Their programs, options, targets
@@ -83,5 +97,27 @@ NOT_TYPED: Mapping[str, str] = {
     "docker compose up --wait --build": _DOCKER,
     "docker compose up --wait --scale message=2 --scale connect=2": _DOCKER,
     "systemctl stop wsmsg-connect@1 wsmsg-message@1": _SYSTEMD,
+    "systemctl restart wsmsg-message@1": _SYSTEMD,
+    "systemctl restart wsmsg-connect@1": _SYSTEMD,
+    "systemctl daemon-reload": _SYSTEMD,
+    "systemctl enable --now wsmsg.target": _SYSTEMD,
+    "systemctl status 'wsmsg-*'": _SYSTEMD,
+    "systemctl enable --now wsmsg-connect@1.socket": _SYSTEMD,
+    "echo WSMSG_CONNECT__LISTEN=systemd:domain=INET:index=0 "
+    ">> /etc/wsmsg/connect-1.env": _SYSTEMD,
+    "install -m 644 deploy/systemd/*.service /etc/systemd/system/": _SYSTEMD,
+    "install -m 644 deploy/systemd/*.socket /etc/systemd/system/": _SYSTEMD,
+    "install -m 644 deploy/systemd/*.target /etc/systemd/system/": _SYSTEMD,
+    "install -d -m 755 /etc/wsmsg": _SYSTEMD,
+    "install -m 644 deploy/systemd/wsmsg.toml.example /etc/wsmsg/wsmsg.toml": _SYSTEMD,
+    "install -m 600 deploy/systemd/wsmsg.env.example /etc/wsmsg/wsmsg.env": _SYSTEMD,
+    "/opt/wsmsg/bin/wsmsg check-config /etc/wsmsg/wsmsg.toml": _ROOT,
+    "/opt/wsmsg/bin/wsmsg status": _ROOT,
+    "/opt/wsmsg/bin/wsmsg token --data-dir /var/lib/wsmsg-connect 1001": _ROOT,
+    "python3 -m venv /opt/wsmsg-new": _ROOT,
+    "/opt/wsmsg-new/bin/pip install wsmsg-*.whl": _ROOT,
+    "/opt/wsmsg-new/bin/wsmsg check-config /etc/wsmsg/wsmsg.toml": _ROOT,
+    "wsmsg check-config wsmsg.toml": _TLS,
+    "wsmsg chat --user 1001 --target 1002 --url wss://chat.example --ca ca.pem": _TLS,
     "ws://HOST:21005/api/v1/connect/ws": "is an address, not a command",
 }

@@ -26,17 +26,7 @@ from tests.integration.documents.table import NOT_TYPED, TYPED, TYPED_PAGES
 from tests.integration.documents.terminal import Machine
 
 _README = TYPED["README.md"]
-#: The pages for operators, in the order in which their commands are typed.
-_OPERATORS = (
-    "reference/data-directory",
-    "reference/tokens",
-    "how-to/test-stack",
-    "reference/access",
-    "how-to/incidents",
-    "how-to/backup",
-    "how-to/move-store",
-)
-_OPERATIONS = [c for page in _OPERATORS for c in TYPED[f"docs/{page}.md"]]
+
 
 _MS = re.M | re.S
 _READ = (
@@ -140,28 +130,51 @@ class TypedTests(SynchronousTestCase):
         """
         The commands of the pages for operators work, one page after another.
         """
-        message, connect, doctor, status, token, stack, asked, *rest = _OPERATIONS
-        letters, replay, backup, restored, export, load, verify = rest
+        message, connect, doctor, status, pipe = _page("how-to/install")
         self.with_daemons(message, connect)
         self.assertNotIn("PROBLEM", self.typed(doctor))
         self.typed(status)
+        self.assertEqual(self.typed(pipe).splitlines()[-1], "accepted")
+        (token,) = _page("reference/tokens")
         self.assertIn("accepts it as user 1001", self.typed(token))
+        (stack,) = _page("how-to/test-stack")
         self.assertIn("restart", self.typed(stack))
+        (asked,) = _page("reference/access")
         self.assertTrue(json.loads(self.typed(asked))["ready"])
+        status, doctor, letters, replay = _page("how-to/incidents")
+        self.typed(status)
+        self.typed(doctor)
         self.assertIn("no dead letters", self.typed(letters))
         self.typed(replay, status=1)
-        self.typed(_README[-1])
+        new, shown, revoke = _page("how-to/keys")
+        self.typed("wsmsg key new billing --scopes send")
+        self.typed(new)
+        self.assertIn("billing-2", self.typed(shown))
+        self.typed(revoke)
+        for command in _page("how-to/upgrade"):
+            self.typed(command)
+        self.back_up_and_move()
+
+    def back_up_and_move(self) -> None:
+        """
+        Type the commands of the pages that stop the daemons.
+        """
+        copy, look, remove, put, restored = _page("how-to/backup")
         folder = self.machine.folder
         data = folder / ".local" / "state" / "wsmsg"
+        named = {"DATA_DIR": str(data), "BACKUP": str(folder / "copy")}
         if shutil.which("sqlite3"):
             (folder / "copy").mkdir()
-            self.typed(backup, DATA_DIR=str(data), BACKUP=str(folder / "copy"))
-            self.assertGreater((folder / "copy" / "store.db").stat().st_size, 0)
+            self.typed(copy, 0, **named)
+            self.assertEqual(self.typed(look, 0, **named).split(), ["ok", "2"])
         self.assertEqual(self.machine.stop_daemons(), [0, 0])
-        self.assertIn("new epoch", self.typed(restored, DATA_DIR=str(data)))
+        if shutil.which("sqlite3"):
+            self.typed(remove, 0, **named)
+            self.typed(put, 0, **named)
+        self.assertIn("new epoch", self.typed(restored, 0, **named))
         store = f'[message]\nstore = "sqlite://{folder}/many.db"\n'
         (folder / "many.toml").write_text(store)
-        for command in (export, load, verify):
+        for command in _page("how-to/move-store"):
             self.typed(command)
 
     def test_background(self) -> None:
@@ -228,6 +241,10 @@ class TypedTests(SynchronousTestCase):
                 shown = _shape(_document(command.output))
                 told = f"{command.text}\n{answer}"
                 self.assertEqual(_shape(_document(answer)), shown, told)
+
+
+def _page(name: str) -> tuple[str, ...]:
+    return TYPED[f"docs/{name}.md"]
 
 
 def _kill(pid: int) -> None:

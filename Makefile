@@ -77,6 +77,7 @@ types: $(READY) ## check types with mypy, strict
 
 protos: $(READY) ## generate the modules *_pb2 from protos/
 	$(BIN)/python tools/make_rpc.py
+	$(BIN)/python -m tools.make_typescript
 	$(BIN)/python -m tools.check_protos
 
 vectors: $(READY) ## fill in protos/vectors with what the Python client does

@@ -30,13 +30,15 @@ class Person:
         self._changed = asyncio.Event()
 
     @classmethod
-    async def begin(cls, url: str, token: str, device: str) -> Self:
+    async def begin(cls, url: str, token: str, device: str, codec: str) -> Self:
         """
         Start the process, which connects at once.
+
+        @param codec: C{json} or C{protobuf}.
         """
         process = await asyncio.create_subprocess_exec(
             *("node", "--experimental-websocket", "--no-warnings"),
-            *("build/test/person.js", url, token, device),
+            *("build/test/person.js", url, token, device, codec),
             cwd=PACKAGE,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -4,7 +4,8 @@ The TypeScript client in Node, and the real daemons.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
 from tests.typescript.person import Person
@@ -17,10 +18,12 @@ class NodeClientTests(IntegrationTestCase):
     Programs in Node that talk with each other.
     """
 
+    codec = "json"
+
     async def _person(self, user: int, device: str = "node", **claims: Any) -> Person:
         installation = self.installation
         token = installation.token(user, **claims)
-        person = await Person.begin(installation.url, token, device)
+        person = await Person.begin(installation.url, token, device, self.codec)
         self.at_end(person.end)
         return person
 
@@ -106,6 +109,56 @@ class NodeClientTests(IntegrationTestCase):
         self.assertIn("TypeError", rounded["error"])
 
     @with_daemons
+    async def test_blocks_and_invitations(self) -> None:
+        """
+        A blocked user's messages do not arrive, an invitation is accepted or declined,
+        and the other devices of a user hear of it.
+        """
+        one, two = self.user(), self.user()
+        anna, ben = await self._person(one), await self._person(two)
+        phone = await self._person(two, "phone")
+        await phone.call("connect")
+        await ben.call("block", str(one))
+        await phone.until(
+            lambda: any(e["type"] == "blockChanged" for e in phone.events)
+        )
+        [block] = await ben.call("blocks")
+        self.assertEqual((block["user"], block["group"]), (str(one), "0"))
+        anna.send("withheld", to=str(two))
+        await anna.until(lambda: "send withheld" in anna.results)
+        await ben.call("unblock", str(one))
+        await phone.until(lambda: any(e.get("on") is False for e in phone.events))
+        self.assertEqual(await ben.call("blocks"), [])
+        anna.send("heard", to=str(two))
+        await ben.until(lambda: ben.messages)
+        self.assertEqual([m["content"] for m in ben.messages], ["heard"])
+        self.assertEqual(await ben.call("head", f"u:{one}:{two}"), 2)
+
+        groups = [await anna.call("createGroup", name) for name in ("Crew", "Band")]
+        for group in groups:
+            await anna.call("invite", group, str(two))
+        await ben.until(
+            lambda: sum(e["type"] == "invitationReceived" for e in ben.events) == 2
+        )
+        found = await ben.call("invitations")
+        self.assertEqual({i["group"] for i in found}, set(groups))
+        self.assertEqual({i["by"] for i in found}, {str(one)})
+        await ben.call("acceptInvitation", groups[0])
+        await ben.call("declineInvitation", groups[1])
+        await phone.until(
+            lambda: any(e["type"] == "invitationDeclined" for e in phone.events)
+        )
+        await phone.until(
+            lambda: any(e["type"] == "groupChanged" for e in phone.events)
+        )
+        self.assertEqual(await ben.call("invitations"), [])
+        state = await ben.call("members", groups[0])
+        self.assertEqual({m["user"] for m in state["members"]}, {str(one), str(two)})
+        await ben.call("blockGroup", groups[1])
+        refused = await ben.call("acceptInvitation", groups[1])
+        self.assertEqual(refused["code"], "forbidden")
+
+    @with_daemons
     async def test_connect_is_killed(self) -> None:
         """
         A client whose Connect is killed says so, and goes on with the next one.
@@ -129,10 +182,66 @@ class NodeClientTests(IntegrationTestCase):
         """
         A token that is not valid ends the client with the error, and its calls fail.
         """
-        person = await Person.begin(self.installation.url, "a.b.c", "node")
+        person = await Person.begin(self.installation.url, "a.b.c", "node", self.codec)
         self.at_end(person.end)
         person.send("never", to="5")
         await person.until(lambda: any(e["type"] == "closed" for e in person.events))
         await person.until(lambda: "send never" in person.results)
         self.assertEqual(person.results["send never"][0]["code"], "unauthenticated")
         self.assertEqual(await person.end(), 0)
+
+
+class ProtobufClientTests(NodeClientTests):
+    """
+    The same with frames in protobuf.
+    """
+
+    codec = "protobuf"
+
+
+def _any_online(events: list[dict[str, Any]]) -> bool:
+    return any(event.get("online") for event in events)
+
+
+class NamedUserTests(IntegrationTestCase):
+    """
+    Users with names.
+    """
+
+    message: ClassVar[dict[str, Any]] = {"users.names": "true"}
+    connect: ClassVar[dict[str, Any]] = {"users.names": "true"}
+
+    @with_daemons
+    async def test_names(self) -> None:
+        """
+        Users send, watch and look up by name, and names stand for the ids of events,
+        with both codecs.
+        """
+        people = {}
+        for codec in ("json", "protobuf"):
+            name = f"{codec}-{self.user()}@example.org"
+            token = self.installation.token(name)
+            url = self.installation.url
+            people[name] = await Person.begin(url, token, "node", codec)
+            self.at_end(people[name].end)
+            await people[name].call("connect")
+        (anna, first), (ben, second) = people.items()
+        first.send("hello", to=ben)
+        await second.until(lambda: second.messages)
+        sender = second.messages[0]["sender"]
+        self.assertEqual(await second.call("nameOf", sender), anna)
+        second.send("hello back", to=anna)
+        await first.until(lambda: len(first.messages) == 2)
+        for person, other in ((first, ben), (second, anna)):
+            await person.call("watch", [other])
+            await person.until(partial(_any_online, person.events))
+            asked = {"names": [other, "nobody@example.org"], "keys": ["room/7"]}
+            found = await person.call("lookUp", asked)
+            self.assertEqual(list(found["users"]), [other])
+            self.assertEqual(found["unknown"], ["nobody@example.org"])
+            group = await person.call("createGroup", "Crew", [other])
+            state = await person.call("members", group)
+            self.assertEqual(len(state["members"]), 2)
+            self.assertIn(found["users"][other], [m["user"] for m in state["members"]])
+        refused = await first.call("send", {"to": "nobody@example.org", "content": "x"})
+        self.assertEqual(refused["code"], "not_found")

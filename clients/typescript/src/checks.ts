@@ -10,15 +10,19 @@ import {
   FIRST_EVENT,
   type ChangeGroup, type CreateGroup, type Submission,
 } from "./frames.js";
-import { isId, type Id } from "./ids.js";
+import { isId, type Id, type IdLike, type UserLike } from "./ids.js";
 
 const ID_BYTES = 64;
+const USER_NAME_BYTES = 128;
 const GROUP_NAME_BYTES = 256;
-const GROUP_CHANGE_USERS = 1000;
+/** The most users that one change of a group may name. */
+export const GROUP_CHANGE_USERS = 1000;
 const INT32_MAX = 2 ** 31 - 1;
 
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 const HALF = /\p{Surrogate}/u;
+// What looks like a number, or is empty, is no name of a user.
+const NUMBER = /^[-+]?\d*$/;
 
 const utf8 = new TextEncoder();
 
@@ -59,7 +63,7 @@ export const checkNumber = (
 };
 
 /** Returns an id as a text, from 1 up, or from 0 where `none` is allowed. */
-export const checkedId = (value: string | bigint, name: string, none = false): Id => {
+export const checkedId = (value: IdLike, name: string, none = false): Id => {
   if (typeof value !== "string" && typeof value !== "bigint") {
     throw new TypeError(`${name} must be a string or a bigint, not ${typeof value}`);
   }
@@ -70,28 +74,51 @@ export const checkedId = (value: string | bigint, name: string, none = false): I
   return id;
 };
 
-/** Returns users as texts, each once. */
-export const checkedUsers = (users: Iterable<string | bigint>, name: string): Id[] => [
-  ...new Set(Array.from(users, (user) => checkedId(user, name))),
-];
+/** Returns the numbers and the names of users, each once. */
+export const apart = (users: Iterable<UserLike>, name: string): readonly [Id[], string[]] => {
+  const numbers = new Set<Id>();
+  const names = new Set<string>();
+  for (const user of users) {
+    if (typeof user === "string" && !NUMBER.test(user)) {
+      checkName(user, name, 1, USER_NAME_BYTES);
+      names.add(user);
+    } else {
+      numbers.add(checkedId(user, name));
+    }
+  }
+  return [[...numbers], [...names]];
+};
+
+/** Returns the number of a user, or "0" and the name. */
+export const one = (user: UserLike, name: string): readonly [Id, string] => {
+  const [[number = "0"], [called = ""]] = apart([user], name);
+  return [number, called];
+};
+
+const checkWhom = (...whom: readonly (string | undefined)[]): void => {
+  if (whom.filter((one) => one && one !== "0").length !== 1) {
+    bad("exactly one of a user and a group must be named");
+  }
+};
 
 const checkChange = (frame: CreateGroup | ChangeGroup): void => {
   const create = frame.type === "create_group";
-  const users = create ? frame.members : [...frame.add, ...frame.remove];
+  const users = create
+    ? [...frame.members, ...frame.member_names ?? []]
+    : [...frame.add, ...frame.remove, ...frame.add_names ?? [], ...frame.remove_names ?? []];
   if (users.length > GROUP_CHANGE_USERS + Number(create)) {
     bad(`more than ${GROUP_CHANGE_USERS} users in one change`);
   }
   if (create) {
     checkName(frame.name, "create_group.name", 1, GROUP_NAME_BYTES);
   } else {
-    checkedId(frame.group, "change_group.group");
     if (!users.length) bad("the change adds and removes no members");
     if (new Set(users).size < users.length) bad("a user is both added and removed");
   }
 };
 
 /**
- * Returns a frame with valid fields.
+ * Returns a frame with valid fields; its ids are valid already.
  *
  * @throws TypeError - a field is of another type.
  * @throws WsmsgError - `bad_request`: the server does not accept its value.
@@ -100,13 +127,9 @@ export const checked = <F extends Submission>(frame: F): F => {
   checkName(frame.client_id, `${frame.type}.client_id`);
   switch (frame.type) {
     case "send":
-      checkedId(frame.to, "send.to", true);
-      checkedId(frame.group, "send.group", true);
       checkText(frame.content, "send.content");
       checkNumber(frame.kind, "send.kind", 0, INT32_MAX);
-      if ((frame.to === "0") === (frame.group === "0")) {
-        bad(`${frame.to === "0" ? "neither to nor" : "both to and"} group is set`);
-      }
+      checkWhom(frame.to, frame.group, frame.to_name);
       if (frame.kind >= FIRST_EVENT) {
         bad(`kinds from ${FIRST_EVENT} on are reserved for the server`);
       }
@@ -116,7 +139,11 @@ export const checked = <F extends Submission>(frame: F): F => {
       checkName(frame.conversation, "recall.conversation");
       checkNumber(frame.seq, "recall.seq", 1);
       break;
-    default:
+    case "block":
+      checkWhom(frame.user, frame.group, frame.user_name);
+      break;
+    case "create_group":
+    case "change_group":
       checkChange(frame);
   }
   return frame;

@@ -6,19 +6,24 @@
  * and drops repeats.
  */
 
-import { checked, checkedId, checkedUsers, checkName, checkNumber } from "./checks.js";
+import { apart, checked, checkedId, checkName, checkNumber } from "./checks.js";
+import type { Codec } from "./codec.js";
 import { WsmsgError } from "./errors.js";
-import type { Limits, Request, Submission } from "./frames.js";
-import type { Id, IdLike } from "./ids.js";
-import { heard, Leader, type News, type Status, type Wish } from "./leader.js";
+import type { Decoded, Limits, Request, Submission } from "./frames.js";
+import type { Id, IdLike, UserLike } from "./ids.js";
+import { json } from "./json.js";
+import {
+  CLOSED, heard, Leader, OFFLINE,
+  type LeaderOptions, type News, type Status, type Wish,
+} from "./leader.js";
 import { Requests } from "./requests.js";
 import { Saving } from "./saving.js";
 import { EventQueue } from "./state/event-queue.js";
-import { isStored, type Event, type SendAccepted, type StateChanged } from "./state/events.js";
+import { isState, isStored, type Event, type SendAccepted, type StateChanged } from "./state/events.js";
 import type { Start } from "./state/inbound.js";
 import type { Answer } from "./state/queries.js";
 import { Reconnect, type ReconnectOptions } from "./state/reconnect.js";
-import { IndexedDBStorage, MemoryStorage, type Kept, type Storage } from "./storage.js";
+import { IndexedDBStorage, MemoryStorage, type Storage } from "./storage.js";
 import { Tabs, type Locks } from "./tabs.js";
 import { checkTokenSource, type TokenSource } from "./token-source.js";
 import type { WebSocketConstructor } from "./transport.js";
@@ -36,6 +41,8 @@ export interface ClientOptions {
    * Unless given, one is made up, and kept with the state.
    */
   readonly device?: string;
+  /** The spelling of frames: JSON unless given. */
+  readonly codec?: Codec;
   /** The point from which a conversation without a position is read. */
   readonly start?: Start;
   /** Most messages in the queue of events: 1000 unless given. */
@@ -71,27 +78,23 @@ interface WaitingQuery extends Waiting<Exclude<Answer, WsmsgError>> {
 }
 
 const LEAVE_MS = 1000;
-
-const OFFLINE: Status = {
-  state: { type: "reconnecting", reason: "not connected yet", delayS: 0 },
-  user: "0", limits: undefined, caughtUp: false, unsent: 0,
-};
+// The most names of users that are remembered.
+const NAMES = 10_000;
 
 const isClosed = (status: Status): boolean => status.state.type === "closed";
 
 /** One user on one device, which may be several tabs of a browser. */
 export class Client extends Requests {
-  readonly #url: string;
-  readonly #tokenSource: TokenSource;
   readonly #options: ClientOptions;
-  readonly #socket: WebSocketConstructor;
+  readonly #leading: Omit<LeaderOptions, "saved" | "device" | "saving" | "onNews">;
   readonly #queue: EventQueue;
   readonly #sends = new Map<string, WaitingSend>();
   readonly #queries = new Map<string, WaitingQuery>();
   readonly #saving: Saving;
   /** The first and the last number of each conversation that the leader told this tab. */
   readonly #seen = new Map<string, readonly [number, number]>();
-  #watched: readonly Id[] = [];
+  readonly #names = new Map<Id, string>();
+  #watched: readonly [readonly Id[], readonly string[]] = [[], []];
   #leader: Leader | undefined;
   #tabs: Tabs | undefined;
   #leaderName = "";
@@ -115,11 +118,15 @@ export class Client extends Requests {
     const socket = options.WebSocket ?? globalThis.WebSocket;
     if (!socket) throw new TypeError("there is no WebSocket here: pass one as an option");
     if (!/^wss?:$/.test(new URL(url).protocol)) throw new TypeError(`${url}: no WebSocket URL`);
-    this.#url = url;
-    this.#tokenSource = tokenSource;
+    const { start = "beginning", queuedMessages = 1000, unsent = 10_000, codec = json } = options;
     this.#options = options;
-    this.#socket = socket;
-    this.#queue = new EventQueue(options.queuedMessages ?? 1000);
+    this.#leading = {
+      client: `wsmsg-typescript/${VERSION}`,
+      start, queuedMessages, unsent, socket, codec, tokenSource,
+      heartbeatS: options.heartbeatS,
+      reconnect: new Reconnect(url, options.reconnect),
+    };
+    this.#queue = new EventQueue(queuedMessages);
     const locks = options.locks ?? globalThis.navigator?.locks;
     const storage = this.#storage(locks === undefined);
     this.#saving = new Saving(storage, (reason) => this.#memoryOnly(reason));
@@ -129,7 +136,9 @@ export class Client extends Requests {
         onWishes: (wishes) => wishes.forEach((wish) => this.#leader?.perform(wish)),
         onHello: () => {
           // A new tab waits for a leader that is not refused.
-          if (!isClosed(this.#status)) this.#leader?.tell();
+          if (isClosed(this.#status)) return;
+          this.#tabs?.tell({ news: "names", names: [...this.#names] });
+          this.#leader?.tell();
         },
         onNews: (news, leader) => this.#follow(news, leader),
         onOtherVersion: () =>
@@ -163,6 +172,15 @@ export class Client extends Requests {
     return this.#status.unsent;
   }
 
+  /**
+   * The seconds since the server last made sure that this client was given all that it
+   * has for the user, which it does about once a minute.  `undefined`: it has not said so.
+   */
+  get checkedS(): number | undefined {
+    const { checkedAt } = this.#status;
+    return checkedAt && (performance.timeOrigin + performance.now() - checkedAt) / 1000;
+  }
+
   /** Whether this tab has the connection. */
   get leads(): boolean {
     return this.#leader !== undefined;
@@ -188,6 +206,13 @@ export class Client extends Requests {
     await this.#until(() => this.#status.state.type === "connected");
   }
 
+  /** Waits until the state of the connection changes; each failed attempt is a change. */
+  async stateChanged(): Promise<StateChanged> {
+    const before = this.#last;
+    while (this.#last === before) await this.#change();
+    return this.#last;
+  }
+
   /** Waits until the client is connected and misses no message that it knows of. */
   async caughtUp(): Promise<void> {
     await this.#until(() => this.#status.caughtUp);
@@ -208,12 +233,11 @@ export class Client extends Requests {
     globalThis.removeEventListener?.("pagehide", this.#onHide);
     const leader = this.#leader;
     if (leader) await leader.close();
-    this.#wish({ wish: "watch", tab: this.#tab, users: [] });
+    this.#watch([[], []]);
     this.#tabs?.leave();
     if (!isClosed(this.#status)) {
-      if (!leader) this.#put({ type: "closed", reason: "closed", error: undefined });
-      const state = { type: "closed", reason: "closed", error: undefined } as const;
-      this.#setStatus({ ...this.#status, state });
+      if (!leader) this.#put(CLOSED);
+      this.#setStatus({ ...this.#status, state: CLOSED });
     }
   }
 
@@ -262,9 +286,13 @@ export class Client extends Requests {
   }
 
   /** Subscribes to the presence of these users, in place of earlier ones of this tab. */
-  watch(users: Iterable<IdLike>): void {
-    this.#watched = checkedUsers(users, "watch.users");
-    this.#wish({ wish: "watch", tab: this.#tab, users: this.#watched });
+  watch(users: Iterable<UserLike>): void {
+    this.#watched = apart(users, "watch.users");
+    this.#watch(this.#watched);
+  }
+
+  override nameOf(user: IdLike): string {
+    return this.#names.get(String(user)) ?? String(user);
   }
 
   // -- requests
@@ -305,20 +333,11 @@ export class Client extends Requests {
   // -- leading and following
 
   async #lead(): Promise<void> {
-    const { device = "", start = "beginning", queuedMessages = 1000, unsent = 10_000 } =
-      this.#options;
-    const kept: Kept = await this.#saving.load(device);
+    const saved = await this.#saving.load(this.#options.device);
     const leader = new Leader({
-      client: `wsmsg-typescript/${VERSION}`,
-      saved: kept,
-      device: kept.device,
-      start,
-      queuedMessages,
-      unsent,
-      socket: this.#socket,
-      tokenSource: this.#tokenSource,
-      heartbeatS: this.#options.heartbeatS,
-      reconnect: new Reconnect(this.#url, this.#options.reconnect),
+      ...this.#leading,
+      saved,
+      device: saved.device,
       saving: this.#saving,
       onNews: (news) => {
         // That this program closes its client is no news for other tabs.
@@ -344,9 +363,13 @@ export class Client extends Requests {
 
   /** Tells a new leader what this tab still wants. */
   #wishAgain(): void {
-    if (this.#watched.length) this.#wish({ wish: "watch", tab: this.#tab, users: this.#watched });
+    if (this.#watched.flat().length) this.#watch(this.#watched);
     for (const send of this.#sends.values()) this.#submit(send);
     for (const { request } of this.#queries.values()) this.#wish({ wish: "ask", request });
+  }
+
+  #watch([users, names]: readonly [readonly Id[], readonly string[]]): void {
+    this.#wish({ wish: "watch", tab: this.#tab, users, names });
   }
 
   #submit(send: WaitingSend): void {
@@ -385,6 +408,9 @@ export class Client extends Requests {
         else query?.resolve(answer);
         break;
       }
+      case "names":
+        this.#learn(news.names);
+        break;
       case "status":
         this.#setStatus(news.status);
     }
@@ -392,13 +418,22 @@ export class Client extends Requests {
   }
 
   #heardEvent(event: Event): void {
-    if (event.type === "connected" || event.type === "reconnecting" || event.type === "closed") {
-      this.#last = event;
-    }
+    if (isState(event)) this.#last = event;
     if (event.type === "historyReplaced" || event.type === "historyRewound") this.#seen.clear();
     if (this.#leader) return; // The event is in the leader's own queue.
     if (isStored(event)) this.#see(event);
     else this.#queue.put(event);
+  }
+
+  #learn(names: Decoded["names"]): void {
+    for (const [user, name] of names) {
+      this.#names.delete(user);
+      this.#names.set(user, name);
+    }
+    for (const user of this.#names.keys()) {
+      if (this.#names.size <= NAMES) break;
+      this.#names.delete(user);
+    }
   }
 
   #see(event: Extract<Event, { messageId: Id }>): void {
@@ -469,7 +504,7 @@ export class Client extends Requests {
   }
 
   #put(event: Event): void {
-    if (event.type === "closed" || event.type === "reconnecting") this.#last = event;
+    if (isState(event)) this.#last = event;
     this.#queue.put(event);
     this.#changed();
   }
@@ -523,10 +558,10 @@ export class Client extends Requests {
     this.#put({ type: "memoryOnly", reason });
   }
 
-  readonly #onOnline = (): void => this.#leader?.hurry();
+  readonly #onOnline = (): void => this.#leader?.upkeep.hurry();
 
   readonly #onHide = (): void => {
     if (this.#leader) void this.#leader.store();
-    else this.#wish({ wish: "watch", tab: this.#tab, users: [] });
+    else this.#watch([[], []]);
   };
 }

@@ -1,8 +1,8 @@
 /** The life of one connection: hello, welcome, then frames both ways until it ends. */
 
 import { Close, fromCode, WsmsgError } from "./errors.js";
-import type { ClientFrame, ServerFrame } from "./frames.js";
-import { decode, encode } from "./json.js";
+import type { Codec } from "./codec.js";
+import type { ClientFrame, Decoded, ServerFrame } from "./frames.js";
 import { REFRESH_ID, Renewal } from "./renewal.js";
 import type { Exchange } from "./state/exchange.js";
 import { HeartbeatTimer } from "./state/heartbeat.js";
@@ -22,6 +22,7 @@ const utf8 = new TextEncoder();
 /** What a {@link Connection} is made with. */
 export interface ConnectionOptions {
   readonly socket: WebSocketConstructor;
+  readonly codec: Codec;
   readonly exchange: Exchange;
   readonly reconnect: Reconnect;
   readonly tokenSource: TokenSource;
@@ -32,6 +33,8 @@ export interface ConnectionOptions {
   /** Called before frames are written; stores what must be durable by then. */
   readonly beforeWrite: (frames: readonly ClientFrame[]) => Promise<void> | undefined;
   readonly onChange: () => void;
+  /** Called with the names of users that came with a frame, before the frame counts. */
+  readonly onNames: (names: Decoded["names"]) => void;
   /** Called once. */
   readonly onEnd: (how: Ended) => void;
   /** Seconds of a clock that is never set. */
@@ -54,12 +57,12 @@ export class Connection {
   constructor(url: string, options: ConnectionOptions) {
     this.#options = options;
     this.#renewal = new Renewal(options.tokenSource, (frame) => this.#write(frame));
-    this.#link = new Link(options.socket, url, {
+    this.#link = new Link(options.socket, url, options.codec.subprotocol, {
       onOpen: () => {
         this.#write({ ...options.exchange.hello(), token: options.token });
         this.#at(WELCOME_S, () => this.#link.abort(`no welcome for ${WELCOME_S} s`));
       },
-      onText: (text) => this.#received(text),
+      onData: (data) => this.#received(data),
       onEnd: (how) => this.#end(how),
     });
   }
@@ -92,18 +95,21 @@ export class Connection {
     this.#timer = setTimeout(call, seconds * 1000);
   }
 
-  #received(text: string): void {
-    const now = this.#options.now();
+  #received(data: string | ArrayBuffer): void {
+    const { codec, now: clock, onNames } = this.#options;
+    const now = clock();
     this.#heartbeat?.received(now);
-    let frame: ServerFrame | undefined;
+    let decoded: Decoded | undefined;
     try {
-      frame = decode(text);
+      decoded = codec.decode(data);
     } catch (error) {
       // Perhaps not the server's, or of a later one: before welcome, try again.
       if (!this.#heartbeat) this.#link.abort(String(error));
     }
-    if (!frame) return;
+    if (!decoded) return;
+    const { frame, names } = decoded;
     try {
+      if (names.length) onNames(names);
       if (this.#heartbeat) this.#process(frame, now);
       else this.#greeted(frame, now);
     } catch (error) {
@@ -184,10 +190,13 @@ export class Connection {
   }
 
   #write(frame: ClientFrame): void {
-    const text = encode(frame);
+    const data = this.#options.codec.encode(frame);
     const limit = this.#options.exchange.limits?.frame_bytes ?? 0;
     // No character has more than three bytes for each of its units.
-    const size = text.length * 3 <= limit ? 0 : utf8.encode(text).length;
+    const size =
+      typeof data !== "string" ? data.byteLength
+      : data.length * 3 <= limit ? 0
+      : utf8.encode(data).length;
     if (limit && size > limit && this.#heartbeat) {
       const reason = `the frame has ${size} bytes; the limit is ${limit}`;
       const error = new WsmsgError("too_large", reason);
@@ -195,7 +204,7 @@ export class Connection {
       this.#options.onChange();
       this.#again = true;
     } else {
-      this.#link.send(text);
+      this.#link.send(data);
     }
   }
 

@@ -78,3 +78,7 @@ export const object =
     ]);
     return Object.fromEntries(read) as Fields<S>;
   };
+
+/** Reads an object from ids to texts, as a list of both. */
+export const named: Reader<readonly (readonly [Id, string])[]> = (value) =>
+  Object.entries(record(value)).map(([key, one]) => [id(key), text(one)]);

@@ -6,7 +6,7 @@
  */
 
 import {
-  decimal, flag, id, integer, list, object, optional, text,
+  decimal, flag, id, integer, list, named, object, optional, text,
   type Read,
 } from "./decode.js";
 import type { Id } from "./ids.js";
@@ -51,6 +51,9 @@ const deliver = {
 const member = object({ user: id, joined: zero });
 
 const heads = optional(list(head), []);
+const ids = optional(list(id), []);
+const texts = optional(list(text), []);
+const nobody = optional(id, "0");
 
 /** The fields of each frame from the server, by its type. */
 export const SERVER = {
@@ -87,12 +90,12 @@ export const SERVER = {
   heads: object({ id: text, heads: list(head), more: no, position: none, epoch: none }),
   receipt: object(receipt),
   presence: object({ user: id, online: flag, last_seen: zero }),
-  typing: object({ conversation: text, user: optional(id, "0") }),
+  typing: object({ conversation: text, user: nobody }),
   resync: object({ reason: text }),
   goaway: object({
     reason: text,
     after_ms: integer,
-    alternatives: optional(list(text), []),
+    alternatives: texts,
   }),
   error: object({ code: text, reason: text, id: none, retry_after_ms: zero }),
   pong: object({ nonce: none, checked_ms: zero, witness: none }),
@@ -105,16 +108,40 @@ export const SERVER = {
     count: zero,
     members: optional(list(member), []),
     more: no,
+    key: none,
   }),
   expiring: object({ expires: integer }),
   refreshed: object({ id: text, expires: zero }),
+  blocked: object({
+    id: text,
+    blocks: optional(list(object({ user: nobody, group: nobody, time: zero })), []),
+    next: none,
+  }),
+  invited: object({
+    id: text,
+    invitations: optional(
+      list(object({ group: id, by: id, name: none, time: zero, expires: zero })), [],
+    ),
+    next: none,
+  }),
+  named: object({ id: text, users: ids, unknown: texts, groups: ids }),
 } as const;
+
+/** The names of users that stand beside a frame, each with its number before it. */
+export const names = optional(named, []);
 
 /** The name of a frame from the server. */
 export type ServerType = keyof typeof SERVER;
 
 /** A frame from the server of one type. */
 export type From<T extends ServerType> = { readonly type: T } & Read<(typeof SERVER)[T]>;
+
+/** A frame as it was decoded. */
+export interface Decoded {
+  readonly frame: ServerFrame;
+  /** The names of users whom the frame mentions, each after its number. */
+  readonly names: Read<typeof names>;
+}
 
 /** A frame from the server. */
 export type ServerFrame = { [T in ServerType]: From<T> }[ServerType];
@@ -141,48 +168,73 @@ export interface Hello {
   readonly witness: string;
 }
 
-/** A message to a user or to a group. */
-export interface Send {
-  readonly type: "send";
+/** The fields that submissions have in common. */
+interface Once {
   readonly client_id: string;
+  readonly repeat?: true;
+}
+
+/** A message to a user or to a group. */
+export interface Send extends Once {
+  readonly type: "send";
   readonly to: Id;
   readonly group: Id;
   readonly content: string;
   readonly kind: number;
-  readonly repeat?: true;
+  readonly to_name?: string;
 }
 
 /** A request to recall a message of the user. */
-export interface Recall {
+export interface Recall extends Once {
   readonly type: "recall";
-  readonly client_id: string;
   readonly conversation: string;
   readonly seq: number;
-  readonly repeat?: true;
 }
 
 /** A request to create a group. */
-export interface CreateGroup {
+export interface CreateGroup extends Once {
   readonly type: "create_group";
-  readonly client_id: string;
   readonly name: string;
   readonly members: readonly Id[];
+  readonly member_names?: readonly string[];
   readonly history: boolean;
-  readonly repeat?: true;
 }
 
 /** A request to add members to a group, and to remove others. */
-export interface ChangeGroup {
+export interface ChangeGroup extends Once {
   readonly type: "change_group";
-  readonly client_id: string;
   readonly group: Id;
   readonly add: readonly Id[];
   readonly remove: readonly Id[];
-  readonly repeat?: true;
+  readonly add_names?: readonly string[];
+  readonly remove_names?: readonly string[];
+}
+
+/** A request to block a user or a group, or to end that. */
+export interface Block extends Once {
+  readonly type: "block";
+  readonly user: Id;
+  readonly group: Id;
+  readonly on: boolean;
+  readonly user_name?: string;
+}
+
+/** A request to invite a user to a group. */
+export interface Invite extends Once {
+  readonly type: "invite";
+  readonly user: Id;
+  readonly group: Id;
+  readonly user_name?: string;
+}
+
+/** The answer to an invitation. */
+export interface Invited extends Once {
+  readonly type: "accept_invitation" | "decline_invitation";
+  readonly group: Id;
 }
 
 /** What the server accepts or rejects, once for each `client_id`. */
-export type Submission = Send | Recall | CreateGroup | ChangeGroup;
+export type Submission = Send | Recall | CreateGroup | ChangeGroup | Block | Invite | Invited;
 
 /** A query for messages. */
 export interface Sync {
@@ -209,8 +261,26 @@ export interface Members {
   readonly limit: number;
 }
 
+/** A query for the blocks or the open invitations of the user. */
+export interface Listed {
+  readonly type: "blocks" | "invitations";
+  readonly id: string;
+  /** The `next` of the page before. */
+  readonly after: string;
+  readonly limit: number;
+}
+
+/** A query for numbers of names and of keys of groups, and for names of users. */
+export interface Names {
+  readonly type: "names";
+  readonly id: string;
+  readonly names: readonly string[];
+  readonly users: readonly Id[];
+  readonly keys: readonly string[];
+}
+
 /** A query that the server answers by its id. */
-export type Request = Sync | Conversations | Members;
+export type Request = Sync | Conversations | Members | Listed | Names;
 
 /** A report of what this device has. */
 export interface Delivered {
@@ -237,6 +307,7 @@ export interface Typing {
 export interface Watch {
   readonly type: "watch";
   readonly users: readonly Id[];
+  readonly names?: readonly string[];
 }
 
 /** A question whether the server is alive. */
@@ -266,3 +337,9 @@ export const GROUP = 1001;
 export const RECALL = 1002;
 /** The kind of a message that was recalled. */
 export const RECALLED = 1003;
+/** The kind of an event that blocks a user or a group, or ends that. */
+export const BLOCK = 1008;
+/** The kind of an event that invites the other user to a group. */
+export const INVITATION = 1009;
+/** The kind of an event that declines an invitation. */
+export const DECLINE = 1010;

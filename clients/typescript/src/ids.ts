@@ -9,6 +9,9 @@ export type Id = string;
 /** What the methods of the client take for an id.  A `number` is not among them. */
 export type IdLike = Id | bigint;
 
+/** A user, by number or, where the server has names of users, by name. */
+export type UserLike = IdLike;
+
 /** Returns a new text that nobody else makes up. */
 export const madeUp = (): string =>
   // Not randomUUID(), which pages without TLS do not have.
@@ -16,16 +19,10 @@ export const madeUp = (): string =>
     byte.toString(16).padStart(2, "0"),
   ).join("");
 
-/** The greatest id. */
-export const INT64_MAX = 2n ** 63n - 1n;
-
-const DIGITS = /^(0|-?[1-9][0-9]{0,18})$/;
-
 /** Whether a text is an integer of 64 bits, spelled as ids are. */
-export const isId = (text: string): text is Id => {
-  if (!DIGITS.test(text)) return false;
-  return text.length < 19 || (BigInt(text) <= INT64_MAX && BigInt(text) >= -INT64_MAX - 1n);
-};
+export const isId = (text: string): text is Id =>
+  /^(0|-?[1-9]\d{0,18})$/.test(text) &&
+  (text.length < 19 || BigInt.asIntN(64, BigInt(text)) === BigInt(text));
 
 /** Whether one id of a message or a user is greater than another; both are positive. */
 export const isGreater = (one: Id, other: Id): boolean =>

@@ -10,13 +10,16 @@
  */
 
 export { Client, type ClientOptions } from "./client.js";
+export type { Codec } from "./codec.js";
 export { Close, WsmsgError, type ErrorCode } from "./errors.js";
 export { FIRST_EVENT, RECALLED, TEXT, type Head, type Limits } from "./frames.js";
 export {
   conversationOf, groupConversation, groupIn, isGroup,
-  type Id, type IdLike,
+  type Id, type IdLike, type UserLike,
 } from "./ids.js";
-export type { GroupState, Message, Range } from "./requests.js";
+export type {
+  BlockState, FoundNames, GroupState, InvitationState, Message, Range,
+} from "./requests.js";
 export type * from "./state/events.js";
 export type { Start } from "./state/inbound.js";
 export type { ReconnectOptions } from "./state/reconnect.js";

@@ -4,13 +4,12 @@
  */
 
 import { WsmsgError, type ErrorCode } from "./errors.js";
-import type { ClientFrame, Limits, Request, Submission } from "./frames.js";
+import type { ClientFrame, Decoded, Limits, Request, Submission } from "./frames.js";
 import type { Id } from "./ids.js";
 import type { Saving } from "./saving.js";
-import type { Event, SendAccepted, StateChanged } from "./state/events.js";
+import { isState, type Event, type SendAccepted, type StateChanged } from "./state/events.js";
 import { Exchange, type ExchangeOptions } from "./state/exchange.js";
 import type { Answer } from "./state/queries.js";
-import type { Reconnect } from "./state/reconnect.js";
 import { Upkeep, type UpkeepOptions } from "./upkeep.js";
 
 /** What a tab wants done. */
@@ -23,7 +22,6 @@ export type Wish =
       readonly again: boolean;
     }
   | { readonly wish: "ask"; readonly request: Request }
-  | { readonly wish: "forget"; readonly id: string }
   | { readonly wish: "hurry" }
   | {
       readonly wish: "markRead";
@@ -32,7 +30,12 @@ export type Wish =
       readonly messageId: Id;
     }
   | { readonly wish: "typing"; readonly conversation: string }
-  | { readonly wish: "watch"; readonly tab: string; readonly users: readonly Id[] };
+  | {
+      readonly wish: "watch";
+      readonly tab: string;
+      readonly users: readonly Id[];
+      readonly names: readonly string[];
+    };
 
 /** An error as it crosses from one tab to another. */
 export interface ToldError {
@@ -48,7 +51,18 @@ export interface Status {
   readonly limits: Limits | undefined;
   readonly caughtUp: boolean;
   readonly unsent: number;
+  /** When the server last made sure that nothing is missing, in milliseconds since 1970. */
+  readonly checkedAt: number | undefined;
 }
+
+/** The state of a client that its program closed. */
+export const CLOSED: StateChanged = { type: "closed", reason: "closed", error: undefined };
+
+/** The status before the first connection. */
+export const OFFLINE: Status = {
+  state: { type: "reconnecting", reason: "not connected yet", delayS: 0 },
+  user: "0", limits: undefined, caughtUp: false, unsent: 0, checkedAt: undefined,
+};
 
 /** What the leader tells all tabs. */
 export type News =
@@ -72,6 +86,7 @@ export type News =
       readonly tab?: string;
     }
   | { readonly news: "answer"; readonly id: string; readonly answer: Told }
+  | { readonly news: "names"; readonly names: Decoded["names"] }
   | { readonly news: "status"; readonly status: Status };
 
 type Told = Exclude<Answer, WsmsgError> | ToldError;
@@ -90,8 +105,7 @@ export const heard = <T extends object>(outcome: T | ToldError): T | WsmsgError 
 /** What a {@link Leader} is made with. */
 export interface LeaderOptions
   extends Omit<ExchangeOptions, "onSettled" | "onAnswer" | "onRead" | "onEvent">,
-    Pick<UpkeepOptions, "socket" | "tokenSource" | "heartbeatS"> {
-  readonly reconnect: Reconnect;
+    Pick<UpkeepOptions, "socket" | "codec" | "tokenSource" | "heartbeatS" | "reconnect"> {
   readonly saving: Saving;
   readonly onNews: (news: News) => void;
 }
@@ -100,10 +114,11 @@ export interface LeaderOptions
 export class Leader {
   readonly exchange: Exchange;
   readonly #saving: Saving;
-  readonly #upkeep: Upkeep;
+  /** The connection. */
+  readonly upkeep: Upkeep;
   readonly #onNews: (news: News) => void;
-  readonly #watches = new Map<string, readonly Id[]>();
-  #state: StateChanged = { type: "reconnecting", reason: "not connected yet", delayS: 0 };
+  readonly #watches = new Map<string, readonly [readonly Id[], readonly string[]]>();
+  #state = OFFLINE.state;
   #told = "";
 
   constructor(options: LeaderOptions) {
@@ -119,11 +134,12 @@ export class Leader {
         this.exchange.events.put({ type: "readMarked", conversation, read }),
       onEvent: (event) => this.#put(event),
     });
-    this.#upkeep = new Upkeep({
+    this.upkeep = new Upkeep({
       ...options,
       exchange: this.exchange,
       beforeWrite: (frames: readonly ClientFrame[]) => saving.before(this.exchange, frames),
       onChange: () => this.#changed(),
+      onNames: (names) => onNews({ news: "names", names }),
       onRefused: (error) => {
         this.exchange.events.put({ type: "closed", reason: error.reason, error });
         this.#changed();
@@ -135,12 +151,7 @@ export class Leader {
   start(): void {
     this.#changed();
     this.#tellQueued();
-    this.#upkeep.start();
-  }
-
-  /** Connects now instead of later, as the network is back. */
-  hurry(): void {
-    this.#upkeep.hurry();
+    this.upkeep.start();
   }
 
   /** Does what a tab wants. */
@@ -161,11 +172,8 @@ export class Leader {
       case "ask":
         exchange.ask(wish.request, performance.now() / 1000);
         break;
-      case "forget":
-        exchange.forget(wish.id);
-        break;
       case "hurry":
-        this.hurry();
+        this.upkeep.hurry();
         break;
       case "markRead":
         exchange.markRead(wish.conversation, wish.seq, wish.messageId);
@@ -174,9 +182,7 @@ export class Leader {
         exchange.typing(wish.conversation);
         break;
       case "watch":
-        if (wish.users.length) this.#watches.set(wish.tab, wish.users);
-        else this.#watches.delete(wish.tab);
-        exchange.watch([...new Set([...this.#watches.values()].flat())]);
+        this.#watch(wish.tab, wish.users, wish.names);
     }
     this.#moved();
   }
@@ -201,11 +207,9 @@ export class Leader {
 
   /** Closes the connection and stops. */
   async close(): Promise<void> {
-    await this.#upkeep.close();
+    await this.upkeep.close();
     await this.#saving.last(this.exchange);
-    if (this.#state.type !== "closed") {
-      this.exchange.events.put({ type: "closed", reason: "closed", error: undefined });
-    }
+    if (this.#state.type !== "closed") this.exchange.events.put(CLOSED);
   }
 
   #tellQueued(): void {
@@ -215,9 +219,7 @@ export class Leader {
   }
 
   #put(event: Event): void {
-    if (event.type === "connected" || event.type === "reconnecting" || event.type === "closed") {
-      this.#state = event;
-    }
+    if (isState(event)) this.#state = event;
     if (event.type === "closed" && event.error) {
       this.#state = { ...event, error: undefined };
       this.#onNews({ news: "event", event: this.#state, error: told<never>(event.error) });
@@ -226,15 +228,28 @@ export class Leader {
     }
   }
 
+  #watch(tab: string, users: readonly Id[], names: readonly string[]): void {
+    this.#watches.delete(tab);
+    if (users.length + names.length) this.#watches.set(tab, [users, names]);
+    const all = [...this.#watches.values()];
+    this.exchange.watch(
+      [...new Set(all.flatMap((one) => one[0]))], [...new Set(all.flatMap((one) => one[1]))],
+    );
+  }
+
   #moved(): void {
-    this.#upkeep.wake();
+    this.upkeep.wake();
     this.#changed();
   }
 
   #changed(): void {
     this.#saving.soon(this.exchange);
-    const { user, limits, caughtUp, outbound } = this.exchange;
-    const status = { state: this.#state, user, limits, caughtUp, unsent: outbound.size };
+    const { user, limits, caughtUp, outbound, history } = this.exchange;
+    const checkedAt =
+      history.checkedAt && Math.round(performance.timeOrigin + history.checkedAt * 1000);
+    const status = {
+      state: this.#state, user, limits, caughtUp, unsent: outbound.size, checkedAt,
+    };
     const text = JSON.stringify(status);
     if (text === this.#told) return;
     this.#told = text;

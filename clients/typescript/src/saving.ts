@@ -26,7 +26,7 @@ export class Saving {
   }
 
   /** Reads the state of an earlier run; nothing if that is not possible. */
-  async load(device: string): Promise<Kept> {
+  async load(device = ""): Promise<Kept> {
     let kept: Kept;
     try {
       kept = await this.#storage.load();

@@ -17,9 +17,11 @@ export interface Storage {
   close(): void;
 }
 
+const EMPTY: Kept = { ...NOTHING, device: "" };
+
 /** A place that lasts as long as the page. */
 export class MemoryStorage implements Storage {
-  #kept: Kept = { ...NOTHING, device: "" };
+  #kept = EMPTY;
 
   async load(): Promise<Kept> {
     return this.#kept;
@@ -32,7 +34,7 @@ export class MemoryStorage implements Storage {
   close(): void {}
 }
 
-type Meta = Pick<Kept, "user" | "position" | "epoch" | "witness" | "device">;
+type Meta = Omit<Kept, "positions" | "unsent">;
 
 interface Entry {
   /** Entries are in the order of these. */
@@ -40,6 +42,9 @@ interface Entry {
   readonly frame: Submission;
 }
 
+// A later version of this package that stores something else raises this number; the
+// browser then refuses to open the database for this version, which works in memory.
+const VERSION = 1;
 const STATE = "state";
 const POSITIONS = "positions";
 const UNSENT = "unsent";
@@ -49,14 +54,17 @@ const STORES = [STATE, POSITIONS, UNSENT];
 const settled = <T>(request: IDBRequest<T>): Promise<T> =>
   new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error("IndexedDB failed"));
+    request.onerror = () => reject(request.error);
   });
 
-const opened = (name: string, factory: IDBFactory): Promise<IDBDatabase> => {
-  const request = factory.open(name, 1);
+const opened = async (name: string, factory: IDBFactory): Promise<IDBDatabase> => {
+  const request = factory.open(name, VERSION);
   request.onupgradeneeded = () =>
     STORES.forEach((store) => request.result.createObjectStore(store));
-  return settled(request);
+  const blocked = new Promise<never>((_, reject) => {
+    request.onblocked = () => reject(new Error("another tab has an older IndexedDB open"));
+  });
+  return Promise.race([settled(request), blocked]);
 };
 
 const same = (one: Position, other: Position | undefined): boolean =>
@@ -68,8 +76,8 @@ export class IndexedDBStorage implements Storage {
   readonly #name: string;
   readonly #factory: IDBFactory;
   #database: IDBDatabase | undefined;
-  #meta = "";
-  #positions: ReadonlyMap<string, Position> = new Map();
+  #meta: string | undefined;
+  #positions = EMPTY.positions;
   #unsent: ReadonlyMap<string, Entry> = new Map();
 
   constructor(name: string, factory: IDBFactory) {
@@ -78,51 +86,40 @@ export class IndexedDBStorage implements Storage {
   }
 
   async load(): Promise<Kept> {
-    const database = await opened(this.#name, this.#factory);
-    this.#database = database;
+    const database = (this.#database = await opened(this.#name, this.#factory));
+    // A tab with a later version waits for this.
     database.onversionchange = () => database.close();
     const transaction = database.transaction(STORES, "readonly");
-    const store = (name: string) => transaction.objectStore(name);
-    const [meta, names, positions, unsent] = await Promise.all([
-      settled<Meta | undefined>(store(STATE).get(META)),
-      settled(store(POSITIONS).getAllKeys()),
-      settled<Position[]>(store(POSITIONS).getAll()),
-      settled<Entry[]>(store(UNSENT).getAll()),
+    const [meta, names, positions, entries] = await Promise.all([
+      settled<Meta | undefined>(transaction.objectStore(STATE).get(META)),
+      settled(transaction.objectStore(POSITIONS).getAllKeys()),
+      settled<Position[]>(transaction.objectStore(POSITIONS).getAll()),
+      settled<Entry[]>(transaction.objectStore(UNSENT).getAll()),
     ]);
-    unsent.sort((a, b) => a.number - b.number);
-    const { user, position, epoch, witness, device } = meta ?? { ...NOTHING, device: "" };
-    this.#meta = meta ? JSON.stringify({ user, position, epoch, witness, device }) : "";
-    this.#positions = new Map(
-      names.flatMap((name, i) => {
-        const found = positions[i];
-        return found ? [[String(name), found] as const] : [];
-      }),
-    );
-    this.#unsent = new Map(unsent.map((entry) => [entry.frame.client_id, entry]));
-    const frames = unsent.map((entry) => entry.frame);
-    return {
-      user, position, epoch, witness, device, positions: this.#positions, unsent: frames,
-    };
+    entries.sort((a, b) => a.number - b.number);
+    this.#meta = JSON.stringify(meta);
+    this.#positions = new Map(names.map((name, i) => [String(name), positions[i] as Position]));
+    this.#unsent = new Map(entries.map((entry) => [entry.frame.client_id, entry]));
+    const unsent = entries.map(({ frame }) => frame);
+    return { ...EMPTY, ...meta, positions: this.#positions, unsent };
   }
 
-  async save(kept: Kept): Promise<void> {
-    const database = this.#database;
-    if (!database) throw new Error("IndexedDB is not open");
-    const { user, position, epoch, witness, device, positions } = kept;
-    const meta: Meta = { user, position, epoch, witness, device };
-    const unsent = this.#numbered(kept.unsent);
+  async save({ positions, unsent: frames, ...meta }: Kept): Promise<void> {
+    if (!this.#database) throw new Error("IndexedDB is not open");
+    const text = JSON.stringify(meta);
+    const unsent = this.#numbered(frames);
     // What leaves the client must survive a crash of the machine, too.
-    const transaction = database.transaction(STORES, "readwrite", { durability: "strict" });
-    const done = new Promise<void>((resolve, reject) => {
-      transaction.oncomplete = () => resolve();
+    const transaction = this.#database.transaction(STORES, "readwrite", { durability: "strict" });
+    const done = new Promise<unknown>((resolve, reject) => {
+      transaction.oncomplete = resolve;
       transaction.onabort = transaction.onerror = () =>
         reject(transaction.error ?? new Error("IndexedDB refused to write"));
     });
-    if (JSON.stringify(meta) !== this.#meta) transaction.objectStore(STATE).put(meta, META);
+    if (text !== this.#meta) transaction.objectStore(STATE).put(meta, META);
     changes(transaction.objectStore(POSITIONS), this.#positions, positions, same);
-    changes(transaction.objectStore(UNSENT), this.#unsent, unsent, (one, other) => one === other);
+    changes(transaction.objectStore(UNSENT), this.#unsent, unsent, Object.is);
     await done;
-    this.#meta = JSON.stringify(meta);
+    this.#meta = text;
     this.#positions = positions;
     this.#unsent = unsent;
   }
@@ -136,18 +133,16 @@ export class IndexedDBStorage implements Storage {
   #numbered(frames: readonly Submission[]): Map<string, Entry> {
     let highest = 0;
     for (const { number } of this.#unsent.values()) highest = Math.max(highest, number);
-    const entries = new Map<string, Entry>();
     let last = 0;
-    for (const frame of frames) {
+    return new Map(frames.map((frame) => {
       let entry = this.#unsent.get(frame.client_id);
       if (!entry || entry.number <= last || entry.frame !== frame) {
         highest += 1;
         entry = { number: highest, frame };
       }
       last = entry.number;
-      entries.set(frame.client_id, entry);
-    }
-    return entries;
+      return [frame.client_id, entry];
+    }));
   }
 }
 

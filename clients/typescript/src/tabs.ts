@@ -9,7 +9,7 @@ import { madeUp } from "./ids.js";
 import type { News, Wish } from "./leader.js";
 
 /** The version of what tabs say to each other. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** What one tab says to the others. */
 type Word =

@@ -1,18 +1,18 @@
-/** One WebSocket to the server, as texts. */
+/** One WebSocket to the server, as texts or bytes. */
 
 import { Close } from "./errors.js";
-import { SUBPROTOCOL } from "./json.js";
 import type { Ended } from "./state/reconnect.js";
 
 /** The part of a WebSocket that the client needs: that of browsers, Node or `ws`. */
 export interface WebSocketLike {
   readonly protocol: string;
   readonly bufferedAmount: number;
+  binaryType: string;
   onopen: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
   onerror: ((event: never) => void) | null;
   onclose: ((event: never) => void) | null;
-  send(data: string): void;
+  send(data: string | ArrayBuffer): void;
   close(code?: number, reason?: string): void;
 }
 
@@ -37,7 +37,7 @@ const closed = (code: number, reason: string): Ended =>
 /** What a {@link Link} calls: `onEnd` once, and nothing after it. */
 export interface LinkListener {
   readonly onOpen: () => void;
-  readonly onText: (text: string) => void;
+  readonly onData: (data: string | ArrayBuffer) => void;
   readonly onEnd: (how: Ended) => void;
 }
 
@@ -48,22 +48,25 @@ export class Link {
   readonly #late: ReturnType<typeof setTimeout>;
   #ended = false;
 
-  constructor(make: WebSocketConstructor, url: string, listener: LinkListener) {
+  constructor(
+    make: WebSocketConstructor, url: string, subprotocol: string, listener: LinkListener,
+  ) {
     this.#listener = listener;
-    const socket = (this.#socket = new make(url, [SUBPROTOCOL]));
+    const socket = (this.#socket = new make(url, [subprotocol]));
+    socket.binaryType = "arraybuffer";
     this.#late = setTimeout(() => this.abort(`${url}: no answer in time`), OPEN_S * 1000);
     let opened = false;
     socket.onopen = () => {
       clearTimeout(this.#late);
-      if (socket.protocol !== SUBPROTOCOL) {
-        this.abort(`${url} does not speak ${SUBPROTOCOL}`);
+      if (socket.protocol !== subprotocol) {
+        this.abort(`${url} does not speak ${subprotocol}`);
       } else if (!this.#ended) {
         opened = true;
         listener.onOpen();
       }
     };
-    socket.onmessage = (event: { readonly data: unknown }) => {
-      if (!this.#ended && typeof event.data === "string") listener.onText(event.data);
+    socket.onmessage = ({ data }: { readonly data: string | ArrayBuffer }) => {
+      if (!this.#ended) listener.onData(data);
     };
     socket.onerror = () => {}; // A close follows; the error says nothing to programs.
     socket.onclose = (event: { readonly code: number; readonly reason: string }) => {
@@ -79,9 +82,9 @@ export class Link {
     return this.#socket.bufferedAmount;
   }
 
-  /** Writes a text, unless the connection has ended. */
-  send(text: string): void {
-    if (!this.#ended) this.#socket.send(text);
+  /** Writes a message, unless the connection has ended. */
+  send(data: string | ArrayBuffer): void {
+    if (!this.#ended) this.#socket.send(data);
   }
 
   /** Closes, and ends at the latest in a second. */

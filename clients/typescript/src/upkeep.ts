@@ -5,20 +5,11 @@
 
 import { Connection, type ConnectionOptions } from "./connection.js";
 import type { WsmsgError } from "./errors.js";
-import type { Exchange } from "./state/exchange.js";
-import type { Ended, Reconnect } from "./state/reconnect.js";
-import { Lost, tokenOf, type TokenSource } from "./token-source.js";
-import type { WebSocketConstructor } from "./transport.js";
+import type { Ended } from "./state/reconnect.js";
+import { Lost, tokenOf } from "./token-source.js";
 
 /** What an {@link Upkeep} is made with. */
-export interface UpkeepOptions {
-  readonly socket: WebSocketConstructor;
-  readonly exchange: Exchange;
-  readonly reconnect: Reconnect;
-  readonly tokenSource: TokenSource;
-  readonly heartbeatS: number | undefined;
-  readonly beforeWrite: ConnectionOptions["beforeWrite"];
-  readonly onChange: () => void;
+export interface UpkeepOptions extends Omit<ConnectionOptions, "token" | "onEnd" | "now"> {
   /** Called once when there will be no further connection, unless it was closed. */
   readonly onRefused: (error: WsmsgError) => void;
 }
@@ -63,22 +54,12 @@ export class Upkeep {
     await this.#connection?.finish();
   }
 
-  /** Stops without a word to the server. */
-  abort(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#connection?.abort("closed");
-  }
-
   async #connect(url: string): Promise<void> {
-    const { onChange, socket, exchange, reconnect, tokenSource, heartbeatS, beforeWrite } =
-      this.#options;
     try {
-      const token = await tokenOf(tokenSource);
+      const token = await tokenOf(this.#options.tokenSource);
       if (this.#closed) return;
       this.#connection = new Connection(url, {
-        socket, exchange, reconnect, tokenSource, token, heartbeatS, beforeWrite, onChange, now,
-        onEnd: (how) => this.#ended(how),
+        ...this.#options, token, now, onEnd: (how) => this.#ended(how),
       });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

@@ -360,7 +360,7 @@ describe("several tabs", () => {
     const held = { request: () => new Promise<never>(() => {}) };
     const { events } = begin(server, { locks: held, name });
     const other = new BroadcastChannel(`wsmsg ${name}`);
-    other.postMessage({ v: 2, word: {} });
+    other.postMessage({ v: 99, word: {} });
     await until("it is told", () => events.length);
     other.close();
     const [event] = events;

@@ -80,6 +80,7 @@ export class Server {
 export class Socket implements WebSocketLike {
   readonly protocol = "wsmsg.v1.json";
   readonly bufferedAmount = 0;
+  binaryType = "blob";
   onopen: ((event: never) => void) | null = null;
   onmessage: ((event: never) => void) | null = null;
   onerror: ((event: never) => void) | null = null;
@@ -93,8 +94,8 @@ export class Socket implements WebSocketLike {
     setImmediate(() => this.onopen?.(undefined as never));
   }
 
-  send(data: string): void {
-    if (this.#open) this.#server.received(JSON.parse(data) as Frame, this);
+  send(data: string | ArrayBuffer): void {
+    if (this.#open) this.#server.received(JSON.parse(String(data)) as Frame, this);
   }
 
   close(code = 1000, reason = ""): void {

@@ -2,18 +2,24 @@
  * A program with a client, for tests: it does what the lines of its input say, and writes
  * what happens as lines of JSON.
  *
- *     node person.js URL TOKEN DEVICE
+ *     node person.js URL TOKEN DEVICE json|protobuf
  */
 
 import { createInterface } from "node:readline";
 
 import { Client } from "../src/index.js";
+import { json } from "../src/json.js";
+import { protobuf } from "../src/protobuf/index.js";
 
-const [, , url = "", token = "", device = ""] = process.argv;
-const client = new Client(url, () => token, { device, storage: false, heartbeatS: 1 });
+const [, , url = "", token = "", device = "", spelling = "json"] = process.argv;
+const client = new Client(url, () => token, {
+  device, storage: false, heartbeatS: 1, codec: { json, protobuf }[spelling] ?? json,
+});
 
 const write = (line: unknown): void => {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
+  const plain = (_: string, value: unknown) =>
+    value instanceof Map ? Object.fromEntries(value) : value;
+  process.stdout.write(`${JSON.stringify(line, plain)}\n`);
 };
 
 const told = async (name: string, result: Promise<unknown>): Promise<void> => {

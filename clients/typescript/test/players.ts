@@ -3,11 +3,15 @@
  * client, and returns the effects as `tools/make_vectors.py` spells them.
  */
 
-import { checked, checkedId, checkedUsers } from "../src/checks.js";
+import { apart, checked, checkedId } from "../src/checks.js";
 import { Unreadable } from "../src/decode.js";
 import { WsmsgError } from "../src/errors.js";
-import type { Request, ServerFrame, Submission } from "../src/frames.js";
-import { decode, encode } from "../src/json.js";
+import type {
+  ClientFrame, Decoded, Request, ServerFrame, Submission,
+} from "../src/frames.js";
+import { json } from "../src/json.js";
+import { protobuf } from "../src/protobuf/index.js";
+import { decodeMessage, encodeMessage } from "../src/protobuf/messages.js";
 import type { Event } from "../src/state/events.js";
 import { Exchange } from "../src/state/exchange.js";
 import { HeartbeatTimer } from "../src/state/heartbeat.js";
@@ -55,13 +59,17 @@ const told = (event: Event): unknown => {
 const submission = (line: Line): Submission => {
   const { type, client_id } = line as { type: string; client_id: string };
   const id = (name: string) => checkedId(text(line[name] ?? 0), name, true);
+  const group = () => checkedId(text(line["group"] ?? 0), "group");
   const users = (name: string) =>
-    checkedUsers(((line[name] ?? []) as unknown[]).map(text), name);
+    apart(((line[name] ?? []) as unknown[]).map(text), name)[0];
+  const given = Object.fromEntries(
+    Object.entries(line).filter(([name]) => /_names?$/.test(name)),
+  ) as { user_name?: string };
   switch (type) {
     case "send":
       return {
         type, client_id, to: id("to"), group: id("group"),
-        content: (line["content"] ?? "") as string, kind: (line["kind"] ?? 1) as number,
+        content: (line["content"] ?? "") as string, kind: (line["kind"] ?? 1) as number, ...given,
       };
     case "recall":
       return {
@@ -71,21 +79,74 @@ const submission = (line: Line): Submission => {
     case "create_group":
       return {
         type, client_id, name: line["name"] as string, members: users("members"),
-        history: line["history"] === true,
+        history: line["history"] === true, ...given,
       };
     case "change_group":
       return {
-        type, client_id, group: id("group"), add: users("add"), remove: users("remove"),
+        type, client_id, group: group(), add: users("add"), remove: users("remove"), ...given,
       };
+    case "block":
+      return {
+        type, client_id, user: id("user"), group: id("group"), on: line["on"] === true, ...given,
+      };
+    case "invite":
+      return {
+        type, client_id, group: group(),
+        user: given.user_name ? "0" : checkedId(text(line["user"] ?? 0), "user"), ...given,
+      };
+    case "accept_invitation":
+    case "decline_invitation":
+      return { type, client_id, group: group() };
     default:
       throw new Error(`no submission: ${type}`);
   }
 };
 
 const frame = (line: Line): ServerFrame => {
-  const found = decode(JSON.stringify(line));
+  const found = wire.decoded(JSON.stringify(line));
   if (!found) throw new Error(`no frame: ${JSON.stringify(line)}`);
-  return found;
+  return found.frame;
+};
+
+/** A way of frames over the wire. */
+export interface Wire {
+  readonly name: string;
+  /** Returns what a client reads when the server sends a frame, as JSON spells it. */
+  decoded(text: string): Decoded | undefined;
+  /** Returns what the server reads when a client sends a frame. */
+  encoded(frame: ClientFrame): unknown;
+}
+
+const asJson: Wire = {
+  name: "json",
+  decoded: (text) => json.decode(text),
+  encoded: (frame) => JSON.parse(json.encode(frame)) as unknown,
+};
+
+const asProtobuf: Wire = {
+  name: "protobuf",
+  decoded: (text) => {
+    const read = json.decode(text);
+    if (!read) return read;
+    const { frame: { type, ...fields }, names } = read;
+    const beside = names.map(([key, value]) => ({ key, value }));
+    return protobuf.decode(encodeMessage("ServerFrame", { [type]: fields, names: beside }));
+  },
+  encoded: (frame) => {
+    const read = decodeMessage("ClientFrame", new Uint8Array(protobuf.encode(frame)));
+    const [[type, fields] = ["", {}]] = Object.entries(read).filter(([, one]) => one);
+    return { type, ...(fields as object) };
+  },
+};
+
+/** The ways that a client has. */
+export const WIRES = [asJson, asProtobuf];
+
+let wire = asJson;
+
+/** Plays all steps from now on with the frames on this way. */
+export const use = (another: Wire): void => {
+  wire = another;
 };
 
 class ExchangePlayer implements Player {
@@ -141,7 +202,7 @@ class ExchangePlayer implements Player {
       events.push(told(event));
       this.#exchange.took(event);
     }
-    const frames = this.#exchange.due(now).map((f) => JSON.parse(encode(f)) as unknown);
+    const frames = this.#exchange.due(now).map((f) => wire.encoded(f));
     return {
       ...effects, ...this.#effects, events, frames,
       next: this.#exchange.nextDue(now),
@@ -224,7 +285,7 @@ class HeartbeatPlayer implements Player {
 class FramePlayer implements Player {
   play(step: Line): Line {
     try {
-      return { frame: decode(step["text"] as string) ?? null };
+      return { frame: wire.decoded(step["text"] as string)?.frame ?? null };
     } catch (error) {
       if (error instanceof Unreadable) return { frame: null };
       throw error;

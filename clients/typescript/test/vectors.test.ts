@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { plain, playerFor, type Line, type Player } from "./players.js";
+import { plain, playerFor, use, WIRES, type Line, type Player } from "./players.js";
 
 const VECTORS =
   process.env["WSMSG_VECTORS"] ??
@@ -30,9 +30,10 @@ for (const file of files) {
     if ("scenario" in line) scenarios.push({ first: line, steps: [] });
     else scenarios.at(-1)?.steps.push(line);
   }
-  describe(name, () => {
+  for (const wire of WIRES) describe(`${name} in ${wire.name}`, () => {
     for (const { first, steps } of scenarios) {
       test(String(first["scenario"]), () => {
+        use(wire);
         assert.ok(steps.length > 0, "a scenario without steps");
         const player: Player = playerFor(name, first);
         for (const [i, step] of steps.entries()) {

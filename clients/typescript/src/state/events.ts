@@ -2,11 +2,11 @@
 
 import type { WsmsgError } from "../errors.js";
 import {
-  FIRST_EVENT, GROUP, RECALL, RECALLED,
+  BLOCK, DECLINE, GROUP, INVITATION, RECALL, RECALLED,
   type Deliver, type Receipt, type Submission,
 } from "../frames.js";
 import { id, list, object, optional, flag, text } from "../decode.js";
-import { groupIn, isGreater, type Id } from "../ids.js";
+import { groupIn, type Id } from "../ids.js";
 
 /** The server has accepted a message, and will not lose it. */
 export interface SendAccepted {
@@ -61,8 +61,33 @@ export interface MessageRecalled extends Stored {
   readonly recalled: number;
 }
 
+/** The user of this client blocked a user or a group, or ended that, from any device. */
+export interface BlockChanged extends Stored {
+  readonly type: "blockChanged";
+  /** The other user; "0": it is a group. */
+  readonly user: Id;
+  /** The group; "0": it is a user. */
+  readonly group: Id;
+  /** The block began. */
+  readonly on: boolean;
+}
+
+/** The sender invited the other user of the conversation to a group. */
+export interface InvitationReceived extends Stored {
+  readonly type: "invitationReceived";
+  readonly group: Id;
+}
+
+/** The user of this client declined an invitation, from any device. */
+export interface InvitationDeclined extends Stored {
+  readonly type: "invitationDeclined";
+  readonly group: Id;
+}
+
 /** A message or an event in its place. */
-export type StoredEvent = MessageReceived | GroupChanged | MessageRecalled;
+export type StoredEvent =
+  | MessageReceived | GroupChanged | MessageRecalled
+  | BlockChanged | InvitationReceived | InvitationDeclined;
 
 /** Another member has received and read messages up to these numbers. */
 export interface ReceiptReceived {
@@ -186,61 +211,80 @@ export type Event =
 /** Whether an event has a place in a conversation. */
 export const isStored = (event: Event): event is StoredEvent => "messageId" in event;
 
+/** Whether an event is about the connection. */
+export const isState = (event: Event): event is StateChanged =>
+  event.type === "connected" || event.type === "reconnecting" || event.type === "closed";
+
+const no = optional(flag, false);
+const nobody = optional(id, "0");
+const users = optional(list(id), []);
 const change = object({
-  created: optional(flag, false),
-  name: optional(text, ""),
-  history: optional(flag, false),
-  add: optional(list(id), []),
-  remove: optional(list(id), []),
+  created: no, name: optional(text, ""), history: no, add: users, remove: users,
 });
+const block = object({ user: nobody, group: nobody, on: no });
+const invitation = object({ group: id });
 
 const USERS = 1000;
 
-const groupChanged = (frame: Deliver, common: Stored): GroupChanged | undefined => {
-  const group = groupIn(frame.conversation);
-  try {
-    const found = change(JSON.parse(frame.content));
-    const { created, name, history, add, remove } = found;
-    const users = [...add, ...remove];
+const isPositive = (id: Id) => !id.startsWith("-") && id !== "0";
+
+/** Readers of the contents of events; each returns `undefined` for one that is not valid. */
+const EVENTS: { readonly [kind: number]: (frame: Deliver, common: Stored) => StoredEvent | undefined } = {
+  [GROUP]: ({ content, conversation }, common) => {
+    const group = groupIn(conversation);
+    const { created, name, history, add, remove } = change(JSON.parse(content));
+    const all = [...add, ...remove];
     const valid =
-      users.every((user) => isGreater(user, "0") && !user.startsWith("-")) &&
-      users.length <= USERS + Number(created) &&
-      (created ? name !== "" && !remove.length : users.length > 0) &&
+      group && all.every(isPositive) &&
+      all.length <= USERS + Number(created) &&
+      (created ? name && !remove.length : all.length) &&
       !add.some((user) => remove.includes(user));
-    if (!group || !valid) return undefined;
-    return {
-      type: "groupChanged", ...common,
-      group, created, name, history, added: add, removed: remove,
-    };
-  } catch {
-    return undefined; // Perhaps of a newer server: the program gets it as a message.
-  }
+    return valid
+      ? { type: "groupChanged", ...common, group, created, name, history, added: add, removed: remove }
+      : undefined;
+  },
+  [RECALL]: ({ content }, common) => {
+    const recalled = /^[1-9]\d{0,15}$/.test(content) ? Number(content) : 0;
+    return Number.isSafeInteger(recalled) && recalled
+      ? { type: "messageRecalled", ...common, recalled }
+      : undefined;
+  },
+  [BLOCK]: ({ content }, common) => {
+    const found = block(JSON.parse(content));
+    return (found.user === "0") !== (found.group === "0") &&
+      isPositive(found.user === "0" ? found.group : found.user)
+      ? { type: "blockChanged", ...common, ...found }
+      : undefined;
+  },
+  [INVITATION]: (frame, common) => invited("invitationReceived", frame, common),
+  [DECLINE]: (frame, common) => invited("invitationDeclined", frame, common),
 };
 
-const messageRecalled = (frame: Deliver, common: Stored): MessageRecalled | undefined => {
-  const recalled = /^[1-9][0-9]{0,15}$/.test(frame.content) ? Number(frame.content) : 0;
-  return Number.isSafeInteger(recalled) && recalled
-    ? { type: "messageRecalled", ...common, recalled }
-    : undefined;
+const invited = (
+  type: "invitationReceived" | "invitationDeclined", { content }: Deliver, common: Stored,
+): StoredEvent | undefined => {
+  const { group } = invitation(JSON.parse(content));
+  return isPositive(group) ? { type, ...common, group } : undefined;
 };
 
 /** Returns what a message says to this user. */
 export const received = (frame: Deliver, user: Id): StoredEvent => {
+  const { conversation, seq, content, kind } = frame;
   const common: Stored = {
-    conversation: frame.conversation,
-    seq: frame.seq,
+    conversation,
+    seq,
     messageId: frame.message_id,
     sender: frame.from,
     timeMs: frame.time,
     clientId: frame.client_id,
     mine: frame.from === user,
   };
-  const { content, kind } = frame;
-  const event =
-    kind < FIRST_EVENT ? undefined
-    : kind === GROUP ? groupChanged(frame, common)
-    : kind === RECALL ? messageRecalled(frame, common)
-    : undefined;
+  let event: StoredEvent | undefined;
+  try {
+    event = EVENTS[kind]?.(frame, common);
+  } catch {
+    // Perhaps of a newer server: the program gets it as a message.
+  }
   return event ?? {
     type: "messageReceived", ...common, content, kind, recalled: kind === RECALLED,
   };

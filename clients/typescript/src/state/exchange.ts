@@ -9,7 +9,7 @@
 
 import { fromCode, type WsmsgError } from "../errors.js";
 import type {
-  ClientFrame, Deliver, From, Head, Hello, Limits, Request, ServerFrame, Submission,
+  ClientFrame, Deliver, From, Head, Hello, Limits, Request, ServerFrame, Submission, Watch,
 } from "../frames.js";
 import type { Id } from "../ids.js";
 import { CursorState, Receipts } from "./cursors.js";
@@ -71,7 +71,7 @@ export class Exchange {
   readonly #queries: PendingQueries;
   readonly #receipts: Receipts;
   readonly #typing = new Set<string>();
-  #watched: readonly Id[] = [];
+  #watched: Watch = { type: "watch", users: [] };
   #watchDue = false;
 
   constructor(options: ExchangeOptions) {
@@ -173,8 +173,8 @@ export class Exchange {
   }
 
   /** Subscribes to the presence of these users, in place of earlier ones. */
-  watch(users: readonly Id[]): void {
-    this.#watched = users;
+  watch(users: readonly Id[], names: readonly string[] = []): void {
+    this.#watched = { type: "watch", users, ...(names.length && { names }) };
     this.#watchDue = true;
   }
 
@@ -203,7 +203,7 @@ export class Exchange {
     const out: ClientFrame[] = [];
     if (this.#watchDue) {
       this.#watchDue = false;
-      out.push({ type: "watch", users: this.#watched });
+      out.push(this.#watched);
     }
     if (this.numbers) {
       out.push(...this.#listing.due(now), ...this.inbound.due(now));
@@ -255,6 +255,9 @@ export class Exchange {
           ? this.#heads(frame, now)
           : this.#queries.answered(frame.id, frame);
       case "group":
+      case "blocked":
+      case "invited":
+      case "named":
         return this.#queries.answered(frame.id, frame);
       case "receipt":
         if (frame.user === this.user && frame.read) {
@@ -295,7 +298,7 @@ export class Exchange {
     this.connected = { type: "connected", user: frame.user, session: frame.session };
     this.user = frame.user;
     this.limits = frame.limits;
-    this.#watchDue = this.#watched.length > 0;
+    this.#watchDue = this.#watched.users.length > 0 || "names" in this.#watched;
     this.outbound.welcomed(frame.limits, now);
     this.events.put(this.connected);
     if (!this.numbers) return;
@@ -368,7 +371,7 @@ export class Exchange {
   refused(frame: ClientFrame, error: WsmsgError, now: number): void {
     if ("client_id" in frame) {
       this.outbound.refused(frame.client_id, error);
-    } else if (frame.type === "sync" || frame.type === "conversations" || frame.type === "members") {
+    } else if ("id" in frame) {
       const { code, reason } = error;
       this.#error({ type: "error", code, reason, id: frame.id, retry_after_ms: 0 }, now);
     }

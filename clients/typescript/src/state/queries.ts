@@ -4,7 +4,9 @@ import type { WsmsgError } from "../errors.js";
 import type { From, Request } from "../frames.js";
 
 /** The answer to a query. */
-export type Answer = From<"page"> | From<"heads"> | From<"group"> | WsmsgError;
+export type Answer =
+  | From<"page"> | From<"heads"> | From<"group"> | From<"blocked"> | From<"invited">
+  | From<"named"> | WsmsgError;
 
 const RETRY_S = 1;
 

@@ -27,7 +27,8 @@ export class ServerHistory {
   readonly #suspects = new Set<string>();
   #asked: readonly [string, Position] | undefined;
   #notBefore = 0;
-  #checkedAt: number | undefined;
+  /** When the server last compared what it pushed with what it has, if it said so. */
+  checkedAt: number | undefined;
   #heardAt: number | undefined;
   #pongedAt = 0;
 
@@ -144,17 +145,12 @@ export class ServerHistory {
   /** Takes what a pong says. */
   ponged(pong: From<"pong">, now: number): void {
     this.#pongedAt = now;
-    this.#checkedAt = pong.checked_ms ? now - pong.checked_ms / 1000 : undefined;
+    this.checkedAt = pong.checked_ms ? now - pong.checked_ms / 1000 : undefined;
     if (pong.witness && (this.#heardAt !== undefined || !this.witness)) {
       this.witness = pong.witness;
     }
     if (this.#heardAt !== undefined && now >= this.#heardAt + COVERED_S) {
       this.#heardAt = undefined;
     }
-  }
-
-  /** The seconds since the server last compared what it pushed with what it has. */
-  checkedS(now: number): number | undefined {
-    return this.#checkedAt === undefined ? undefined : now - this.#checkedAt;
   }
 }

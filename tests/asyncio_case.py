@@ -5,7 +5,18 @@ Base class of tests on asyncio alone, next to those of trial.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import TypeVar
 from unittest import IsolatedAsyncioTestCase, TestResult
+
+T = TypeVar("T")
+
+
+async def listed(iterator: AsyncIterator[T]) -> list[T]:
+    """
+    Return all that an iterator has.
+    """
+    return [one async for one in iterator]
 
 
 class AsyncioCase(IsolatedAsyncioTestCase):

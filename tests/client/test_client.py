@@ -8,6 +8,7 @@ import asyncio
 
 from msgspec.structs import replace
 
+from tests.asyncio_case import listed
 from tests.client.client_case import URL, ClientCase, U, message
 from tests.client.doubles import welcome
 from wsmsg.client import (
@@ -271,7 +272,7 @@ class ClientTests(ClientCase):
         with self.assertRaises(Replaced):
             await client.connect()
         with self.assertRaises(Replaced):
-            await client.history(U)
+            await listed(client.history(U))
         kinds = [type(event) async for event in client.events()]
         self.assertEqual(kinds, [Connected, Closed])
 

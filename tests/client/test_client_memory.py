@@ -8,6 +8,7 @@ import asyncio
 
 from msgspec.structs import replace
 
+from tests.asyncio_case import listed
 from tests.client.client_case import ClientCase, U, message
 from tests.client.doubles import welcome
 from wsmsg.client import (
@@ -39,13 +40,15 @@ class MemoryTests(ClientCase):
         client = self.client()
         client.start()
         link = await self.server.connection(welcome())
-        reading = asyncio.create_task(client.history(U, limit=2))
+        reading = asyncio.create_task(
+            listed(client.history(U, newest_first=True, limit=2))
+        )
         first = await link.next(frames.Sync)
         link.give(frames.Page(first.id, U, (message(1),), 5, more=True))
         second = await link.next(frames.Sync)
         self.assertEqual((second.after, second.limit), (3, 2))
         link.give(frames.Page(second.id, U, (message(4), message(5)), 5))
-        self.assertEqual([m.seq for m in await reading], [4, 5])
+        self.assertEqual([m.seq for m in await reading], [5, 4])
 
     async def test_history_survives_a_loss(self) -> None:
         """
@@ -54,7 +57,7 @@ class MemoryTests(ClientCase):
         client = self.client()
         client.start()
         link = await self.server.connection(welcome())
-        reading = asyncio.create_task(client.history(U, after=0))
+        reading = asyncio.create_task(listed(client.history(U)))
         await link.next(frames.Sync)
         link.lose()
         link = await self.server.connection(welcome())
@@ -69,7 +72,7 @@ class MemoryTests(ClientCase):
         client = self.client()
         client.start()
         link = await self.server.connection(welcome())
-        reading = asyncio.create_task(client.history("u:7:8"))
+        reading = asyncio.create_task(listed(client.history("u:7:8")))
         sync = await link.next(frames.Sync)
         link.give(frames.Error("forbidden", "not yours", sync.id))
         with self.assertRaises(Forbidden):

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from tests.asyncio_case import listed
 from tests.client.client_case import ClientCase, U
 from tests.client.doubles import FakeLink, welcome
 from wsmsg.client import (
@@ -304,7 +305,7 @@ class EventTests(GroupCase):
         A recalled message has no content in the history.
         """
         client, link = await self.connected()
-        reading = asyncio.create_task(client.history(G, after=4))
+        reading = asyncio.create_task(listed(client.history(G, after=4)))
         sync = await link.next(frames.Sync)
         link.give(frames.Page(sync.id, G, (message(5, "", RECALLED),), 5))
         (found,) = await reading
@@ -316,11 +317,13 @@ class EventTests(GroupCase):
         The history before a seq has only messages below it, wherever it begins.
         """
         client, link = await self.connected()
-        reading = asyncio.create_task(client.history(G, before=8, limit=100))
+        reading = asyncio.create_task(
+            listed(client.history(G, before=8, newest_first=True, limit=100))
+        )
         sync = await link.next(frames.Sync)
         page = tuple(message(seq) for seq in range(6, 12))
         link.give(frames.Page(sync.id, G, page, 30, True))
-        self.assertEqual([m.seq for m in await reading], [6, 7])
+        self.assertEqual([m.seq for m in await reading], [7, 6])
 
     async def test_left_while_away(self) -> None:
         """

@@ -10,7 +10,9 @@ The Python client: asyncio, without Twisted.
 
     client        the class that programs use; see its example
     connection    one connection, from hello to its end
+    conversations  the methods of the client for replies, history and marks
     consent       the methods of the client for blocks and invitations
+    environment   the settings in the environment of the process
     groups        the methods of the client for groups and recall
     history       stored messages and conversations, page by page
     names         the methods of the client for names of users

@@ -16,14 +16,16 @@ drops repeats::
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from wsmsg.client.consent import ConsentRequests
-from wsmsg.client.history import HistoryReader
+from wsmsg.client.conversations import ConversationRequests
+from wsmsg.client.environment import settings_in
 from wsmsg.client.names import NameRequests, NameTable
 from wsmsg.client.saving import Saving
 from wsmsg.client.state.checks import User, apart, checked, one_of
@@ -35,7 +37,6 @@ from wsmsg.client.state.events import (
     SendAccepted,
     SendSettled,
     StateChanged,
-    Stored,
 )
 from wsmsg.client.state.exchange import Exchange
 from wsmsg.client.state.inbound import Start
@@ -50,35 +51,40 @@ from wsmsg.model import TEXT
 from wsmsg.protocol import frames
 
 
-class Client(ConsentRequests, NameRequests):
+class Client(ConsentRequests, NameRequests, ConversationRequests):
     """
     One user on one device.
 
     All methods must be called in the event loop's thread.
 
-    @param url: C{ws://host:21005/api/v1/connect/ws}, or C{wss}.
-    @param token_source: a token, or a function that returns one.
-    @param device: the name of the device; a newer login of the same user and device
-        ends the older one.
-    @param position_file: the file that keeps the program's position and its unsent
-        messages across restarts; L{None}: they are not kept.  If it cannot be written,
-        an error is logged, the old file stays, and the client works on and tries again.
-    @param start: the point from which a conversation that is not in that file is read:
-        from its first message, after the last message that the user has on any device,
-        or from now on.
-    @param queued_messages: most messages in the queue of events; the client asks for
-        further messages when there is room.
-    @param unsent: most messages that wait to be accepted; a further one is refused.
-    @param heartbeat_s: seconds of silence after which the client pings the server;
-        L{None}: a little more than the server's own heartbeat.
-    @param reconnect: the policy of reconnecting; L{None}: the default policy.
-    @param dial: opens connections; for tests.
-    @param ca: a PEM file with the certificate authorities of the server, for a URL that
-        begins with C{wss}; L{None}: those of the machine.
-    @raise BadPositions: the position file is not valid.
 
-    All methods check their arguments before they do anything: they raise L{TypeError}
-    for one of another type, and L{BadRequest} for a value that cannot be sent.
+    All methods check their arguments before they do anything: they raise `TypeError`
+    for one of another type, and `BadRequest` for a value that cannot be sent.
+
+    Args:
+        url: `ws://host:21005/api/v1/connect/ws`, or `wss`.
+        token_source: a token, or a function that returns one.
+        device: the name of the device; a newer login of the same user and device ends
+            the older one.
+        position_file: the file that keeps the program's position and its unsent
+            messages across restarts; `None`: they are not kept.  If it cannot be
+            written, an error is logged, the old file stays, and the client works on and
+            tries again.
+        start: the point from which a conversation that is not in that file is read:
+            from its first message, after the last message that the user has on any
+            device, or from now on.
+        queued_messages: most messages in the queue of events; the client asks for
+            further messages when there is room.
+        unsent: most messages that wait to be accepted; a further one is refused.
+        heartbeat_s: seconds of silence after which the client pings the server; `None`:
+            a little more than the server's own heartbeat.
+        reconnect: the policy of reconnecting; `None`: the default policy.
+        dial: opens connections; for tests.
+        ca: a PEM file with the certificate authorities of the server, for a URL that
+            begins with `wss`; `None`: those of the machine.
+
+    Raises:
+        BadPositions: the position file is not valid.
     """
 
     def __init__(
@@ -124,6 +130,46 @@ class Client(ConsentRequests, NameRequests):
         self._asked = 0
         self._taken: Event | None = None
 
+    @classmethod
+    def from_env(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        codec: CodecName = "protobuf",
+        start: Start = "delivered",
+        queued_messages: int = 1000,
+        unsent: int = 10000,
+    ) -> Self:
+        """
+        Make a client from the environment of the process.
+
+        `WSMSG_URL` is the server: `wss://host`, or a whole URL. `WSMSG_TOKEN` is the
+        token; in its place `WSMSG_TOKEN_COMMAND` may name a program that prints one,
+        and is run for each connection, and before a token expires.  Optional are
+        `WSMSG_DEVICE`, `WSMSG_POSITION_FILE` and `WSMSG_CA`, which are the
+        parameters `device`, `position_file` and `ca` of the class.
+
+        Args:
+            environ: the variables; `None`: those of the process.
+            start: as for the class.  Without a position file, the default is to
+                continue after the last message that any device of the user has.
+
+        Raises:
+            BadRequest: a variable is missing or not valid.
+        """
+        given = settings_in(os.environ if environ is None else environ)
+        return cls(
+            given.url,
+            given.token_source,
+            given.device,
+            codec=codec,
+            position_file=given.position_file,
+            start=start,
+            queued_messages=queued_messages,
+            unsent=unsent,
+            ca=given.ca,
+        )
+
     @property
     def state(self) -> StateChanged:
         """
@@ -141,7 +187,7 @@ class Client(ConsentRequests, NameRequests):
     @property
     def limits(self) -> frames.Limits | None:
         """
-        The limits of the server; L{None} before the first connection.
+        The limits of the server; `None` before the first connection.
         """
         return self._exchange.limits
 
@@ -157,7 +203,7 @@ class Client(ConsentRequests, NameRequests):
         """
         The seconds since the server last made sure that this client was pushed all
         that it has for the user, or was told to sync; it does so about once a minute.
-        L{None}: the server has not said so yet.
+        `None`: the server has not said so yet.
         """
         return self._exchange.history.checked_s(asyncio.get_running_loop().time())
 
@@ -186,7 +232,8 @@ class Client(ConsentRequests, NameRequests):
         """
         Start to connect, and wait until the server has authenticated the user.
 
-        @raise WsmsgError: the server refuses the user, and a retry would not help.
+        Raises:
+            WsmsgError: the server refuses the user, and a retry would not help.
         """
         self.start()
         await self._upkeep.until(lambda: isinstance(self.state, Connected))
@@ -206,7 +253,8 @@ class Client(ConsentRequests, NameRequests):
         Wait until the client is connected and all missed messages are with the program
         or in the queue of events.
 
-        @raise WsmsgError: the client is closed.
+        Raises:
+            WsmsgError: the client is closed.
         """
         await self._upkeep.until(lambda: self._exchange.caught_up)
 
@@ -235,13 +283,17 @@ class Client(ConsentRequests, NameRequests):
         If this call is cancelled (by a timeout, say), the message is withdrawn, unless
         it was already sent once: then the client continues, as the server may have it.
 
-        @param to: the user to send to, by number or by name; omit it for a group.
-        @param group: the group to send to.
-        @param client_id: a repeat with the same id is the same message; empty: a new
-            id.
-        @return: the acceptance: the server cannot lose the message any more.
-        @raise Overloaded: too many messages wait to be accepted.
-        @raise WsmsgError: the server refused the message for good.
+        Args:
+            to: the user to send to, by number or by name; omit it for a group.
+            group: the group to send to.
+            client_id: a repeat with the same id is the same message; empty: a new id.
+
+        Returns:
+            the acceptance: the server cannot lose the message any more.
+
+        Raises:
+            Overloaded: too many messages wait to be accepted.
+            WsmsgError: the server refused the message for good.
         """
         client_id = client_id or uuid.uuid4().hex
         number, name = one_of(to)
@@ -266,67 +318,13 @@ class Client(ConsentRequests, NameRequests):
         """
         return Events(self._next_event)
 
-    def head(self, conversation: str) -> int:
-        """
-        Return the last known number of a conversation; 0 if there is none.
-        """
-        return self._exchange.inbound.head(conversation)
-
-    def mark_read(
-        self, conversation: str, seq: int = 0, *, message_id: int = 0
-    ) -> None:
-        """
-        Report that the user has read all messages up to a number.  For a server without
-        numbers (see C{limits.unnumbered}), report one message by its id.
-        """
-        if seq or message_id:
-            mark = checked(frames.Read(conversation, seq, message_id))
-            self._exchange.mark_read(mark.conversation, mark.seq, mark.message_id)
-        self._upkeep.moved()
-
-    def typing(self, conversation: str) -> None:
-        """
-        Report that the user is typing.  Without a connection the call has no effect.
-        """
-        self._exchange.typing(checked(frames.Typing(conversation)).conversation)
-        self._upkeep.moved()
-
     def watch(self, users: Iterable[User]) -> None:
         """
-        Subscribe to L{PresenceChanged} events of these users, by number or by name, in
+        Subscribe to `PresenceChanged` events of these users, by number or by name, in
         place of earlier ones.
         """
         self._exchange.watch(checked(frames.Watch(*apart(users))))
         self._upkeep.moved()
-
-    async def history(
-        self,
-        conversation: str,
-        *,
-        before: int | None = None,
-        after: int | None = None,
-        limit: int = 50,
-    ) -> list[Stored]:
-        """
-        Read messages of a conversation from the server, in order: those after a number,
-        the last ones, or the last ones before a number.  They do not count as
-        delivered.
-
-        @raise WsmsgError: the server refused, or the client is closed.
-        """
-        reader = HistoryReader(self._ask, lambda: self.user)
-        if after is not None:
-            return await reader.after(conversation, after, limit)
-        return await reader.before(conversation, before, limit)
-
-    async def conversations(self) -> list[frames.Head]:
-        """
-        Read all conversations of the user from the server, least recently changed
-        first.
-
-        @raise WsmsgError: the server refused, or the client is closed.
-        """
-        return await HistoryReader(self._ask, lambda: self.user).conversations()
 
     # --------------------------------------------------------- events, answers
 

@@ -25,9 +25,10 @@ class BlockState:
     """
     A block of the user.
 
-    @ivar user: the user who is blocked; 0: it is a group.
-    @ivar group: the group that is blocked; 0: it is a user.
-    @ivar time_ms: when, in unix milliseconds.
+    Attributes:
+        user: the user who is blocked; 0: it is a group.
+        group: the group that is blocked; 0: it is a user.
+        time_ms: when, in unix milliseconds.
     """
 
     user: int
@@ -40,9 +41,10 @@ class InvitationState:
     """
     An open invitation of the user.
 
-    @ivar by: the user who invited.
-    @ivar time_ms: when, in unix milliseconds.
-    @ivar expires_ms: when it ends.
+    Attributes:
+        by: the user who invited.
+        time_ms: when, in unix milliseconds.
+        expires_ms: when it ends.
     """
 
     group: int
@@ -54,7 +56,7 @@ class InvitationState:
 
 class ConsentRequests(GroupRequests):
     """
-    The methods of L{wsmsg.client.client.Client} for blocks and invitations.  The client
+    The methods of `Client` for blocks and invitations.  The client
     repeats a change until the server accepts it, like a send, across lost connections.
     """
 
@@ -63,7 +65,8 @@ class ConsentRequests(GroupRequests):
         Hear nothing more of a user, by number or by name: no direct messages, no
         typing, no invitations.  The other user does not notice it.
 
-        @raise WsmsgError: the server refused the request for good.
+        Raises:
+            WsmsgError: the server refused the request for good.
         """
         return await self._block(user, 0, client_id, on=True)
 
@@ -71,15 +74,17 @@ class ConsentRequests(GroupRequests):
         """
         End the block of a user.  What the user sent meanwhile does not arrive any more.
 
-        @raise WsmsgError: the server refused the request for good.
+        Raises:
+            WsmsgError: the server refused the request for good.
         """
         return await self._block(user, 0, client_id, on=False)
 
     async def block_group(self, group: int, *, client_id: str = "") -> SendAccepted:
         """
-        Let nobody add this user to a group, or invite to it; see also L{leave}.
+        Let nobody add this user to a group, or invite to it; see also `leave`.
 
-        @raise WsmsgError: the server refused the request for good.
+        Raises:
+            WsmsgError: the server refused the request for good.
         """
         return await self._block(0, group, client_id, on=True)
 
@@ -87,7 +92,8 @@ class ConsentRequests(GroupRequests):
         """
         End the block of a group.
 
-        @raise WsmsgError: the server refused the request for good.
+        Raises:
+            WsmsgError: the server refused the request for good.
         """
         return await self._block(0, group, client_id, on=False)
 
@@ -95,7 +101,8 @@ class ConsentRequests(GroupRequests):
         """
         Read all blocks of the user.
 
-        @raise WsmsgError: the server refused, or the client is closed.
+        Raises:
+            WsmsgError: the server refused, or the client is closed.
         """
         found: list[BlockState] = []
         after = ""
@@ -115,7 +122,8 @@ class ConsentRequests(GroupRequests):
         """
         Invite a user, by number or by name, to a group; whoever may add members may.
 
-        @raise WsmsgError: the server refused the request for good.
+        Raises:
+            WsmsgError: the server refused the request for good.
         """
         number, name = one_of(user)
         frame = frames.Invite(client_id or _made_up(), number, group, user_name=name)
@@ -127,7 +135,8 @@ class ConsentRequests(GroupRequests):
         """
         Join a group to which this user is invited.
 
-        @raise WsmsgError: there is no open invitation.
+        Raises:
+            WsmsgError: there is no open invitation.
         """
         frame = frames.AcceptInvitation(client_id or _made_up(), group)
         return await self._accepted(checked(frame))
@@ -138,7 +147,8 @@ class ConsentRequests(GroupRequests):
         """
         Decline an invitation; nobody is told.
 
-        @raise WsmsgError: there is no open invitation.
+        Raises:
+            WsmsgError: there is no open invitation.
         """
         frame = frames.DeclineInvitation(client_id or _made_up(), group)
         return await self._accepted(checked(frame))
@@ -147,7 +157,8 @@ class ConsentRequests(GroupRequests):
         """
         Read all open invitations of the user.
 
-        @raise WsmsgError: the server refused, or the client is closed.
+        Raises:
+            WsmsgError: the server refused, or the client is closed.
         """
         found: list[InvitationState] = []
         after = ""

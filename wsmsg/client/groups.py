@@ -28,7 +28,8 @@ class GroupMemberState:
     """
     A member of a group.
 
-    @ivar joined: the number of the change that added the member.
+    Attributes:
+        joined: the number of the change that added the member.
     """
 
     user: int
@@ -40,9 +41,10 @@ class GroupState:
     """
     A group with its members, by user.
 
-    @ivar history: new members can read all messages, not only those after they joined.
-    @ivar count: the number of members, which may be more than were asked for.
-    @ivar key: the application's own id of the group; empty: it has none.
+    Attributes:
+        history: new members can read all messages, not only those after they joined.
+        count: the number of members, which may be more than were asked for.
+        key: the application's own id of the group; empty: it has none.
     """
 
     group: int
@@ -56,7 +58,7 @@ class GroupState:
 
 class GroupRequests(ABC):
     """
-    The methods of L{wsmsg.client.client.Client} for groups.  The client repeats a
+    The methods of `Client` for groups.  The client repeats a
     change of a group until the server accepts it, like a send, across lost connections.
     """
 
@@ -83,12 +85,17 @@ class GroupRequests(ABC):
         """
         Create a group that this user owns.
 
-        @param members: numbers or names, at most 1,000; see L{add_members} for more.
-        @param history: new members can read all messages from the first one.
-        @param client_id: a repeat with the same id creates no second group; empty: a
-            new id.
-        @return: the group's number.
-        @raise WsmsgError: the server refused the request for good.
+        Args:
+            members: numbers or names, at most 1,000; see `add_members` for more.
+            history: new members can read all messages from the first one.
+            client_id: a repeat with the same id creates no second group; empty: a new
+                id.
+
+        Returns:
+            the group's number.
+
+        Raises:
+            WsmsgError: the server refused the request for good.
         """
         users, names = apart(members)
         frame = frames.CreateGroup(
@@ -110,7 +117,8 @@ class GroupRequests(ABC):
         Add and remove members, by number or by name, in one change; at most 1,000 users
         together.
 
-        @raise WsmsgError: the server refused the request for good.
+        Raises:
+            WsmsgError: the server refused the request for good.
         """
         (added, more), (removed, less) = apart(add), apart(remove)
         frame = frames.ChangeGroup(
@@ -132,7 +140,8 @@ class GroupRequests(ABC):
         """
         Add any number of members, a thousand in each change; only the owner may.
 
-        @raise WsmsgError: the server refused a change for good.
+        Raises:
+            WsmsgError: the server refused a change for good.
         """
         for some in _thousands(users):
             await self.change_group(group, add=some)
@@ -141,7 +150,8 @@ class GroupRequests(ABC):
         """
         Remove any number of members, a thousand in each change; only the owner may.
 
-        @raise WsmsgError: the server refused a change for good.
+        Raises:
+            WsmsgError: the server refused a change for good.
         """
         for some in _thousands(users):
             await self.change_group(group, remove=some)
@@ -150,7 +160,8 @@ class GroupRequests(ABC):
         """
         Leave a group.
 
-        @raise WsmsgError: the server refused the request for good.
+        Raises:
+            WsmsgError: the server refused the request for good.
         """
         return await self.change_group(group, remove=[await self._self()])
 
@@ -164,8 +175,11 @@ class GroupRequests(ABC):
         """
         Read a group of this user with its members.
 
-        @param limit: most members to read.
-        @raise WsmsgError: the server refused, or the client is closed.
+        Args:
+            limit: most members to read.
+
+        Raises:
+            WsmsgError: the server refused, or the client is closed.
         """
         found: dict[int, GroupMemberState] = {}
         while True:
@@ -198,7 +212,8 @@ class GroupRequests(ABC):
         Recall a message of this user: its content is deleted, and all members are
         notified.
 
-        @raise WsmsgError: the message is of another user, or the time limit is over.
+        Raises:
+            WsmsgError: the message is of another user, or the time limit is over.
         """
         frame = frames.Recall(client_id or _made_up(), conversation, seq)
         return await self._accepted(frame)

@@ -4,7 +4,7 @@ Stored messages and conversations, read page by page.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
 from wsmsg.client.state.events import Stored, received
@@ -13,8 +13,10 @@ from wsmsg.errors import Internal
 from wsmsg.model import INT64_MAX
 from wsmsg.protocol import frames
 
-#: More than any server returns at once.
-_PAGE = 10_000
+#: Messages that are asked for at once, and the most numbers among which a page is
+#: looked for in a conversation with gaps.
+_PAGE = 200
+_WINDOW = 10_000
 
 #: Sends a query, made for an id, and waits for the answer.
 Ask = Callable[[Callable[[str], Request]], Awaitable[Answer]]
@@ -22,7 +24,7 @@ Ask = Callable[[Callable[[str], Request]], Awaitable[Answer]]
 
 class HistoryReader:
     """
-    Reads pages with queries.
+    Reads pages with queries, each when its messages are wanted.
 
     @param user: returns the id of this user, to recognize the user's own messages.
     """
@@ -31,35 +33,55 @@ class HistoryReader:
         self._ask = ask
         self._user = user
 
-    async def after(
-        self, conversation: str, after: int, limit: int, before: int = INT64_MAX
-    ) -> list[Stored]:
+    async def oldest_first(
+        self, conversation: str, after: int, before: int, limit: int
+    ) -> AsyncIterator[Stored]:
         """
-        Read the first messages after a number, up to C{before}.
+        Read the first messages between two numbers.
         """
-        found: list[Stored] = []
-        while len(found) < limit:
-            most = min(limit - len(found), _PAGE)
+        while limit > 0:
+            most = min(limit, _PAGE)
             page = await self._page(conversation, after, most)
-            found += [received(m, self._user()) for m in page.messages]
+            for message in page.messages[:most]:
+                if message.seq >= before:
+                    return
+                yield received(message, self._user())
             if not page.messages or not page.more:
-                break
-            after = page.messages[-1].seq
-            if after >= before:
-                break
-        # In a group the numbers may start above 1, and skip.
-        return [message for message in found[:limit] if message.seq < before]
+                return
+            last = page.messages[:most][-1].seq
+            if last <= after or last >= before - 1:
+                return
+            after, limit = last, limit - min(most, len(page.messages))
 
-    async def before(
-        self, conversation: str, before: int | None, limit: int
-    ) -> list[Stored]:
+    async def newest_first(
+        self, conversation: str, after: int, before: int | None, limit: int
+    ) -> AsyncIterator[Stored]:
         """
-        Read the last messages before a number; the last of all if C{before} is L{None}.
+        Read the last messages between two numbers, backwards; C{before} is L{None}: up
+        to the end.
         """
         if before is None:
             before = (await self._page(conversation, 0, 1)).head + 1
-        first = max(0, before - 1 - limit)
-        return await self.after(conversation, first, before - 1 - first, before)
+        window = min(limit, _PAGE)
+        while limit > 0 and before - 1 > after:
+            start = max(after, before - 1 - window)
+            reading = self.oldest_first(conversation, start, before, window)
+            found = [message async for message in reading]
+            for message in reversed(found[-limit:]):
+                yield message
+            limit -= len(found)
+            if found:
+                window = min(limit, _PAGE)
+            elif await self._begins_at(conversation, after) >= before:
+                return
+            else:
+                # In a group the numbers skip what the user may not read.
+                window = min(window * 2, _WINDOW)
+            before = start + 1
+
+    async def _begins_at(self, conversation: str, after: int) -> int:
+        page = await self._page(conversation, after, 1)
+        return page.messages[0].seq if page.messages else INT64_MAX
 
     async def conversations(self) -> list[frames.Head]:
         """

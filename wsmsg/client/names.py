@@ -22,10 +22,11 @@ class FoundNames:
     """
     The answer to a look-up.
 
-    @ivar users: the numbers of the names that were found, by name.
-    @ivar unknown: the names that no user has.
-    @ivar groups: the numbers of the groups with these keys, by key; whether there is
-        such a group, C{members} tells.
+    Attributes:
+        users: the numbers of the names that were found, by name.
+        unknown: the names that no user has.
+        groups: the numbers of the groups with these keys, by key; whether there is such
+            a group, `members` tells.
     """
 
     users: Mapping[str, int]
@@ -64,7 +65,7 @@ class NameTable:
 
 class NameRequests(GroupRequests):
     """
-    The methods of L{wsmsg.client.client.Client} for names.
+    The methods of `Client` for names.
     """
 
     _names: NameTable
@@ -72,7 +73,7 @@ class NameRequests(GroupRequests):
     def name_of(self, user: int) -> str:
         """
         Return the name of a user whom the server has mentioned; the digits of the
-        number if the user has none, or if it is not known (L{look_up} asks for it).
+        number if the user has none, or if it is not known (`look_up` asks for it).
         """
         return self._names.name_of(user)
 
@@ -85,10 +86,11 @@ class NameRequests(GroupRequests):
     ) -> FoundNames:
         """
         Ask for the numbers of names and of groups' keys, and for the names of users,
-        which L{name_of} returns from then on; at most 1,000 of each together.
+        which `name_of` returns from then on; at most 1,000 of each together.
 
-        @raise Unsupported: users have no names at this server.
-        @raise WsmsgError: the server refused, or the client is closed.
+        Raises:
+            Unsupported: users have no names at this server.
+            WsmsgError: the server refused, or the client is closed.
         """
         wanted, asked, groups = tuple(names), tuple(users), tuple(keys)
         answer = await self._ask(

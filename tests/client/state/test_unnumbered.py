@@ -8,6 +8,7 @@ import asyncio
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.asyncio_case import listed
 from tests.client.client_case import ClientCase, U
 from tests.client.doubles import unnumbered_welcome, welcome
 from wsmsg.client import MessageReceived
@@ -100,7 +101,7 @@ class UnnumberedClientTests(ClientCase):
         client = self.client()
         client.start()
         link = await self.server.connection(unnumbered_welcome())
-        reading = asyncio.create_task(client.history(U))
+        reading = asyncio.create_task(listed(client.history(U)))
         asked = await link.next(frames.Sync)
         link.give(frames.Error("unsupported", "there is none", asked.id))
         with self.assertRaises(Unsupported):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
+from tests.asyncio_case import listed
 from tests.conformance.peer_message import ScriptedMessage
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
 from wsmsg.client import Client, MessageReceived, PresenceChanged
@@ -114,7 +115,7 @@ class LegacyMessageTests(LegacyMessageCase):
         store = self.theirs.store
         await self.eventually("read", lambda: not store.unread(1002))
         with self.assertRaises(Unsupported):
-            await one.client.history("u:1001:1002")
+            await listed(one.client.history("u:1001:1002"))
         with self.assertRaises(Unsupported):
             await one.client.create_group("Us", [1002])
         self.assertEqual(two.received[0].seq, 0)

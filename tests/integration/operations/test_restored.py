@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from tests.asyncio_case import listed
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
 from tests.integration.device import PATIENCE_S
 from wsmsg.client import Client, HistoryReplaced, MessageReceived
@@ -149,7 +150,7 @@ class RestoredTests(IntegrationTestCase):
         wanted = ["a1", "a2", "b1", "b2", "b3", "b4", *new]
 
         async def all_stored() -> bool:
-            stored = await two.client.history(conversation, limit=100)
+            stored = await listed(two.client.history(conversation))
             there = [m.content for m in stored if isinstance(m, MessageReceived)]
             return sorted(there) == wanted
 

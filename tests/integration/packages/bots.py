@@ -2,6 +2,10 @@
 Programs for an environment that has only the client.
 """
 
+import re
+
+from tests.syntax import ROOT
+
 #: Talks to itself as two users, and prints what each of them got.
 CHAT = """
 import asyncio, sys
@@ -25,6 +29,13 @@ async def main():
 
 asyncio.run(main())
 """
+
+#: The programs of the page for the registry, each in a block.
+README = (ROOT / "clients" / "python" / "README.md").read_text()
+PROGRAMS = re.findall(r"(?s)```python\n(.*?)```", README)
+
+#: The first of them.
+ECHO = next(program for program in PROGRAMS if "Client.from_env()" in program)
 
 #: Prints the CPU seconds that the import takes, in a process of its own.
 IMPORT = """

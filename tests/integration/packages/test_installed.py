@@ -5,12 +5,14 @@ The wheels: daemons with no extra, and a program that has only the client.
 from __future__ import annotations
 
 import asyncio
+import signal
 
 from tests.asyncio_case import AsyncioCase
 from tests.integration.installation import Installation
-from tests.integration.packages.bots import CHAT, IMPORT
+from tests.integration.packages.bots import CHAT, ECHO, IMPORT
 from tests.test_packaging import client, server
 from tests.wheels import environ
+from wsmsg_client import Client, MessageReceived
 
 
 class InstalledTests(AsyncioCase):
@@ -18,30 +20,75 @@ class InstalledTests(AsyncioCase):
     Environments with what C{pip install} brings.
     """
 
+    async def asyncSetUp(self) -> None:
+        self.installation = Installation()
+        for daemon in self.installation.daemons:
+            daemon.commands = server().commands
+            daemon.environ = environ()
+        self.addAsyncCleanup(self.installation.stop)
+        await self.installation.start()
+
+    async def program(
+        self, text: str, *arguments: str, **variables: str
+    ) -> asyncio.subprocess.Process:
+        """
+        Start a program where only the client is installed.
+        """
+        return await asyncio.create_subprocess_exec(
+            client().commands / "python",
+            *("-c", text, *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**environ(), **variables},
+        )
+
     async def test_chat(self) -> None:
         """
         Both daemons run on the embedded backends, without the libraries of any extra,
         and a program that has only the client chats through them.
         """
-        installation = Installation()
-        for daemon in installation.daemons:
-            daemon.commands = server().commands
-            daemon.environ = environ()
+        tokens = [self.installation.token(user) for user in (1001, 1002)]
+        program = await self.program(CHAT, self.installation.url, *tokens)
+        async with asyncio.timeout(60):
+            said, problem = await program.communicate()
+        self.assertEqual(said.decode(), "Good morning | Good morning to you\n")
+        self.assertEqual(problem, b"")
+        self.assertEqual(self.installation.tracebacks(), [])
+
+    async def test_echo(self) -> None:
+        """
+        The bot of the README, as it stands there, echoes what a user says, and ends
+        with Ctrl-C.
+        """
+        port = self.installation.ports["connect.listen"]
+        bot = await self.program(
+            ECHO,
+            WSMSG_URL=f"ws://127.0.0.1:{port}",
+            WSMSG_TOKEN=self.installation.token(4001),
+        )
+        token = self.installation.token(1003)
         try:
-            await installation.start()
-            tokens = [installation.token(user) for user in (1001, 1002)]
-            program = await asyncio.create_subprocess_exec(
-                client().commands / "python",
-                *("-c", CHAT, installation.url, *tokens),
-                stdout=asyncio.subprocess.PIPE,
-                env=environ(),
-            )
-            async with asyncio.timeout(60):
-                said, _ = await program.communicate()
-            self.assertEqual(said.decode(), "Good morning | Good morning to you\n")
-            self.assertEqual(installation.tracebacks(), [])
+            async with (
+                asyncio.timeout(60),
+                Client(self.installation.url, token) as user,
+            ):
+                await user.send(4001, "is anybody there?")
+                answer = None
+                async for event in user.events():
+                    if isinstance(event, MessageReceived) and not event.mine:
+                        answer = event.sender, event.content
+                        break
+            self.assertEqual(answer, (4001, "is anybody there?"))
         finally:
-            await installation.stop()
+            bot.send_signal(signal.SIGINT)
+            _, problem = await bot.communicate()
+        self.assertIn(b"KeyboardInterrupt", problem)
+
+
+class ImportTests(AsyncioCase):
+    """
+    The cost of the import.
+    """
 
     async def test_import(self) -> None:
         """

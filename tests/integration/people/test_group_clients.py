@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, TypeVar
 
+from tests.asyncio_case import listed
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
 from tests.integration.device import PATIENCE_S
 from wsmsg.client import (
@@ -259,7 +260,7 @@ class GroupClientTests(PeopleTestCase):
             stranger.client.add_members(group, [stranger.client.user]),
             stranger.client.leave(group),
             stranger.client.members(group),
-            stranger.client.history(group_conversation(group)),
+            listed(stranger.client.history(group_conversation(group))),
             stranger.client.recall(group_conversation(group), 1),
             stranger.client.send(group=group + 1, content="x"),
             one.client.recall(group_conversation(group), 1),

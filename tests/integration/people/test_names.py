@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import quote
 
+from tests.asyncio_case import listed
 from tests.integration.cases import eventually, with_daemons
 from tests.integration.installation import http_put
 from tests.integration.people.names_case import (
@@ -47,7 +48,7 @@ class NamesTests(NamesCase):
                 if isinstance(event, MessageReceived) and not event.mine:
                     self.assertEqual(anna.name_of(event.sender), BERTA)
                     break
-        stored = await anna.history(name)
+        stored = await listed(anna.history(name))
         # Other tests of this class use the same names.
         self.assertEqual([m.sender for m in stored[-2:]], [anna.user, berta.user])
 
@@ -310,9 +311,9 @@ class NamesTests(NamesCase):
         name = conversation_of(user, gustav.user)
 
         async def stored() -> bool:
-            return len(await anna.history(name)) == 3
+            return len(await listed(anna.history(name))) == 3
 
         await eventually("the three messages", stored)
-        found = [m for m in await anna.history(name) if isinstance(m, MessageReceived)]
+        found = [m async for m in anna.history(name) if isinstance(m, MessageReceived)]
         self.assertEqual([m.content for m in found], ["1", "2", "3"])
         self.assertEqual(anna.user, user)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from tests.asyncio_case import listed
 from tests.conformance.websocket import Refused
 from tests.integration.cases import eventually, with_daemons
 from tests.integration.legacy.cases import LegacyTestCase
@@ -55,7 +56,7 @@ class TurnedOnTests(NamesCase):
         old, anna = self.client(1001), self.client(ANNA)
         await old.connect()
         self.assertEqual(old.user, 1001)
-        self.assertEqual(len(await old.history("u:1001:1002")), 1)
+        self.assertEqual(len(await listed(old.history("u:1001:1002"))), 1)
         await anna.connect()
         await anna.send(1001, "hello")
         await anna.send("1001", "again")
@@ -63,10 +64,10 @@ class TurnedOnTests(NamesCase):
         name = conversation_of(1001, anna.user)
 
         async def stored() -> bool:
-            return len(await old.history(name)) == 3
+            return len(await listed(old.history(name))) == 3
 
         await eventually("the three messages", stored)
-        senders = [m.sender for m in await old.history(name)]
+        senders = [m.sender async for m in old.history(name)]
         self.assertEqual(senders, [anna.user, anna.user, 1001])
         self.assertEqual(old.name_of(anna.user), ANNA)
         self.assertEqual(old.name_of(1001), "1001")

@@ -107,7 +107,10 @@ class ChatScreen:
             await self._client.connect()
             if not self._numbers:
                 return  # there is no history either
-            messages = await self._client.history(self._conversation, limit=_HISTORY)
+            reading = self._client.history(
+                self._conversation, newest_first=True, limit=_HISTORY
+            )
+            messages = [message async for message in reading][::-1]
         except WsmsgError as error:
             self.view.note(f"no history: {error.reason}")
         else:

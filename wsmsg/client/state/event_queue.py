@@ -25,7 +25,8 @@ class EventQueue:
     """
     Events in their order.
 
-    @param messages: most messages in the queue; as many other events fit.
+    Args:
+        messages: most messages in the queue; as many other events fit.
     """
 
     def __init__(self, messages: int) -> None:
@@ -63,7 +64,7 @@ class EventQueue:
 
     def take(self) -> Event | None:
         """
-        Remove and return the oldest event; L{None} if there is none.
+        Remove and return the oldest event; `None` if there is none.
         """
         if not self._waiting:
             return None

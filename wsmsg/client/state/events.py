@@ -27,8 +27,9 @@ class SendAccepted:
     """
     The server has accepted a message and will not lose it.
 
-    @ivar time_ms: the time of acceptance by the server's clock, in unix milliseconds.
-    @ivar conversation: the conversation of the new group, for a request to create one.
+    Attributes:
+        time_ms: the time of acceptance by the server's clock, in unix milliseconds.
+        conversation: the conversation of the new group, for a request to create one.
     """
 
     client_id: str
@@ -42,12 +43,13 @@ class Stored:
     A message or an event with its place in a conversation.  The server delivers it
     again until the program has taken it.
 
-    @ivar seq: its number there; 0: the server does not number messages.  Numbers come
-        in order, 1, 2, 3 ..., but in a group they begin where the user joined, and skip
-        the time in which the user was not a member.
-    @ivar client_id: the sender's id for it; empty if another user sent it.
-    @ivar mine: the user of this client sent it, from any device.
-    @ivar time_ms: when it was accepted, in unix milliseconds.
+    Attributes:
+        seq: its number there; 0: the server does not number messages.  Numbers come in
+            order, 1, 2, 3 ..., but in a group they begin where the user joined, and
+            skip the time in which the user was not a member.
+        client_id: the sender's id for it; empty if another user sent it.
+        mine: the user of this client sent it, from any device.
+        time_ms: when it was accepted, in unix milliseconds.
     """
 
     conversation: str
@@ -59,6 +61,13 @@ class Stored:
     mine: bool
 
     @property
+    def group(self) -> int:
+        """
+        The number of the conversation's group, as `send` takes it; 0: it is of two.
+        """
+        return group_in(self.conversation) if is_group(self.conversation) else 0
+
+    @property
     def summary(self) -> str:
         """
         One line that tells a person what the sender did; empty: nothing to tell.
@@ -67,7 +76,7 @@ class Stored:
 
     def summary_by(self, name_of: Callable[[int], str]) -> str:
         """
-        Return the summary with users by the names that C{name_of} returns.
+        Return the summary with users by the names that `name_of` returns.
         """
         return ""
 
@@ -95,8 +104,9 @@ class GroupChanged(Stored):
     The sender created a group, or added and removed members.  A sender who removes
     themself leaves the group.
 
-    @ivar created: the group was created; only then are C{name} and C{history} set.
-    @ivar history: new members read from seq 1 on.
+    Attributes:
+        created: the group was created; only then are `name` and `history` set.
+        history: new members read from seq 1 on.
     """
 
     created: bool = False
@@ -104,13 +114,6 @@ class GroupChanged(Stored):
     history: bool = False
     added: tuple[int, ...] = ()
     removed: tuple[int, ...] = ()
-
-    @property
-    def group(self) -> int:
-        """
-        The number of the group, as C{send(group=...)} takes it.
-        """
-        return group_in(self.conversation)
 
     def summary_by(self, name_of: Callable[[int], str]) -> str:
         sender = name_of(self.sender)
@@ -133,9 +136,8 @@ class GroupChanged(Stored):
 @attrs.frozen(kw_only=True)
 class MessageRecalled(Stored):
     """
-    The sender recalled one of their messages, which is not to be shown any more.
-
-    @ivar recalled: the seq of that message.
+    The sender recalled one of their messages, the one whose seq is `recalled`, which is
+    not to be shown any more.
     """
 
     recalled: int
@@ -147,9 +149,10 @@ class BlockChanged(Stored):
     The user of this client blocked another user, or a group, or ended that, from any
     device.
 
-    @ivar user: the other user; 0: it is a group.
-    @ivar group: the group; 0: it is a user.
-    @ivar on: whether the block began.
+    Attributes:
+        user: the other user; 0: it is a group.
+        group: the group; 0: it is a user.
+        on: whether the block began.
     """
 
     user: int
@@ -164,9 +167,7 @@ class BlockChanged(Stored):
 @attrs.frozen(kw_only=True)
 class InvitationReceived(Stored):
     """
-    The sender invited the other user of the conversation to a group.
-
-    @ivar group: the number of the group.
+    The sender invited the other user of the conversation to the group `group`.
     """
 
     group: int
@@ -179,9 +180,7 @@ class InvitationReceived(Stored):
 @attrs.frozen(kw_only=True)
 class InvitationDeclined(Stored):
     """
-    The user of this client declined an invitation, from any device.
-
-    @ivar group: the number of the group.
+    The user of this client declined to join the group `group`, from any device.
     """
 
     group: int
@@ -291,7 +290,8 @@ class PresenceChanged:
     """
     A watched user came online or went offline.
 
-    @ivar last_seen_ms: unix milliseconds; 0: never seen.
+    Attributes:
+        last_seen_ms: unix milliseconds; 0: never seen.
     """
 
     user: int
@@ -322,9 +322,7 @@ class Connected:
 @attrs.frozen
 class Reconnecting:
     """
-    There is no connection; the client will try again.
-
-    @ivar delay_s: seconds until the next attempt.
+    There is no connection; the client will try again in `delay_s` seconds.
     """
 
     reason: str
@@ -336,7 +334,8 @@ class Closed:
     """
     There is no connection, and the client will not try again.
 
-    @ivar error: the reason; L{None}: the program closed the client.
+    Attributes:
+        error: the reason; `None`: the program closed the client.
     """
 
     reason: str
@@ -351,7 +350,8 @@ class HistoryReplaced:
     program what is new in this history, and sends the user's own messages of this run
     again.
 
-    @ivar epoch: the name of the history.
+    Attributes:
+        epoch: the name of the history.
     """
 
     epoch: str
@@ -364,7 +364,8 @@ class HistoryRewound(HistoryReplaced):
     older copy was restored, and the server has not noticed it.  What follows is as for
     any history that was replaced.
 
-    @ivar conversation: the one in which the client found it.
+    Attributes:
+        conversation: the one in which the client found it.
     """
 
     conversation: str = ""
@@ -376,8 +377,8 @@ class SendSettled:
     The result of a message (or of another request of the program) for which no call
     waits: an earlier run left it unsent, or the call was cancelled after it was sent.
 
-    @ivar accepted: L{None} if the server refused it for good, for the reason in
-        C{error}.
+    Attributes:
+        accepted: `None` if the server refused it for good, for the reason in `error`.
     """
 
     client_id: str

@@ -11,6 +11,7 @@ import type { Codec } from "./codec.js";
 import { WsmsgError } from "./errors.js";
 import type { Decoded, Limits, Request, Submission } from "./frames.js";
 import type { Id, IdLike, UserLike } from "./ids.js";
+import { IndexedDBStorage } from "./indexeddb.js";
 import { json } from "./json.js";
 import {
   CLOSED, heard, Leader, OFFLINE,
@@ -23,7 +24,7 @@ import { isState, isStored, type Event, type SendAccepted, type StateChanged } f
 import type { Start } from "./state/inbound.js";
 import type { Answer } from "./state/queries.js";
 import { Reconnect, type ReconnectOptions } from "./state/reconnect.js";
-import { IndexedDBStorage, MemoryStorage, type Storage } from "./storage.js";
+import { MemoryStorage, type Storage } from "./storage.js";
 import { Tabs, type Locks } from "./tabs.js";
 import { checkTokenSource, type TokenSource } from "./token-source.js";
 import type { WebSocketConstructor } from "./transport.js";

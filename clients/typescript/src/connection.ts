@@ -16,6 +16,8 @@ const FINISH_S = 2;
 const BUFFERED = 2 ** 20;
 const DRAIN_S = 0.05;
 const NO_CLOSE = 1006;
+// After so many unreadable frames one after the other, somebody else answers.
+const UNREADABLE = 10;
 
 const utf8 = new TextEncoder();
 
@@ -50,6 +52,7 @@ export class Connection {
   #welcomedAt: number | undefined;
   #refusal: WsmsgError | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #unreadable = 0;
   #writing = false;
   #again = false;
   #ended = false;
@@ -102,9 +105,13 @@ export class Connection {
     let decoded: Decoded | undefined;
     try {
       decoded = codec.decode(data);
+      this.#unreadable = 0;
     } catch (error) {
-      // Perhaps not the server's, or of a later one: before welcome, try again.
-      if (!this.#heartbeat) this.#link.abort(String(error));
+      // Perhaps one frame of a later server; before welcome, it is not the server's.
+      this.#unreadable += 1;
+      if (!this.#heartbeat || this.#unreadable >= UNREADABLE) {
+        this.#link.abort(`the server sends no frames: ${String(error)}`);
+      }
     }
     if (!decoded) return;
     const { frame, names } = decoded;

@@ -31,8 +31,13 @@ export interface TabsListener {
   readonly onOtherVersion: () => void;
 }
 
-/** The part of `navigator.locks` that is needed. */
-export type Locks = Pick<LockManager, "request">;
+/** The part of `navigator.locks` that is needed; `query` saves work where it is there. */
+export interface Locks {
+  request(
+    name: string, options: { signal: AbortSignal }, granted: () => Promise<void>,
+  ): Promise<unknown>;
+  query?(): Promise<{ readonly pending?: readonly { readonly name?: string }[] }>;
+}
 
 /** This tab among others. */
 export class Tabs {
@@ -45,6 +50,9 @@ export class Tabs {
   readonly #leaving = new AbortController();
   #release: (() => void) | undefined;
   #leads = false;
+  /** No tab follows this one, so nothing needs to be told. */
+  #alone = false;
+  #followed = false;
 
   /** @param name the name that the tabs have in common. */
   constructor(name: string, locks: Locks, listener: TabsListener) {
@@ -53,8 +61,11 @@ export class Tabs {
     this.#listener = listener;
     this.#channel = new BroadcastChannel(this.#lock);
     this.#channel.onmessage = ({ data }: MessageEvent<{ v: number; word: Word }>) => {
+      this.#followed = true;
+      this.#alone = false;
       if (data.v === VERSION) this.#heard(data.word);
       else if (!this.#leads) listener.onOtherVersion();
+      else listener.onHello(); // By what it is told, that tab knows of this version.
     };
   }
 
@@ -64,12 +75,21 @@ export class Tabs {
     const lead = () => {
       this.#leads = true;
       this.#listener.onLead();
+      this.#look().catch(() => {}); // Then each tab is told, as if others followed.
       return new Promise<void>((resolve) => (this.#release = resolve));
     };
     this.#locks.request(this.#lock, { signal }, lead).catch(() => {
       // The tab has left before it could lead.
     });
     this.#post({ to: "leader", hello: this.name });
+  }
+
+  /** Looks for tabs that wait for the lead; later ones say so. */
+  async #look(): Promise<void> {
+    const locks = await this.#locks.query?.();
+    this.#alone =
+      locks?.pending !== undefined && !this.#followed &&
+      locks.pending.every(({ name }) => name !== this.#lock);
   }
 
   /** Tells the leader what this tab wants. */
@@ -79,7 +99,7 @@ export class Tabs {
 
   /** Tells the followers something. */
   tell(news: News): void {
-    this.#post({ to: "tabs", leader: this.name, news });
+    if (!this.#alone) this.#post({ to: "tabs", leader: this.name, news });
   }
 
   /** Leaves; another tab leads, if this one did. */

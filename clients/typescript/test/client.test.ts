@@ -6,7 +6,8 @@ import { afterEach, describe, mock, test } from "node:test";
 import { IDBFactory } from "fake-indexeddb";
 
 import { Client, WsmsgError, type ClientOptions, type Event } from "../src/index.js";
-import { IndexedDBStorage, type Kept, type Storage } from "../src/storage.js";
+import { IndexedDBStorage } from "../src/indexeddb.js";
+import type { Kept, Storage } from "../src/storage.js";
 import { FakeLocks, Server, until } from "./doubles.js";
 
 const URL = "ws://server.example/ws";
@@ -180,6 +181,47 @@ describe("a server that is broken", () => {
     assert.equal(server.frames.length, 0);
   });
 
+  test("and answers nonsense is left, with the reason, and tried again", async () => {
+    const server = new Server();
+    server.welcomes = false;
+    const { client, events } = begin(server);
+    await until("hello", () => server.of("hello").length);
+    server.sockets[0]?.sayText("<html>Sign in to the hotel's network</html>");
+    await until("it is left", () => events.length);
+    const [first] = events;
+    assert.ok(first?.type === "reconnecting" && /no frames: .*JSON/.test(first.reason));
+
+    server.welcomes = true;
+    server.sockets.at(-1)?.close(1006);
+    await client.connect();
+    for (let n = 0; n < 9; n++) server.sockets.at(-1)?.sayText("nonsense");
+    server.say({ type: "pong" });
+    for (let n = 0; n < 9; n++) server.sockets.at(-1)?.sayText("nonsense");
+    server.deliver("u:1:2", "still here");
+    await until("the message", () => contents(events).length);
+    for (let n = 0; n < 10; n++) server.sockets.at(-1)?.sayText("nonsense");
+    await until("it is left", () => events.at(-1)?.type === "reconnecting");
+    const last = events.at(-1);
+    assert.ok(last?.type === "reconnecting" && /no frames/.test(last.reason));
+    await client.connect();
+  });
+
+  test("and gives a rounded id is not believed", async () => {
+    const server = new Server();
+    const { client, events } = begin(server);
+    await client.connect();
+    const message =
+      '{"type":"deliver","conversation":"u:1:2","seq":1,"message_id":ID,"from":2,' +
+      '"content":"x","kind":1,"time":1}';
+    for (const id of ["9007199254740993", "9007199254740994", "1e300", "1.5"]) {
+      server.sockets[0]?.sayText(message.replace("ID", id));
+    }
+    server.sockets[0]?.sayText(message.replace("ID", '"9007199254740993"'));
+    await until("the message", () => contents(events).length);
+    const found = events.find((event) => event.type === "messageReceived");
+    assert.equal(found?.messageId, "9007199254740993");
+  });
+
   test("and closes after an error is believed", async () => {
     const server = new Server();
     server.welcomes = false;
@@ -190,6 +232,53 @@ describe("a server that is broken", () => {
     server.sockets[0]?.close(1006);
     await until("closed", () => events.some((e) => e.type === "closed"));
     assert.ok(client.state.type === "closed" && client.state.error?.code === "kicked");
+  });
+});
+
+describe("a wrong clock", () => {
+  test("changes nothing", async () => {
+    for (const now of [0, Date.UTC(2100, 0)]) {
+      mock.timers.enable({ apis: ["Date"], now });
+      try {
+        const server = new Server();
+        const { client, events } = begin(server);
+        await client.send({ to: "2", content: "hi" });
+        server.deliver("u:1:2", "hello");
+        await until("the message", () => contents(events).length);
+        server.say({ type: "pong", checked_ms: 2000 });
+        await until("it is checked", () => client.checkedS !== undefined);
+        assert.ok((client.checkedS ?? 0) >= 2 && (client.checkedS ?? 9) < 8);
+      } finally {
+        mock.timers.reset();
+      }
+    }
+  });
+});
+
+describe("names of users", () => {
+  test("stand for numbers, in all tabs", async () => {
+    const server = new Server();
+    const options = { locks: new FakeLocks(), name: "named" };
+    const [first, second] = [begin(server, options), begin(server, options)];
+    await Promise.all([first, second].map(({ client }) => client.connect()));
+    server.deliver("u:1:2", "hello", { names: { "2": "anna@example.org" } });
+    await until("both have it", () => contents(second.events).length);
+    for (const { client } of [first, second]) {
+      assert.equal(client.nameOf("2"), "anna@example.org");
+      assert.equal(client.nameOf(3n), "3");
+      await client.send({ to: "anna@example.org", content: "x" });
+    }
+    const sends = server.of("send").map(({ to, to_name }) => ({ to, to_name }));
+    assert.deepEqual(sends, Array(2).fill({ to: "0", to_name: "anna@example.org" }));
+    second.client.watch(["anna@example.org", "3"]);
+    await until("it is watched", () => server.of("watch").length);
+    const [watch] = server.of("watch");
+    assert.deepEqual([watch?.["users"], watch?.["names"]], [["3"], ["anna@example.org"]]);
+    const third = begin(server, options);
+    await third.client.connect();
+    assert.equal(third.client.nameOf("2"), "anna@example.org");
+    await assert.rejects(first.client.send({ to: "1.", content: "\ud800" }), { code: "bad_request" });
+    await assert.rejects(first.client.send({ to: "007", content: "x" }), { code: "bad_request" });
   });
 });
 
@@ -280,6 +369,44 @@ describe("a stored state", () => {
     await client.send({ to: "2", content: "one" });
     await client.send({ to: "2", content: "two" });
     assert.equal(events.filter((e) => e.type === "memoryOnly").length, 1);
+  });
+});
+
+describe("two versions of the package", () => {
+  test("a database of a later one is left as it is, and the client works in memory", async () => {
+    const server = new Server();
+    const factory = new IDBFactory();
+    const later = factory.open("s", 99);
+    await new Promise((resolve) => (later.onsuccess = resolve));
+    const { client, events } = begin(server, { storage: new IndexedDBStorage("s", factory) });
+    await client.send({ to: "2", content: "hi" });
+    assert.ok(events.some((event) => event.type === "memoryOnly"));
+    assert.equal(later.result.version, 99);
+  });
+
+  test("a later one gets the database of a client that runs, which works on", async () => {
+    const server = new Server();
+    const factory = new IDBFactory();
+    const { client, events } = begin(server, { storage: new IndexedDBStorage("s", factory) });
+    await client.send({ to: "2", content: "hi" });
+    const later = factory.open("s", 99);
+    await new Promise((resolve) => (later.onsuccess = resolve));
+    await client.send({ to: "2", content: "hi again" });
+    await until("it is said", () => events.some((event) => event.type === "memoryOnly"));
+  });
+
+  test("a leader tells a tab of another one its own", async () => {
+    const server = new Server();
+    const name = "tabs-versions";
+    const { client } = begin(server, { locks: new FakeLocks(), name });
+    await client.connect();
+    const other = new BroadcastChannel(`wsmsg ${name}`);
+    const heard: unknown[] = [];
+    other.onmessage = ({ data }: { data: { v: number } }) => heard.push(data.v);
+    other.postMessage({ v: 99, word: { to: "leader", hello: "x" } });
+    await until("it is told", () => heard.length);
+    other.close();
+    assert.deepEqual([...new Set(heard)], [2]);
   });
 });
 

@@ -1,6 +1,5 @@
 /** A server and the locks of a browser, in memory. */
 
-import type { Locks } from "../src/tabs.js";
 import type { WebSocketLike } from "../src/transport.js";
 
 type Frame = Readonly<Record<string, unknown>>;
@@ -105,7 +104,11 @@ export class Socket implements WebSocketLike {
   }
 
   say(frame: Frame): void {
-    const event = { data: JSON.stringify(frame) };
+    this.sayText(JSON.stringify(frame));
+  }
+
+  sayText(data: string): void {
+    const event = { data };
     setImmediate(() => this.#open && this.onmessage?.(event as never));
   }
 }
@@ -115,12 +118,14 @@ type Grant = () => Promise<unknown>;
 /** The locks of a browser: one holder, the others wait in their order. */
 export class FakeLocks {
   readonly #waiting: Grant[] = [];
+  #name = "";
   #held = false;
 
   readonly request = ((
-    _name: string, { signal }: { signal: AbortSignal }, granted: Grant,
+    name: string, { signal }: { signal: AbortSignal }, granted: Grant,
   ): Promise<unknown> =>
     new Promise((resolve, reject) => {
+      this.#name = name;
       const grant = async () => resolve(await granted());
       signal.addEventListener("abort", () => {
         const at = this.#waiting.indexOf(grant);
@@ -130,7 +135,11 @@ export class FakeLocks {
       });
       this.#waiting.push(grant);
       void this.#next();
-    })) as unknown as Locks["request"];
+    }));
+
+  readonly query = async () => ({
+    pending: this.#waiting.map(() => ({ name: this.#name })),
+  });
 
   async #next(): Promise<void> {
     const grant = this.#held ? undefined : this.#waiting.shift();

@@ -184,12 +184,16 @@ class StatusTests(SynchronousTestCase):
         and false values always.
         """
         many = {"pushes": 3, **{f"count_{i}": 0 for i in range(9)}, "open": False}
-        told = {"ready": True, "connect": {"users": 0, "upstream": many}}
+        told = {
+            "ready": True,
+            "in_words": "Ready: x.",
+            "connect": {"users": 0, "upstream": many},
+        }
         lines = list(shown("connect", told))
         self.assertEqual(
             lines,
             [
-                "connect  ready",
+                "connect  Ready: x.",
                 "  connect: users 0",
                 "    upstream: pushes 3, open False, 9 more are 0",
             ],
@@ -197,6 +201,18 @@ class StatusTests(SynchronousTestCase):
         nothing = {f"count_{i}": 0 for i in range(9)}
         *_, line = shown("connect", {"ready": True, "upstream": nothing})
         self.assertEqual(line, "  upstream: 9 counts, all 0")
+
+    def test_words(self) -> None:
+        """
+        The readiness is in the words of the daemon; an older daemon has only a reason.
+        """
+        words = "Not ready: the store cannot be reached: disk full; next try in 2 s."
+        told = {"ready": False, "in_words": words, "reason": "waiting for store"}
+        self.assertEqual(list(shown("message", told)), [f"message  {words}"])
+        del told["in_words"]
+        self.assertEqual(
+            list(shown("message", told)), ["message  Not ready: waiting for store"]
+        )
 
 
 class UnreachableTests(SynchronousTestCase):

@@ -42,6 +42,7 @@ class PageTests(TestCase):
             required_up,
             dependencies=[self.dependency],
             about={"node": "message-1"},
+            unix_s=self.clock.seconds,
         )
         self.health.started()
         self.metrics = Metrics()
@@ -89,6 +90,8 @@ class PageTests(TestCase):
                 "ready": False,
                 "degraded": False,
                 "reason": "waiting for journal",
+                "in_words": "Not ready: the journal cannot be reached: disk full; next "
+                "try in 2 s.",
                 "alarms": [],
                 "dependencies": [
                     {

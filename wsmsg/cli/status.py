@@ -18,7 +18,8 @@ from wsmsg.cli.say import say
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 _ABOUT = frozenset({"name", "node", "daemon", "version", "phase", "since", "uptime_s"})
-_COMMON = _ABOUT | {"ready", "degraded", "reason", "pid", "dependencies", "alarms"}
+_READINESS = frozenset({"ready", "degraded", "reason", "in_words", "pid", "alarms"})
+_COMMON = _ABOUT | _READINESS | {"dependencies"}
 
 #: Up to so many values, zeros are shown too.
 _FEW = 8
@@ -82,7 +83,13 @@ def _told(
     try:
         return admin_listener(settings, admin, key_file).ask("/status")
     except NoAnswer as error:
-        return {"ready": False, "phase": "unreachable", "reason": str(error)}
+        reason = str(error)
+        return {
+            "ready": False,
+            "phase": "unreachable",
+            "reason": reason,
+            "in_words": f"Not ready: {reason}",
+        }
 
 
 def shown(name: str, document: dict[str, Any]) -> Iterator[str]:
@@ -91,9 +98,7 @@ def shown(name: str, document: dict[str, Any]) -> Iterator[str]:
 
     @param document: the daemon's C{/status}.
     """
-    ready, reason = document.get("ready"), document.get("reason")
-    word = "degraded" if document.get("degraded") else "ready" if ready else "not ready"
-    yield f"{name:8} {word}" + (f": {reason}" if reason and not ready else "")
+    yield f"{name:8} {document.get('in_words') or _word(document)}"
     if "uptime_s" in document:
         node = document.get("node", "?")
         uptime = _span(float(document["uptime_s"]))
@@ -114,6 +119,15 @@ def shown(name: str, document: dict[str, Any]) -> Iterator[str]:
     for key, value in document.items():
         if key not in _COMMON:
             yield from _section(key, value, "  ")
+
+
+def _word(document: dict[str, Any]) -> str:
+    """
+    Return the readiness of a daemon that does not put it in words: an older one.
+    """
+    if document.get("ready"):
+        return "Ready"
+    return f"Not ready: {document.get('reason')}"
 
 
 def _section(key: str, value: object, indent: str) -> Iterator[str]:

@@ -31,9 +31,11 @@ from wsmsg.connect.session.head_check import HeadCheck
 from wsmsg.connect.session.registry import Registry
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.connect.websocket.factory import WebSocketConnections
+from wsmsg.dependency.state import Snapshot, State
 from wsmsg.http.server.site import QuietSite
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.repeats import Repeats
+from wsmsg.monitoring.words import shown_time
 from wsmsg.peers.parts import PeerParts
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.server import on_loop
@@ -194,6 +196,16 @@ class ConnectNode:
             **self._sole_address(),
             "users": len(self.registry.users()),
             "upstream": self.upstream.stats(),
+            "nodes": [
+                {
+                    "node": snapshot.name.removeprefix("message "),
+                    "kind": "message",
+                    "up": snapshot.state is State.UP,
+                    "since": shown_time(snapshot.since_s),
+                    "about": _about(snapshot),
+                }
+                for snapshot in (d.snapshot() for d in self.upstream.dependencies())
+            ],
             **self.plugins.status(),
         }
 
@@ -208,9 +220,23 @@ class ConnectNode:
         self.registry.counters.register_metrics(metrics)
         self.admission.register_metrics(metrics)
         self.peers.register_metrics(metrics)
+        metrics.gauge(
+            "wsmsg_connect_sessions",
+            "Clients that are connected, those that log in included",
+            lambda: self.registry.count,
+        )
         metrics.gauges(
             "wsmsg_connect_upstream",
             "Counts of the streams to Message; see docs/reference/metrics.md",
             self.upstream.stats,
             label="what",
         )
+
+
+def _about(snapshot: Snapshot) -> str:
+    """
+    Return what is known of the Message behind a dependency.
+    """
+    if snapshot.state is State.UP:
+        return f"has a stream to this node ({snapshot.about})"
+    return snapshot.last_error

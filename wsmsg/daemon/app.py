@@ -41,6 +41,7 @@ from wsmsg.monitoring.certificates import CertificateWatch, certificate_files
 from wsmsg.monitoring.health import Health, Rule
 from wsmsg.monitoring.logs import twistd_logs
 from wsmsg.monitoring.metrics import Metrics
+from wsmsg.monitoring.status.service import StatusPage
 from wsmsg.monitoring.stdlib_logs import forward_stdlib
 from wsmsg.settings.listeners import ListenerTls
 from wsmsg.settings.notes import in_clear
@@ -223,16 +224,17 @@ class Daemon:
         access = OperatorAccess(self.settings, self.data_dir)
         self.on_reload(access.apply_settings)
         self.on_files(access.read_key)
+        status = StatusPage(self.health, self.metrics, self._reactor)
         site = admin_site(
             self.health,
             self.metrics,
             self._reactor,
-            more,
+            [*more, *status.routes()],
             access=access,
             audit=self.audit,
         )
         self.admin = self.listener(site, "admin_listen")
-        return [part("admin", self.admin)]
+        return [part("admin", self.admin), part("status page", status)]
 
     def _read_keys(self) -> None:
         self.keys.reload(self.current.api_keys, self.health.alarms)

@@ -11,16 +11,27 @@ from typing import Protocol
 
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
 
 from wsmsg.auth.scopes import Scope
 from wsmsg.errors import BadRequest, Internal, NotFound, WsmsgError
 from wsmsg.http.access import OPEN, AccessLevel, Caller
 from wsmsg.http.changes import LEFT, Audit, Change, unaudited
 from wsmsg.http.errors import NATIVE, Conventions, MethodNotAllowed, error_headers
-from wsmsg.http.routes import Call, MoreRoutes, Reply, Route, Text, matching
+from wsmsg.http.routes import (
+    Call,
+    Document,
+    LiveText,
+    MoreRoutes,
+    Reply,
+    Route,
+    Text,
+    matching,
+)
 
 _JSON = "application/json; charset=utf-8"
 
@@ -63,6 +74,33 @@ class OpenGate:
 
     def readable(self, request: Request, conventions: Conventions) -> Mapping[str, str]:
         return {}
+
+
+@implementer(IPushProducer)
+class RequestSink:
+    """
+    The caller of a stream (L{wsmsg.http.routes.Sink}).
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.is_full = False
+        self._request = request
+        request.registerProducer(self, True)
+
+    def write(self, data: bytes) -> None:
+        """
+        Write a piece of the document.
+        """
+        self._request.write(data)
+
+    def pauseProducing(self) -> None:
+        self.is_full = True
+
+    def resumeProducing(self) -> None:
+        self.is_full = False
+
+    def stopProducing(self) -> None:
+        self.is_full = True
 
 
 #: The route of a request, the parts of the path that it names, and what it is about.
@@ -139,7 +177,10 @@ class Api(Resource):
             error = Internal("internal error; the log of the daemon has the details")
         else:
             self._note(request, chosen, callers, reply.status, "ok")
-            write(request, reply, conventions)
+            if isinstance(reply.document, LiveText):
+                await self._stream(request, reply.document)
+            else:
+                write(request, reply, conventions)
             return
         self.failed += counted
         self._note(request, chosen, callers, error.http_status, error.code)
@@ -152,6 +193,23 @@ class Api(Resource):
         with self._gate.admit(request, route.access, route.scope) as caller:
             admitted(caller)
             return await _call(_read(request, chosen, caller))
+
+    async def _stream(self, request: Request, stream: LiveText) -> None:
+        """
+        Answer with a document that is written while things happen.
+        """
+        request.setHeader("cache-control", "no-store")
+        request.setHeader("content-type", stream.content_type)
+        request.setHeader("x-accel-buffering", "no")  # nginx would hold events back
+        if request.method != b"HEAD":
+            try:
+                await stream.run(RequestSink(request))
+            except CancelledError:
+                return  # the caller has left
+            except Exception:  # noqa: BLE001 - a guard
+                self._log.failure("writing {path}", path=request.path.decode("latin-1"))
+            request.unregisterProducer()
+        request.finish()
 
     def _no_call(
         self, request: Request, found: Sequence[tuple[Route, Mapping[str, str]]]
@@ -260,7 +318,7 @@ def write(request: Request, reply: Reply, conventions: Conventions) -> None:
 
 
 def _encode(
-    document: msgspec.Struct | Mapping[str, object] | Text,
+    document: Document,
     conventions: Conventions,
     names: Mapping[str, str],
 ) -> bytes:

@@ -9,7 +9,7 @@ declaration.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import attrs
 import msgspec
@@ -55,19 +55,49 @@ class Text:
     body: bytes
 
 
+class Sink(Protocol):
+    """
+    The other end of a L{LiveText}.
+
+    @ivar is_full: whether the caller has not read what was written.
+    """
+
+    @property
+    def is_full(self) -> bool: ...
+
+    def write(self, data: bytes) -> object: ...
+
+
+@attrs.frozen
+class LiveText:
+    """
+    A document that is written while things happen.
+
+    @ivar run: writes it.  The document ends when this returns; it is cancelled when the
+        caller leaves.
+    """
+
+    content_type: str
+    run: Callable[[Sink], Awaitable[None]]
+
+
+Document = msgspec.Struct | Mapping[str, object] | Text | LiveText
+
+
 @attrs.frozen
 class Reply:
     """
     The answer of a route.
 
-    @ivar document: a form or a C{dict}, for JSON, or a L{Text}; L{None}: no body.
+    @ivar document: a form or a C{dict}, for JSON, a L{Text} or a L{LiveText}; L{None}:
+        no body.
     @ivar names: the names of users whom a form mentions, by number, which are put
         beside its fields.
     @ivar headers: further headers, in lower case.
     """
 
     status: int
-    document: msgspec.Struct | Mapping[str, object] | Text | None = None
+    document: Document | None = None
     names: Mapping[str, str] = attrs.field(factory=dict)
     headers: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
 

@@ -13,6 +13,7 @@ that leaves as little as possible to be repeated::
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Protocol
@@ -25,6 +26,7 @@ from twisted.logger import Logger
 
 from wsmsg.dependency.alarms import Alarms
 from wsmsg.errors import Unavailable
+from wsmsg.message.cluster.nodes import GONE, peer_nodes
 from wsmsg.message.delivery.reader import JournalReader
 from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.links.stream import ConnectStreams, StreamContext
@@ -33,6 +35,7 @@ from wsmsg.message.queries.queries import Queries
 from wsmsg.message.rpc import MessageRpc
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.monitoring.metrics import Metrics
+from wsmsg.monitoring.nodes import KnownNodes
 from wsmsg.peers.parts import PeerParts
 from wsmsg.settings.values import MessageSettings
 from wsmsg.stream.server import on_loop
@@ -89,8 +92,13 @@ class MessageNode:
     rpc: MessageRpc
     peers: PeerParts
     plugins: list[MessagePlugin] = attrs.field(factory=list)
+    nodes: KnownNodes = attrs.field()
     _leases: LoopingCall | None = None
     _looking: bool = False
+
+    @nodes.default
+    def _no_nodes_yet(self) -> KnownNodes:
+        return KnownNodes(self.clock.seconds, time.time, GONE)
 
     # -- start and stop
 
@@ -119,6 +127,7 @@ class MessageNode:
             ("the history of the store is not known", self._check_history),
             ("blocks cannot be found", self._look_for_blocks),
             ("the alarms of peers cannot be cleared", self.peers.look),
+            ("the other nodes are not known", self._look_for_nodes),
         ]
         work += [
             ("a plug-in fails in its work of a second", plugin.tick)
@@ -144,6 +153,15 @@ class MessageNode:
     def _check_history(self) -> None:
         self.queries.history.look()
         self.alarms.set("store_behind", self.queries.history.reason())
+
+    def _look_for_nodes(self) -> None:
+        links = self.core.links
+        reach = links.reach
+        self.nodes.look(
+            peer_nodes(
+                links.status(), reach.address, reach.listed, reach.unreached_by()
+            )
+        )
 
     def _look_for_blocks(self) -> None:
         # Another Message may have stored the first one.
@@ -236,7 +254,9 @@ class MessageNode:
         """
         Return the part C{message} of C{/status}.
         """
+        self._look_for_nodes()
         found: dict[str, object] = {
+            "nodes": self.nodes.document(),
             "links": self.core.links.status(),
             "users": len(self.core.links.routes),
             "appends_in_flight": self.core.ingress.in_flight,

@@ -15,6 +15,9 @@ log_file      the file of a log, which starts anew when it is large
 log_writer    writers that drop and count what the destination of a log does not take
 logs          observers that write log events as text or JSON
 metrics       counters and gauges for Prometheus
+nodes         the other nodes of the system, as a daemon knows them
 repeats       lines that others can cause, gathered
+status/       the status page of the admin listener
 stdlib_logs   forwards records of the standard library's logging to Twisted's log
+words         the state of a daemon in words
 """

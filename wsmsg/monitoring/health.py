@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +21,7 @@ from twisted.logger import Logger
 from wsmsg import __version__
 from wsmsg.dependency.alarms import Alarm, Alarms
 from wsmsg.dependency.state import Dependency, Snapshot, State, attempts_in_words
+from wsmsg.monitoring.words import readiness_in_words, shown_time
 
 #: Decides from a test and the dependencies whether enough of them pass the test.
 Rule = Callable[[Callable[[Dependency], bool], Iterable[Dependency]], bool]
@@ -82,6 +82,7 @@ class Health:
         self._started_s = clock.seconds()
         self._since = unix_s()
         self._ready = False
+        self._unix_s = unix_s
         self._listeners: list[Callable[[bool], object]] = []
         self._on_give_up: list[Callable[[str], object]] = []
         self._sections: dict[str, Callable[[], object]] = {}
@@ -165,6 +166,7 @@ class Health:
             "ready": self._ready,
             "degraded": self._ready and self.degraded,
             "reason": self.reason(),
+            "in_words": self.in_words(),
             "alarms": [_alarm(a) for a in self.alarms.current],
             "dependencies": [_document(s) for s in self.dependencies],
         }
@@ -180,6 +182,25 @@ class Health:
         missing = [d.name for d in self._dependencies if not d.up and d.required]
         return f"waiting for {', '.join(missing)}" if missing else "no Message is known"
 
+    def in_words(self) -> str:
+        """
+        Return the readiness in words, for a person.
+        """
+        down = (State.CONNECTING, State.DOWN)
+        missing = [
+            d.snapshot()
+            for d in self._dependencies
+            if d.state in down and (self._ready or d.required or d.replaceable)
+        ]
+        return readiness_in_words(
+            str(self._about.get("daemon", "")),
+            ready=self._ready,
+            phase=self._phase.value,
+            missing=missing,
+            alarms=self.alarms.current,
+            now_s=self._unix_s(),
+        )
+
     def status(self) -> dict[str, object]:
         """
         Return the document of C{/status}.
@@ -187,7 +208,7 @@ class Health:
         return {
             **self._about,
             "phase": self._phase.value,
-            "since": _time(self._since),
+            "since": shown_time(self._since),
             "uptime_s": round(self._clock.seconds() - self._started_s, 3),
             **self.readiness(),
             **{name: read() for name, read in self._sections.items()},
@@ -237,8 +258,8 @@ def _document(snapshot: Snapshot) -> dict[str, Any]:
         "losses": snapshot.losses,
         "last_error": snapshot.last_error,
         **cause,
-        "since": _time(snapshot.since_s),
-        "next_try": None if next_try is None else _time(next_try),
+        "since": shown_time(snapshot.since_s),
+        "next_try": None if next_try is None else shown_time(next_try),
     }
 
 
@@ -246,9 +267,5 @@ def _alarm(alarm: Alarm) -> dict[str, Any]:
     return {
         "name": alarm.name,
         "reason": alarm.reason,
-        "since": _time(alarm.since_s),
+        "since": shown_time(alarm.since_s),
     }
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

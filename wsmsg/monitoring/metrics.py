@@ -189,6 +189,29 @@ class Metrics(Collector):
         for family in self._families.values():
             yield from family()
 
+    def has(self, name: str) -> bool:
+        """
+        Return whether there is a metric of this name, without the suffix C{_total}.
+        """
+        return name in self._families
+
+    def text(self, name: str) -> str:
+        """
+        Return the help text of one metric.
+        """
+        return next(iter(self._families[name]())).documentation
+
+    def read(self, name: str) -> Mapping[str, Number]:
+        """
+        Return the current values of one metric, by the value of its label; without a
+        label, by the empty string.
+        """
+        return {
+            "".join(sample.labels.values()): sample.value
+            for metric in self._families[name]()
+            for sample in metric.samples
+        }
+
     def exposition(self, accept: str = "") -> tuple[str, bytes]:
         """
         Return the page that Prometheus scrapes.

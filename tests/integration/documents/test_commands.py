@@ -120,7 +120,7 @@ class TypedTests(SynchronousTestCase):
         """
         to_1002, to_1001, message, connect, status, pipe = _README
         self.with_daemons(connect, message)
-        self.assertIn("connect  ready", self.typed(status))
+        self.assertIn("connect  Ready", self.typed(status))
         self.assertEqual(self.typed(pipe).splitlines()[-1], "accepted")
         for chat in (to_1002, to_1001):
             self.typed(f"echo hello | {chat}")

@@ -23,15 +23,17 @@ def static_routes(
     index: str,
     below: str,
     connect: Sequence[str] = ("'self'",),
+    access: AccessLevel = AccessLevel.ANYBODY,
 ) -> Sequence[Route]:
     """
-    Read a page, and return its routes, which everybody may call: a page tells nothing
-    but itself.
+    Read a page, and return its routes.
 
     @param folder: of a package; see L{read_files}.
     @param index: the path of C{index.html}, such as C{/chat}.
     @param below: the path below which the other files are, with a slash at its end.
     @param connect: the sources that scripts of the page may connect to.
+    @param access: for everybody, as a page tells nothing but itself; with
+        C{UNLIMITED}, links on pages of other sites lead to it too.
     """
     sources = policy(connect)
     paths = {
@@ -39,12 +41,14 @@ def static_routes(
         for file in read_files(folder)
     }
     return [
-        _route(path, file, static_headers(file.etag, sources))
+        _route(path, file, static_headers(file.etag, sources), access)
         for file, path in paths.items()
     ]
 
 
-def _route(path: str, file: StaticFile, headers: Mapping[str, str]) -> Route:
+def _route(
+    path: str, file: StaticFile, headers: Mapping[str, str], access: AccessLevel
+) -> Route:
     async def answer(call: Call) -> Reply:
         if file.is_known(call.if_none_match):
             return Reply(304, headers=headers)
@@ -54,7 +58,7 @@ def _route(path: str, file: StaticFile, headers: Mapping[str, str]) -> Route:
         f"GET {path.removeprefix('/')}",
         answer,
         {200: Text, 304: None},
-        access=AccessLevel.ANYBODY,
+        access=access,
         conventions=_LENIENT,
         root="/",
     )

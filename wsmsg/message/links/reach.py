@@ -95,6 +95,16 @@ class ReachOfConnects:
                 if node in self.suspects or len(self.suspects) < _MOST:
                     self.suspects[node] = (first_s, now_s)
 
+    def unreached_by(self) -> Mapping[str, list[str]]:
+        """
+        Return the Connects that do not reach a Message, by the address of that one.
+        """
+        found: dict[str, list[str]] = {}
+        for node, addresses in sorted(self._unreached.items()):
+            for address in addresses:
+                found.setdefault(address, []).append(node)
+        return found
+
     def unreached(self) -> str:
         """
         Return which Connects do not reach which Messages, in a sentence; empty if all

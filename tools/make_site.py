@@ -36,6 +36,7 @@ ADDED = {
     "SECURITY.md": "project/security.md",
     "CONTRIBUTING.md": "project/contributing.md",
     "CHANGELOG.md": "project/changes.md",
+    "clients/python/README.md": "reference/python.md",
     "clients/typescript/README.md": "reference/typescript.md",
     "protos/vectors/README.md": "reference/vectors.md",
 }

@@ -78,7 +78,11 @@ def _of_make(words: list[str]) -> Iterator[str]:
     text = (ROOT / "Makefile").read_text()
     for word in words:
         name, is_variable, _ = word.partition("=")
-        rule = rf"^{re.escape(name)} \?=" if is_variable else rf"^{re.escape(word)}:"
+        rule = (
+            rf"^{re.escape(name)} \?=|\$\({re.escape(name)}\)"
+            if is_variable
+            else rf"^{re.escape(word)}:"
+        )
         if not re.search(rule, text, re.M):
             yield word
 

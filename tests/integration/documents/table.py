@@ -18,6 +18,25 @@ TYPED: Mapping[str, tuple[str, ...]] = {
         "&& echo accepted",
     ),
     "docs/explanation/benchmarks.md": ("wsmsg bench --help",),
+    "docs/tutorial/backend.md": (
+        "openssl genpkey -algorithm ed25519 -out issuer.pem",
+        "openssl pkey -in issuer.pem -pubout -out issuer.pub",
+        "twistd -n message --config wsmsg.toml",
+        "twistd -n connect --config wsmsg.toml",
+        "python backend.py",
+        "node backend.mjs",
+        """curl -s 'http://127.0.0.1:8000/token?user=anna' """
+        """| sed 's/.*: *"//; s/".*//' | wsmsg token check --config wsmsg.toml""",
+    ),
+    "docs/tutorial/bot.md": (
+        "export WSMSG_URL=ws://127.0.0.1:21005",
+        "export WSMSG_TOKEN_COMMAND='wsmsg token 4001'",
+        "python echo.py",
+        'group=$(wsmsg groups create --user 1001 "Games" 1002 4001)',
+        "export WSMSG_POSITION_FILE=dice.json",
+        "python dice.py",
+        r"printf '/roll\n' | wsmsg chat --user 1001 --target 4001 && echo accepted",
+    ),
     "docs/how-to/install.md": (
         "twistd -n message",
         "twistd -n connect",
@@ -63,6 +82,7 @@ TYPED: Mapping[str, tuple[str, ...]] = {
 #: Pages all of whose commands in blocks are typed, with the answers compared.
 TYPED_PAGES = ("docs/reference/http.md",)
 
+_PLACE = "names the place of a checkout"
 _INDEX = "sets up .venv from a package index"
 _SERVERS = "starts real servers; tests/stack does the same"
 _LONG = "takes minutes; tests/bench runs the same program"
@@ -75,6 +95,17 @@ _SYSTEMD = "needs systemd as process 1; tests/deploy checks the units"
 #: The commands that no test types, with the reason.  Their programs, options, targets
 #: and paths are checked.
 NOT_TYPED: Mapping[str, str] = {
+    "mkdir -p ~/mychat/public && cd ~/mychat": _PLACE,
+    "export PATH=~/wsmsg/.venv/bin:$PATH": _PLACE,
+    "(cd ~/wsmsg/clients/typescript && npm ci && npm run build)": _INDEX,
+    "cp -r ~/wsmsg/clients/typescript/dist public/client": _PLACE,
+    "wsmsg chat --user 1001 --target 4001": "is a chat on a terminal",
+    'wsmsg chat --user 1001 --group "$group"': "is a chat on a terminal",
+    'echo "http://127.0.0.1:21005/chat#token=$(.venv/bin/wsmsg token 1001)"': (
+        "makes a link for a browser; tests/browser opens one"
+    ),
+    ".venv/bin/twistd -n message": "README has it too",
+    ".venv/bin/twistd -n connect": "README has it too",
     "make demo": f"{_INDEX}; then it is wsmsg demo, which tests/integration runs",
     "make test": "is the run of which this test is a part",
     "make bench": _LONG,

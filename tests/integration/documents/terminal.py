@@ -122,6 +122,17 @@ class Machine:
         logs = sorted(self.folder.glob("typed-*.log"))
         return "\n".join(log.read_text("utf-8", "replace")[-2000:] for log in logs)
 
+    def stop(self, command: str) -> int:
+        """
+        Stop a program that L{start} has started, as Ctrl-C does.
+
+        @return: its exit status.
+        """
+        (found,) = [each for each in self._daemons if each[0] == command]
+        self._daemons.remove(found)
+        found[1].send_signal(signal.SIGINT)
+        return found[1].wait(_READY_S)
+
     def stop_daemons(self) -> list[int]:
         """
         Stop the daemons in the foreground, as Ctrl-C does.

@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit integration typescript faults bench lint format \
-	types protos vectors docs site package tox clean soak stack-install stack-up stack-down \
+	types protos pages vectors docs site package tox clean soak stack-install stack-up stack-down \
 	test-stack
 
 help: ## list the targets
@@ -79,6 +79,10 @@ protos: $(READY) ## generate the modules *_pb2 from protos/
 	$(BIN)/python tools/make_rpc.py
 	$(BIN)/python -m tools.make_typescript
 	$(BIN)/python -m tools.check_protos
+
+pages: $(READY) ## build the chat page into wsmsg/connect/pages; needs Node 20
+	$(BIN)/python -m tools.typescript
+	$(BIN)/python -m tools.make_pages
 
 vectors: $(READY) ## fill in protos/vectors with what the Python client does
 	$(BIN)/python tools/make_vectors.py

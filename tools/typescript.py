@@ -1,5 +1,5 @@
 """
-The TypeScript client: what its development needs, and its build::
+The TypeScript client and the chat page: what their development needs, and the build::
 
     python -m tools.typescript             install as far as missing, check types, build
     python -m tools.typescript browser     the same, for tests in Chromium
@@ -24,6 +24,12 @@ PACKAGE = Path(__file__).resolve().parent.parent / "clients" / "typescript"
 LEFT_OUT = 5
 
 _NODE = 20
+_PROJECTS = (
+    "tsconfig.json",
+    "test/tsconfig.json",
+    "../chat/tsconfig.json",
+    "../chat/test/tsconfig.json",
+)
 
 
 def missing(*, browser: bool) -> str:
@@ -67,11 +73,12 @@ def install() -> int:
 
 def build() -> int:
     """
-    Check the types, and write the package to C{dist} and its tests to C{build}.
+    Check the types, and write the package to C{dist} and the tests, also those of the
+    chat page, to C{build}.
 
     @return: the exit status of the compiler.
     """
-    for project in ("tsconfig.json", "test/tsconfig.json"):
+    for project in _PROJECTS:
         status = _status("npx", "--no-install", "tsc", "-p", project)
         if status:
             return status

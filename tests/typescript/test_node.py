@@ -12,6 +12,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tools.make_pages import differences
 from tools.make_typescript import SCHEMA, schema
 from tools.typescript import PACKAGE
 
@@ -55,6 +56,12 @@ class NodeTests(SynchronousTestCase):
         The messages of the protobuf codec are those of the proto file.
         """
         self.assertEqual(SCHEMA.read_text("utf-8"), schema(), "run make protos")
+
+    def test_pages(self) -> None:
+        """
+        The chat page in the Python package is what its sources make.
+        """
+        self.assertEqual(differences(), [], "run make pages")
 
     def test_size(self) -> None:
         """

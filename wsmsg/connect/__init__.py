@@ -26,5 +26,6 @@ tokens     the expiry of tokens while their sessions are open
 upstream   the streams to all Messages
 names      the names of users, where they have names
 discovery  the addresses of the Messages
+pages      the chat page, as browsers get it
 legacy     plug-ins for clients, Messages and Connects of the legacy system
 """

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wsmsg.connect.edge.admission import Admission
     from wsmsg.connect.edge.heartbeat import HeartbeatSweep
     from wsmsg.connect.edge.http import EdgeAccess
+    from wsmsg.connect.edge.online_status import OnlineStatus
     from wsmsg.connect.legacy.clients.clients import LegacyClients
     from wsmsg.connect.names.user_names import UserNames
     from wsmsg.connect.node import ConnectNode
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from wsmsg.connect.upstream.upstream import Upstream
     from wsmsg.connect.websocket.factory import WebSocketConnections
     from wsmsg.daemon.app import Daemon
+    from wsmsg.http.server.site import QuietSite
     from wsmsg.peers.parts import PeerParts
     from wsmsg.protocol.codec import ICodec
 
@@ -125,7 +127,6 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
     from wsmsg.auth.local_key import local_key_bytes
     from wsmsg.connect.edge.admission import Admission
     from wsmsg.connect.edge.heartbeat import HeartbeatSweep
-    from wsmsg.connect.edge.http import edge_site
     from wsmsg.connect.edge.online_status import OnlineStatus
     from wsmsg.connect.edge.rpc import ConnectRpc
     from wsmsg.connect.node import ConnectNode
@@ -158,7 +159,7 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
         authenticator=authenticator,
         connections=connections,
         edge_access=edge,
-        site=edge_site(online, daemon.health, admission, reactor, access=edge),
+        site=_site(daemon, reactor, online, admission, edge),
         rpc=ConnectRpc(online, peers.guard),
         peers=peers,
         session_lines=context.lines,
@@ -166,6 +167,25 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
         local_key=read_key,
         issuer=issuer,
         head_check=HeadCheck(registry, upstream, reactor, daemon.health.alarms),
+    )
+
+
+def _site(
+    daemon: Daemon,
+    reactor: IReactorTime,
+    online: OnlineStatus,
+    admission: Admission,
+    access: EdgeAccess,
+) -> QuietSite:
+    """
+    Build the HTTP side of the public port.
+    """
+    from wsmsg.connect.edge.http import edge_site
+    from wsmsg.connect.pages.chat_page import chat_routes
+
+    pages = chat_routes(daemon.settings)
+    return edge_site(
+        online, daemon.health, admission, reactor, access=access, pages=pages
     )
 
 

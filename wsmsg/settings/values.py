@@ -11,11 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    SecretStr,
-)
+from pydantic import AfterValidator, Field, SecretStr
 
 from wsmsg.settings.base import URL, Bytes, Count, Networks, Seconds, Section
 from wsmsg.settings.http import HttpSettings
@@ -197,6 +193,8 @@ class ConnectSettings(Common):
     @ivar heartbeat_s: Connect pings a connection that has been silent for so long, and
         closes it if it stays silent for as long again.
     @ivar origins: C{Origin} headers of browsers to accept, C{*} as a wildcard.
+    @ivar pages: whether C{listen} serves the chat page at C{/chat}: C{on}, C{off}, or
+        C{auto}: only where other machines cannot reach C{listen}.
     @ivar proxy_protocol: each connection to C{listen} begins with a header of the PROXY
         protocol, version 1 or 2; those of others than C{proxies} are refused.
     @ivar resync_spread_s: time over which Connect spreads requests to sync after a
@@ -207,6 +205,7 @@ class ConnectSettings(Common):
     RESTART: ClassVar[frozenset[str]] = Common.RESTART | {
         "legacy.redis",
         "legacy.redis_password",
+        "pages",
         "proxy_protocol",
         "token.jwks",
     }
@@ -231,6 +230,7 @@ class ConnectSettings(Common):
     goaway_spread_s: Annotated[float, Field(ge=0, le=600)] = 1.0
     origins: tuple[str, ...] = ("http://localhost:*", "http://127.0.0.1:*")
     alternatives: tuple[str, ...] = ()
+    pages: Literal["auto", "on", "off"] = "auto"
     proxy_protocol: bool = False
     token: TokenSettings = TokenSettings()
     limits: LimitSettings = LimitSettings()

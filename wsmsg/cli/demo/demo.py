@@ -31,6 +31,8 @@ from wsmsg.client import Client, Reconnect
 from wsmsg.errors import WsmsgError
 
 _PATIENCE_S = 60.0
+#: The lifetime of the tokens in the links, in seconds.
+_LINK_S = 7 * 86400.0
 
 
 @click.command()
@@ -145,7 +147,7 @@ class _Stage:
             await self._talk(secret, message)
             self._played = True
             if not self._once:
-                self._invite(connect, message)
+                self._invite(secret, connect, message)
                 await asyncio.gather(self._keep_up(connect), self._keep_up(message))
         finally:
             say("\nStopping the daemons.")
@@ -245,13 +247,18 @@ class _Stage:
             f"{base + len(talk.sent)}, each exactly once and in order on both sides."
         )
 
-    def _invite(self, connect: DemoDaemon, message: DemoDaemon) -> None:
+    def _invite(self, secret: str, connect: DemoDaemon, message: DemoDaemon) -> None:
         more = ""
         if self._ports != Ports():
             more += f" --url ws://127.0.0.1:{self._ports.client}"
         if self._keep:
             more += f" --data-dir {self._folder}"
-        say("\nThe daemons stay up. In two more terminals:\n")
+        say("\nThe daemons stay up. Chat in a browser, each person in a tab:\n")
+        for name, user in zip(self._script.names, USERS, strict=True):
+            token = make_token(user, secret, _LINK_S, time.time())
+            link = f"http://127.0.0.1:{self._ports.client}/chat#token={token}"
+            say(f"  {name}: {link}\n")
+        say("Or in two more terminals:\n")
         say(f"  wsmsg chat --user 1001 --target 1002{more}")
         say(f"  wsmsg chat --user 1002 --target 1001{more}\n")
         say(f"Kill one of them: kill -9 {message.pid}  (or {connect.pid})")

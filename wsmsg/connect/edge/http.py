@@ -250,14 +250,16 @@ def edge_site(
     clock: IReactorTime,
     *,
     access: EdgeAccess,
+    pages: Sequence[Route] = (),
     unix_s: Callable[[], float] = time.time,
 ) -> QuietSite:
     """
     Make the HTTP side of the public port.
 
+    @param pages: the routes of pages that it serves besides.
     @param unix_s: returns the unix time.
     """
-    routes = EdgeCalls(online, health, unix_s).routes()
+    routes = [*EdgeCalls(online, health, unix_s).routes(), *pages]
     return QuietSite(
         Api(routes, access, unmatched=attrs.evolve(NATIVE, any_page=True)),
         clock,

@@ -1,0 +1,94 @@
+"""
+The chat page in Chromium, with real daemons.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tests.integration.cases import IntegrationTestCase, with_daemons
+from tools.typescript import PACKAGE
+from wsmsg.client import Client
+
+#: Screenshots, for people to look at.
+SHOTS = Path(__file__).resolve().parent.parent.parent / "build" / "screenshots"
+
+_HOSTILE = (
+    "<img src=x onerror=alert(1)><script>alert(2)</script>",
+    "javascript:alert(1) data:text/html,<b>",
+    "see https://example.org/(x)?a=1&b=2, or not",
+    "evil \u202etxt.exe\u202c end",
+    "\u200b\u2060\u200d",
+    "x\u0301\u0302\u0303" * 100,
+    "שלום עולם, כאן anna כותבת",
+    "long " * 3000,
+)
+
+
+class PageTests(IntegrationTestCase):
+    """
+    The page that Connect serves at C{/chat}.
+    """
+
+    timeout = 600
+    connect: ClassVar[dict[str, Any]] = {
+        "pages": "on",
+        "limits.sends_per_s": 5000,
+        "limits.sends_burst": 20000,
+        "limits.requests_per_s": 20000,
+    }
+
+    @with_daemons
+    async def test_talk(self) -> None:
+        """
+        People chat through the page: they see marks, typing, presence and groups; five
+        tabs are one device; killed daemons, a lost network and reloads lose and double
+        nothing; hostile texts stay texts; the page is usable without eyes and mouse,
+        loads nothing from elsewhere, and violates no policy.
+        """
+        anna, ben, carl = (self.user() for _ in range(3))
+        async with self._client(carl) as client:
+            for text in _HOSTILE:
+                await client.send(anna, text)
+            await client.send(anna, "?", kind=42)
+        await self._play("talk", anna, ben, carl)
+
+    def _client(self, user: int) -> Client:
+        return Client(self.installation.url, self.installation.token(user), "filler")
+
+    async def _play(self, program: str, *users: int) -> None:
+        installation = self.installation
+        url = f"http://127.0.0.1:{installation.connect.port('listen')}"
+        process = await asyncio.create_subprocess_exec(
+            *("node", f"build/chat/test/{program}.js", url, str(SHOTS)),
+            *(f"{user}={installation.token(user)}" for user in users),
+            cwd=PACKAGE,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        self.at_end(lambda: self._ended(process))
+        daemons = {"connect": installation.connect, "message": installation.message}
+        told: list[str] = []
+        assert process.stdout and process.stdin and process.stderr
+        async for line in process.stdout:
+            told.append(line.decode().strip())
+            verb, _, name = told[-1].partition(" ")
+            if verb == "kill":
+                await daemons[name].kill()
+            elif verb == "start":
+                await daemons[name].start()
+            else:
+                continue
+            process.stdin.write(b"done\n")
+        errors = (await process.stderr.read()).decode()
+        self.assertEqual(await process.wait(), 0, f"{told}\n{errors}")
+        self.assertEqual(told[-1], "all is well")
+        print("; ".join(told))
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

@@ -15,6 +15,11 @@ A bot that says everything back::
 
     asyncio.run(main())
 
+::
+
+    sync     the client for programs without asyncio
+    testing  a fake server, for the tests of programs
+
 `Client` keeps one connection up and hides its losses.  `send` and `reply` return when
 the server has accepted the message, which it does not lose any more.  They raise a
 `WsmsgError`, whose class and `reason` say why, if it refuses the message for good.

@@ -32,7 +32,7 @@ asyncio.run(main())
 
 #: The programs of the page for the registry, each in a block.
 README = (ROOT / "clients" / "python" / "README.md").read_text()
-PROGRAMS = re.findall(r"(?s)```python\n(.*?)```", README)
+PROGRAMS: list[str] = re.findall(r"(?s)```python\n(.*?)```", README)
 
 #: The first of them.
 ECHO = next(program for program in PROGRAMS if "Client.from_env()" in program)

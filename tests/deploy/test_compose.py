@@ -4,9 +4,12 @@ Tests of the files in C{deploy/compose}, as far as they need no containers.
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +24,16 @@ from wsmsg.settings.values import ConnectSettings, MessageSettings
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPOSE = ROOT / "deploy" / "compose"
 SETTINGS = COMPOSE / "wsmsg.toml"
+ONE_SETTINGS = COMPOSE / "one.toml"
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+#: The data directory of the image.
+DATA = "/var/lib/wsmsg"
+_KINDS = ((ConnectSettings, "connect"), (MessageSettings, "message"))
 SERVERS = {"kafka", "mongo", "redis"}
 DAEMONS = {"connect", "message"}
-
-#: The keys in use of those that a service of the Compose specification may have.
-SERVICE_KEYS = {
-    "build",
-    "command",
-    "depends_on",
-    "entrypoint",
-    "environment",
-    "healthcheck",
-    "image",
-    "ports",
-    "restart",
-    "stop_grace_period",
-    "volumes",
-}
+ONE = {"one-connect", "one-message"}
+OBSERVERS = {"prometheus", "grafana"}
+PROFILES = {"one": ONE, "stack": SERVERS | DAEMONS, "observe": OBSERVERS}
 
 
 class ComposeTests(SynchronousTestCase):
@@ -50,41 +46,80 @@ class ComposeTests(SynchronousTestCase):
         self.file: dict[str, Any] = yaml.safe_load(text)
         self.services: dict[str, dict[str, Any]] = self.file["services"]
 
-    def test_keys(self) -> None:
+    def compose(self, *profiles: str) -> Any:
         """
-        The file has only keys of the Compose specification; an installed Compose
-        accepts it.
+        Return the file as Compose reads it, with some profiles.
         """
-        self.assertLessEqual(set(self.file), {"name", "x-wsmsg", "services", "volumes"})
-        for name, service in self.services.items():
-            self.assertEqual(set(service) - SERVICE_KEYS, set(), name)
-        docker = shutil.which("docker")
-        if docker is not None and _has_compose(docker):
-            file = str(COMPOSE / "compose.yaml")
-            command = [docker, "compose", "-f", file, "config", "--quiet"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            self.assertEqual((done.returncode, done.stderr), (0, ""))
+        secrets = {name: name.lower() for name in _secrets()}
+        command = [str(SCRIPTS / "docker-compose"), "-f", str(COMPOSE / "compose.yaml")]
+        command += [f"--profile={profile}" for profile in profiles]
+        command += ["config", "--format", "json"]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": os.environ["PATH"], **secrets},
+        )
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return json.loads(done.stdout)
 
-    def test_services(self) -> None:
+    def test_profiles(self) -> None:
         """
-        The file has the three servers and both daemons, each with a health check.
+        Compose accepts the file, and each profile starts its services alone, each with
+        a health check.
         """
-        self.assertEqual(set(self.services), SERVERS | DAEMONS)
-        for name, service in self.services.items():
-            self.assertEqual(service["healthcheck"]["test"][0], "CMD", name)
-            waits_for = service.get("depends_on", {})
-            self.assertLessEqual(set(waits_for), set(self.services), name)
-            for condition in waits_for.values():
-                self.assertEqual(condition, {"condition": "service_healthy"})
+        self.assertEqual(set(self.services), set().union(*PROFILES.values()))
+        for profile, services in PROFILES.items():
+            read = self.compose(profile)["services"]
+            self.assertEqual(set(read), services)
+            for name, service in read.items():
+                self.assertEqual(service["healthcheck"]["test"][0], "CMD", name)
+                for waited in service.get("depends_on", {}).values():
+                    self.assertEqual(waited["condition"], "service_healthy", name)
+        self.assertEqual(self.compose().get("services", {}), {})
+
+    def test_least_privilege(self) -> None:
+        """
+        No daemon can write to its root, keep a capability or gain one.
+        """
+        services = self.compose("one", "stack", "observe")["services"]
+        for name in ONE | DAEMONS | {"prometheus"}:
+            self.assertTrue(services[name]["read_only"], name)
+        for name in ONE | DAEMONS | OBSERVERS:
+            self.assertEqual(services[name]["cap_drop"], ["ALL"], name)
+            self.assertEqual(services[name]["security_opt"], ["no-new-privileges:true"])
+        for name in ONE | DAEMONS:
+            self.assertEqual(services[name]["tmpfs"], ["/tmp"])
+
+    def test_one(self) -> None:
+        """
+        In the profile C{one}, both daemons share a volume for their data and a
+        loopback, on which Connect finds Message, and need no secret and no server.
+        """
+        services = self.compose("one")["services"]
+        for name in ONE:
+            self.assertNotIn("environment", services[name])
+            [data] = [v for v in services[name]["volumes"] if v["type"] == "volume"]
+            self.assertEqual((data["source"], data["target"]), ("one", DATA))
+        self.assertEqual(services["one-connect"]["network_mode"], "service:one-message")
+        connect = load_settings(ConnectSettings, Sources(file=ONE_SETTINGS))
+        message = load_settings(MessageSettings, Sources(file=ONE_SETTINGS))
+        self.assertEqual(connect.discovery, f"static:{message.rpc_listen}")
+        self.assertEqual((message.journal, message.store), ("sqlite:", "sqlite:"))
+        [port] = services["one-message"]["ports"]
+        self.assertEqual(connect.listen, f"0.0.0.0:{port['target']}")
 
     def test_images(self) -> None:
         """
         The servers' images are the official ones, with a version; Kafka's version is
         the tested one.
         """
-        images = {name: self.services[name]["image"] for name in SERVERS}
-        for image in images.values():
-            self.assertRegex(image, r"^(apache/kafka|mongo|redis):\d+(\.\d+)+$")
+        names = SERVERS | OBSERVERS
+        images = {name: self.services[name]["image"] for name in names}
+        for name, image in images.items():
+            pattern = rf"^((apache|prom|grafana)/)?{name}:v?\d+(\.\d+)+$"
+            self.assertRegex(image, pattern)
         pom = (ROOT / "tools" / "stack" / "kafka_files" / "pom.xml").read_text()
         tested = re.findall(r"kafka_2.13</artifactId>\s*<version>(.*)<", pom)
         self.assertEqual([images["kafka"].partition(":")[2]], tested)
@@ -102,7 +137,7 @@ class ComposeTests(SynchronousTestCase):
         The servers keep their data in declared volumes, and every mounted file exists.
         """
         for name, service in self.services.items():
-            for volume in service["volumes"]:
+            for volume in service.get("volumes", ()):
                 source = volume.partition(":")[0]
                 if source.startswith("."):
                     self.assertTrue((COMPOSE / source).exists(), f"{name} {volume}")
@@ -113,10 +148,12 @@ class ComposeTests(SynchronousTestCase):
         """
         Compose gives a daemon longer to stop than its settings do.
         """
-        for kind, name in ((ConnectSettings, "connect"), (MessageSettings, "message")):
-            settings = load_settings(kind, Sources(file=SETTINGS))
-            grace = float(self.services[name]["stop_grace_period"].removesuffix("s"))
-            self.assertGreater(grace, settings.drain.lead_s + settings.stop_s)
+        for file, prefix in ((SETTINGS, ""), (ONE_SETTINGS, "one-")):
+            for kind, name in _KINDS:
+                settings = load_settings(kind, Sources(file=file))
+                service = self.services[prefix + name]
+                grace = float(service["stop_grace_period"].removesuffix("s"))
+                self.assertGreater(grace, settings.drain.lead_s + settings.stop_s)
 
     def test_no_default_secret(self) -> None:
         """
@@ -124,7 +161,7 @@ class ComposeTests(SynchronousTestCase):
         for their owner only, and keeps those that are there.
         """
         text = (COMPOSE / "compose.yaml").read_text()
-        secrets = set(re.findall(r"\$\{(\w+)", text))
+        secrets = _secrets()
         self.assertEqual(re.findall(r"\$\{\w+:?-", text), [])
         self.assertEqual(
             len(re.findall(r"\$\{\w+:\?run ./secrets first\}", text)),
@@ -170,28 +207,19 @@ class ComposeTests(SynchronousTestCase):
             self.assertEqual(password.get_secret_value(), "0" * 64)
         load_settings(ConnectSettings, sources)
 
-    def test_dockerfile(self) -> None:
-        """
-        Every file that the image copies exists, and no ignore rule excludes it.
-        """
-        text = (COMPOSE / "Dockerfile").read_text()
-        kept = (COMPOSE / "Dockerfile.dockerignore").read_text().splitlines()
-        copied = [
-            source
-            for line in re.findall(r"(?m)^COPY (?!--from)(.*)$", text)
-            for source in line.split()[:-1]
-            if not source.startswith("--")
-        ]
-        self.assertIn("deploy/compose/ready", copied)
-        for source in copied:
-            self.assertTrue((ROOT / source).exists(), source)
-            self.assertIn(f"!{source}", kept)
-
 
 class SettingsTests(SynchronousTestCase):
     """
-    C{wsmsg.toml}, which the containers mount.
+    C{wsmsg.toml} and C{one.toml}, which the containers mount.
     """
+
+    def test_one_checked(self) -> None:
+        """
+        C{wsmsg check-config} finds no mistake in the settings without servers.
+        """
+        result = CliRunner().invoke(check_config, [str(ONE_SETTINGS)])
+        self.assertEqual(result.stdout, f"{ONE_SETTINGS}: no mistakes\n")
+        self.assertEqual((result.stderr, result.exit_code), ("", 0))
 
     def test_checked(self) -> None:
         """
@@ -218,8 +246,8 @@ class SettingsTests(SynchronousTestCase):
         self.assertTrue(connect.discovery.startswith(("redis://redis:6379", "dns:")))
 
 
-def _has_compose(docker: str) -> bool:
-    done = subprocess.run(
-        [docker, "compose", "version"], capture_output=True, check=False
-    )
-    return done.returncode == 0
+def _secrets() -> set[str]:
+    """
+    Return the names of the secrets that the file needs.
+    """
+    return set(re.findall(r"\$\{(\w+)", (COMPOSE / "compose.yaml").read_text()))

@@ -27,7 +27,7 @@ from wsmsg.client.client import Client as AsyncClient
 from wsmsg.client.state.events import Closed, Connected, Event, Reconnecting, Stored
 from wsmsg.client.state.inbound import Start
 from wsmsg.client.token_source import TokenSource
-from wsmsg.client.transport import CodecName
+from wsmsg.client.transport.interface import CodecName
 from wsmsg.errors import Unavailable
 from wsmsg.protocol.frames import Limits
 

@@ -8,7 +8,7 @@ import asyncio
 from typing import TypeVar
 
 from wsmsg.client.state.reconnect import Ended
-from wsmsg.client.transport import ClientTransport, Lost
+from wsmsg.client.transport.interface import ClientTransport, Lost
 from wsmsg.errors import BadFrame, WsmsgError
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import ClientFrame, Limits, ServerFrame

@@ -15,9 +15,10 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from tests.asyncio_case import AsyncioCase
-from wsmsg.client.refusal import refusal_of
 from wsmsg.client.state.reconnect import Again, Ended, Reconnect
-from wsmsg.client.transport import ClientTransport, CodecName, Lost, websocket_dial
+from wsmsg.client.transport.interface import ClientTransport, CodecName, Lost
+from wsmsg.client.transport.refusal import refusal_of
+from wsmsg.client.transport.websocket import websocket_dial
 from wsmsg.errors import ERRORS, BadRequest, TooLarge
 from wsmsg.http.errors import raw_error
 from wsmsg.protocol import frames

@@ -16,11 +16,10 @@ The Python client: asyncio, without Twisted.
     groups        the methods of the client for groups and recall
     history       stored messages and conversations, page by page
     names         the methods of the client for names of users
-    refusal       an HTTP answer in place of a WebSocket
     saving        times at which the position file is written
     token_source  the token for each attempt to connect
     renewal       a new token for a session whose token expires
-    transport     a WebSocket as frames; the only module that knows the library
+    transport     a package: the connection to the server, as frames
     upkeep        the connection, opened again whenever it is lost
     waiters       futures of the program's calls that wait for the server
     state         a package: the decisions, without I/O

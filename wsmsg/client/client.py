@@ -43,7 +43,7 @@ from wsmsg.client.state.inbound import Start
 from wsmsg.client.state.queries import Answer, Request
 from wsmsg.client.state.reconnect import Reconnect
 from wsmsg.client.token_source import TokenSource, check_token_source
-from wsmsg.client.transport import CodecName, Dial, authorities, websocket_dial
+from wsmsg.client.transport.interface import CodecName, Dial
 from wsmsg.client.upkeep import Upkeep
 from wsmsg.client.waiters import Waiting
 from wsmsg.errors import Unavailable, WsmsgError
@@ -116,6 +116,8 @@ class Client(ConsentRequests, NameRequests, ConversationRequests):
             queued_messages=queued_messages,
             unsent=unsent,
         )
+        from wsmsg.client.transport.websocket import authorities, websocket_dial
+
         self._names = NameTable()
         tls, learn = authorities(ca), self._names.learn
         self._upkeep = Upkeep(

@@ -15,7 +15,7 @@ from wsmsg.client.state.exchange import Exchange
 from wsmsg.client.state.heartbeat import HeartbeatTimer
 from wsmsg.client.state.reconnect import Ended, Reconnect
 from wsmsg.client.token_source import TokenSource
-from wsmsg.client.transport import ClientTransport, Lost, within
+from wsmsg.client.transport.interface import ClientTransport, Lost, within
 from wsmsg.errors import BadFrame, Close, from_code
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import ClientFrame

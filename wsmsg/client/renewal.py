@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from wsmsg.client.token_source import TokenSource, token_of
-from wsmsg.client.transport import Lost
+from wsmsg.client.transport.interface import Lost
 from wsmsg.errors import from_code
 from wsmsg.protocol import frames
 

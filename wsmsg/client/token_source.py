@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from wsmsg.client.state.reconnect import Ended
-from wsmsg.client.transport import Lost
+from wsmsg.client.transport.interface import Lost
 from wsmsg.errors import BadRequest, Unauthenticated
 
 #: A token, or a function that returns one.  The client calls the function before every

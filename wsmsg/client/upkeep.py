@@ -15,7 +15,7 @@ from wsmsg.client.state.events import Closed, Connected, Reconnecting, StateChan
 from wsmsg.client.state.exchange import Exchange
 from wsmsg.client.state.reconnect import Again, Ended, Never, Reconnect
 from wsmsg.client.token_source import TokenSource, token_of
-from wsmsg.client.transport import Dial, Lost
+from wsmsg.client.transport.interface import Dial, Lost
 from wsmsg.errors import Unavailable
 
 _log = logging.getLogger("wsmsg.client")

@@ -15,7 +15,7 @@ import websockets
 from tests.integration.cases import IntegrationTestCase
 from tests.integration.installation import http_get, http_post
 from wsmsg.client import Client, Reconnect
-from wsmsg.client.transport import CodecName
+from wsmsg.client.transport.interface import CodecName
 
 #: The setting of both daemons.
 NAMED: dict[str, Any] = {"users.names": "true"}

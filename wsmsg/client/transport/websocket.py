@@ -1,15 +1,16 @@
 """
 One WebSocket to the server, as frames: the only module that knows C{websockets}.
+
+The client imports this module when a program makes a client, not before: the library
+takes a third of the time of the whole import.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import ssl
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -24,16 +25,21 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from wsmsg import __version__
-from wsmsg.client.refusal import refusal_of
 from wsmsg.client.state.reconnect import Ended
+from wsmsg.client.transport.interface import (
+    ClientTransport,
+    CodecName,
+    Dial,
+    Learn,
+    Lost,
+)
+from wsmsg.client.transport.refusal import refusal_of
 from wsmsg.errors import BadRequest, Close, TooLarge, WsmsgError
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
 from wsmsg.protocol.json import CODEC as JSON
 from wsmsg.protocol.json import JsonCodec
 from wsmsg.protocol.protobuf import CODEC as PROTOBUF
 from wsmsg.protocol.protobuf import ProtobufCodec
-
-CodecName = Literal["protobuf", "json"]
 
 _CODECS: dict[str, ProtobufCodec | JsonCodec] = {"protobuf": PROTOBUF, "json": JSON}
 
@@ -43,62 +49,6 @@ _MAX_BYTES = 64 * 2**20
 _CLOSE_S = 1.0
 
 _NAMES: dict[int, str] = {c.value: c.name.lower() for c in Close}
-
-
-#: Takes names of users that came with a frame, by number.
-Learn = Callable[[dict[int, str]], object]
-
-
-class Lost(Exception):
-    """
-    There is no connection, or it is lost.
-
-    @ivar how: the end of the connection, for the decision to reconnect.
-    """
-
-    def __init__(self, how: Ended) -> None:
-        super().__init__(how.reason)
-        self.how = how
-
-
-class ClientTransport(Protocol):
-    """
-    An open connection.
-    """
-
-    async def send(
-        self, frames: list[ClientFrame], limit_bytes: int = 0
-    ) -> list[tuple[ClientFrame, WsmsgError]]:
-        """
-        Write frames; waits while the server does not read.
-
-        @param limit_bytes: the longest frame that the server reads; 0: not known.
-        @return: the frames that cannot be encoded, or are longer, and why; they are not
-            written.
-        @raise Lost: the connection is lost.
-        """
-
-    async def receive(self) -> ServerFrame:
-        """
-        Return the next frame.
-
-        @raise Lost: the connection is lost.
-        @raise BadFrame: the frame is not valid.
-        """
-
-    async def close(self, reason: str) -> None:
-        """
-        Close the connection with the closing handshake, within a second.
-        """
-
-    def abort(self) -> None:
-        """
-        Close the connection at once; L{receive} raises L{Lost}.
-        """
-
-
-#: Opens a connection to an address with a token, or raises L{Lost}.
-Dial = Callable[[str, str], Coroutine[Any, Any, ClientTransport]]
 
 
 class WebSocketTransport:
@@ -301,18 +251,3 @@ def _is_local(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-async def within(
-    seconds: float, receiving: Coroutine[Any, Any, ServerFrame]
-) -> ServerFrame:
-    """
-    Return the result of a receive within a time limit.
-
-    @raise Lost: nothing arrived in time.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            return await receiving
-    except TimeoutError:
-        raise Lost(Ended(reason=f"the server sent nothing for {seconds} s")) from None

@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit integration typescript faults bench lint format \
-	types protos pages vectors docs site package tox clean soak stack-install stack-up stack-down \
+	types protos pages vectors docs site helm-install package tox clean soak stack-install stack-up stack-down \
 	test-stack
 
 help: ## list the targets
@@ -93,6 +93,9 @@ docs: $(READY) ## generate the tables and schemas in docs/ from the code
 
 site: $(READY) ## build the documentation as a site, in build/site, and check its links
 	$(BIN)/python -m tools.make_site
+
+helm-install: $(READY) ## build Helm with Go, for the tests of the chart, if it is missing
+	$(BIN)/python -m tools.helm
 
 package: $(READY) ## build the wheels of the server and of the client, in dist/
 	$(BIN)/python -m build --wheel

@@ -70,8 +70,16 @@ class DependencyTests(SynchronousTestCase):
         self.assertEqual(self.words(name="store", state=State.UP), "the store is up")
         self.assertEqual(
             self.words(name="presence", state=State.STOPPED),
-            "the presence is not needed any more",
+            "the presence backend is not needed any more",
         )
+        up = {"state": State.UP}
+        for name, words in (
+            ("registry", "the list of Messages is up"),
+            ("redis 10.0.0.1:6379", "the Redis at 10.0.0.1:6379 is up"),
+            ("legacy redis 10.0.0.1:6379", "the legacy Redis at 10.0.0.1:6379 is up"),
+            ("odd thing", "the odd thing is up"),
+        ):
+            self.assertEqual(self.words(name=name, **up), words)
 
     def test_long_reason(self) -> None:
         """

@@ -46,6 +46,17 @@ ROLES = {
         "What was accepted is kept; clients send the rest to another Message, or wait.",
     ),
 }
+#: Dependencies as operators know them, by their names, and by what stands before an
+#: address.
+_NAMES = {"presence": "the presence backend", "registry": "the list of Messages"}
+_KINDS = {
+    "message": "the Message",
+    "redis": "the Redis",
+    "discovery": "the discovery",
+    "keys": "the list of keys",
+    "legacy redis": "the legacy Redis",
+    "legacy forwards": "the legacy Redis of forwarded messages",
+}
 _ANY = Role("serves", "", "")
 
 
@@ -107,10 +118,10 @@ def named(name: str) -> str:
     """
     Return the name of a dependency, as a part of a sentence.
     """
-    kind, _, address = name.partition(" ")
-    if kind == "message" and address:
-        return f"the Message at {address}"
-    return f"the {name}"
+    kind, _, address = name.rpartition(" ")
+    if address in _NAMES:
+        return _NAMES[address]
+    return f"{_KINDS[kind]} at {address}" if kind in _KINDS else f"the {name}"
 
 
 def shown_time(seconds: float) -> str:

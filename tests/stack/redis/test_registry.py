@@ -18,13 +18,15 @@ from tools.stack.redis import Redis
 _LIMIT_S = 60.0
 
 
-async def until_told(daemon: DaemonProcess, wanted: Callable[[Any], bool]) -> Any:
+async def until_told(
+    daemon: DaemonProcess, wanted: Callable[[Any], bool], path: str = "/readyz"
+) -> Any:
     """
-    Wait until C{/readyz} shows the wanted state.
+    Wait until C{/readyz}, or another path, shows the wanted state.
     """
     end = time.monotonic() + _LIMIT_S
     while time.monotonic() < end:
-        _, told = await daemon.get("/readyz")
+        _, told = await daemon.get(path)
         if told and wanted(told):
             return told
         await asyncio.sleep(0.05)  # other processes have no event to wait for
@@ -88,6 +90,40 @@ class RegistryTests(AsyncioCase):
         await connect.ready(False)
         await until_told(connect, lambda t: "message 127.0.0.1" not in str(t))
         span.check(4)
+
+    async def test_status(self) -> None:
+        """
+        The status of a Message has the other Messages of the list, and names one that
+        left it without a word.
+        """
+        other = "message-2"
+        names = ("listen", "rpc_listen", "admin_listen")
+        ports = dict(zip((f"{other}.{n}" for n in names), free_ports(3), strict=True))
+        folder = self.both.folder / other
+        folder.mkdir()
+        second = DaemonProcess(other, folder, ports, self.both.message.extra)
+        self.addAsyncCleanup(second.kill)
+        await second.start()
+        address = f"127.0.0.1:{second.port('rpc_listen')}"
+        node = await self._node(address, up=True)
+        self.assertEqual(node["kind"], "message")
+        await second.kill()
+        node = await self._node(address, up=False)
+        self.assertEqual(node["about"], "it is not in the list of Messages any more")
+
+    async def _node(self, name: str, *, up: bool) -> Any:
+        """
+        Wait until a node of Message's status answers, or does not; and return it.
+        """
+        found: list[Any] = []
+
+        def is_there(status: Any) -> bool:
+            nodes = status["message"]["nodes"]
+            found[:] = [n for n in nodes if n["node"] == name and n["up"] is up]
+            return bool(found)
+
+        await until_told(self.both.message, is_there, "/status")
+        return found[0]
 
     async def test_redis_killed(self) -> None:
         """

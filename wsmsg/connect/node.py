@@ -29,6 +29,7 @@ from wsmsg.connect.plugins import Plugins
 from wsmsg.connect.session.checks.presence import PresenceChecks
 from wsmsg.connect.session.head_check import HeadCheck
 from wsmsg.connect.session.registry import Registry
+from wsmsg.connect.upstream.stream import UpstreamStream
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.connect.websocket.factory import WebSocketConnections
 from wsmsg.dependency.state import Snapshot, State
@@ -238,5 +239,6 @@ def _about(snapshot: Snapshot) -> str:
     Return what is known of the Message behind a dependency.
     """
     if snapshot.state is State.UP:
-        return f"has a stream to this node ({snapshot.about})"
+        kind = "" if snapshot.about == UpstreamStream.kind else f", {snapshot.about}"
+        return f"has a stream to this node{kind}"
     return snapshot.last_error

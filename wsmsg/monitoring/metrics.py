@@ -195,12 +195,6 @@ class Metrics(Collector):
         """
         return name in self._families
 
-    def text(self, name: str) -> str:
-        """
-        Return the help text of one metric.
-        """
-        return next(iter(self._families[name]())).documentation
-
     def read(self, name: str) -> Mapping[str, Number]:
         """
         Return the current values of one metric, by the value of its label; without a

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.monitoring.metrics import Metrics
-from wsmsg.monitoring.status.charts import CHARTS, Readings, Unit
+from wsmsg.monitoring.status.charts import CHARTS, FIGURES, Readings, Unit
 from wsmsg.monitoring.status.history import KEPT, ChartHistory
 
 
@@ -103,12 +103,14 @@ class ReadingsTests(SynchronousTestCase):
 
     def test_figures(self) -> None:
         """
-        The figures are the values of metrics, explained by the texts of these.
+        The figures are the values of metrics, each explained in a sentence.
         """
         self.assertEqual(
             self.readings.figures(), {"messages_accepted": 7, "messages_pushed": 9}
         )
-        self.assertEqual(self.readings.explained["messages_pushed"], "Pushed")
+        self.assertEqual(set(self.readings.explained), set(self.readings.figures()))
+        for _, about in FIGURES.values():
+            self.assertTrue(about.endswith("."), about)
 
     def test_refusals(self) -> None:
         """

@@ -132,19 +132,44 @@ CHARTS = (
     ),
 )
 
-#: By name, the metric of a figure.
+#: By name, the metric of a figure, and what it is.
 FIGURES = {
-    "sessions": f"{_CONNECT}sessions",
-    "connections": f"{_CONNECT}connections",
-    "messages_accepted": f"{_CONNECT}accepted",
-    "messages_pushed": f"{_CONNECT}pushed",
-    "pushes_missed": f"{_CONNECT}pushes_missed",
-    "connects": f"{_MESSAGE}streams",
-    "users": f"{_MESSAGE}users",
-    "accepted": f"{_MESSAGE}accepted",
-    "stored": f"{_MESSAGE}stored",
-    "lag": f"{_MESSAGE}journal_lag",
-    "dead_letters": f"{_MESSAGE}dead_letters",
+    "sessions": (f"{_CONNECT}sessions", "Clients that are connected or log in."),
+    "connections": (
+        f"{_CONNECT}connections",
+        "Open connections, those of HTTP included.",
+    ),
+    "messages_accepted": (
+        f"{_CONNECT}accepted",
+        "Messages of clients that are safe in the journal, since the start.",
+    ),
+    "messages_pushed": (
+        f"{_CONNECT}pushed",
+        "Messages written to sessions, since the start.",
+    ),
+    "pushes_missed": (
+        f"{_CONNECT}pushes_missed",
+        "Conversations in which a client was not pushed a message. Must stay 0.",
+    ),
+    "connects": (
+        f"{_MESSAGE}streams",
+        "Connects with a stream to this Message.",
+    ),
+    "users": (f"{_MESSAGE}users", "Users who are connected to any Connect."),
+    "accepted": (
+        f"{_MESSAGE}accepted",
+        "Messages that are safe in the journal, since the start.",
+    ),
+    "stored": (f"{_MESSAGE}stored", "Messages put into the store, since the start."),
+    "lag": (
+        f"{_MESSAGE}journal_lag",
+        "Accepted messages that are not stored and pushed to the end yet.",
+    ),
+    "dead_letters": (
+        f"{_MESSAGE}dead_letters",
+        "Records that can never be processed and were set aside, since the start. "
+        "wsmsg dead-letters lists them.",
+    ),
 }
 
 #: By what was refused, the metric that counts it by reason.
@@ -163,7 +188,7 @@ class Readings:
     The metrics of a daemon, as the tables read them.
 
     @ivar charts: those of this daemon.
-    @ivar explained: by name, what a figure counts.
+    @ivar explained: by name, what a figure is.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -172,8 +197,9 @@ class Readings:
         self.charts = tuple(
             c for c in CHARTS if all(has(series.metric) for series in c.series)
         )
-        self._figures = {n: metric for n, metric in FIGURES.items() if has(metric)}
-        self.explained = {n: metrics.text(m) for n, m in self._figures.items()}
+        figures = {name: it for name, it in FIGURES.items() if has(it[0])}
+        self._figures = {name: metric for name, (metric, _) in figures.items()}
+        self.explained = {name: about for name, (_, about) in figures.items()}
 
     def samplers(self) -> Sequence[tuple[Unit, Callable[[], Number]]]:
         """

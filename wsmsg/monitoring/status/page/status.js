@@ -136,7 +136,7 @@ function showDependencies(dependencies) {
     d.name,
     dependencyState(d),
     since(d.since),
-    d.losses ? whole.format(d.losses) : "",
+    whole.format(d.losses),
     d.attempts ? whole.format(d.attempts) : "",
     { text: nextTry(d), short: true },
     d.state === "up" ? "" : d.last_error,
@@ -172,7 +172,7 @@ function flattened(value, path, found) {
   if (value !== null && typeof value === "object") {
     for (const [key, inner] of Object.entries(value)) {
       const name = Array.isArray(value) ? String(Number(key) + 1) : spaced(key);
-      if (path.length || !SHOWN.has(key)) flattened(inner, [...path, name], found);
+      if (key !== "nodes" && (path.length || !SHOWN.has(key))) flattened(inner, [...path, name], found);
     }
   } else {
     found.push([path.join(" \u203a "), typeof value === "number" ? whole.format(value) : String(value)]);
@@ -237,10 +237,10 @@ function showStatus() {
 
 // ---------------------------------------------------------------- charts
 
-/** The lowest of 1, 2, 5, 10, ... that is not below a value. */
+/** The lowest of 1, 2, 3, 5, 10, ... that is not below a value. */
 function roundedUp(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value);
+  return [1, 2, 3, 5, 10].map((step) => step * power).find((step) => step >= value);
 }
 
 /** The lines of one chart: for each series, a value for each sample. */

@@ -17,6 +17,7 @@ _FENCE = re.compile(r"^```(\w*)$")
 _SHELL = ("console", "sh", "bash")
 _PROGRAMS = "wsmsg|twistd|make|curl|python|systemctl|redis-cli|docker|pip|kill"
 _INLINE = re.compile(rf"`((?:{_PROGRAMS})\s[^`]+)`")
+_ITEM = re.compile(r"(?:\d+\.|[*-]) ")
 _COMMENT = re.compile(r"(?:^| +)# .*$", re.M)
 
 
@@ -68,7 +69,10 @@ def inline_commands(page: Path) -> Iterator[PageCommand]:
 def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
     fence: str | None = None
     block: list[str] = []
+    in_list = False
     for number, line in enumerate([*lines, ""], 1):
+        if line and not line.startswith(" "):
+            in_list = bool(_ITEM.match(line))
         if (mark := _FENCE.match(line)) or fence is not None:
             if mark and fence is None:
                 fence = mark[1]
@@ -78,12 +82,20 @@ def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
                 fence, block = None, []
             else:
                 block.append(line)
-        elif line.startswith("    ") and (block or not lines[number - 2]):
+        elif _is_code(line, in_list) and (block or not lines[number - 2]):
             block.append(line[4:])
         elif block:
             # Of a list item, the code is indented further.
             yield number - len(block), dedent("\n".join(block)).splitlines()
             block = []
+
+
+def _is_code(line: str, in_list: bool) -> bool:
+    """
+    Tell whether an indented line is code.  Four columns more are a paragraph of a list
+    item.
+    """
+    return line.startswith("    " * (2 if in_list else 1))
 
 
 def _with_output(name: str, first: int, lines: list[str]) -> Iterator[PageCommand]:

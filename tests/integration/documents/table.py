@@ -88,6 +88,8 @@ _SERVERS = "starts real servers; tests/stack does the same"
 _LONG = "takes minutes; tests/bench runs the same program"
 _ROOT = "installs below /opt; tests/test_packaging.py does so elsewhere"
 _DOCKER = "needs Docker; tests/deploy checks the files"
+_CLUSTER = "needs a cluster; tests/deploy renders the chart"
+_LINK = "makes a link for a browser; tests/browser opens one"
 _ISSUER = "needs the private key of an issuer; tests/cli/token signs with such keys"
 _TLS = "needs certificates; tests/integration/tls makes some"
 _SYSTEMD = "needs systemd as process 1; tests/deploy checks the units"
@@ -101,9 +103,8 @@ NOT_TYPED: Mapping[str, str] = {
     "cp -r ~/wsmsg/clients/typescript/dist public/client": _PLACE,
     "wsmsg chat --user 1001 --target 4001": "is a chat on a terminal",
     'wsmsg chat --user 1001 --group "$group"': "is a chat on a terminal",
-    'echo "http://127.0.0.1:21005/chat#token=$(.venv/bin/wsmsg token 1001)"': (
-        "makes a link for a browser; tests/browser opens one"
-    ),
+    'echo "http://127.0.0.1:21005/chat#token=$(.venv/bin/wsmsg token 1001)"': _LINK,
+    'echo "http://127.0.0.1:21005/chat#token=$(wsmsg token 1001)"': _LINK,
     ".venv/bin/twistd -n message": "README has it too",
     ".venv/bin/twistd -n connect": "README has it too",
     "make demo": f"{_INDEX}; then it is wsmsg demo, which tests/integration runs",
@@ -125,8 +126,26 @@ NOT_TYPED: Mapping[str, str] = {
     "/opt/wsmsg/bin/twistd --help": _ROOT,
     "cd deploy/compose": _DOCKER,
     "./secrets": "writes into deploy/compose; tests/deploy runs it in a copy",
-    "docker compose up --wait --build": _DOCKER,
-    "docker compose up --wait --scale message=2 --scale connect=2": _DOCKER,
+    "docker compose --profile one up --wait --build": _DOCKER,
+    "docker compose --profile one exec one-connect wsmsg status": _DOCKER,
+    "docker compose --profile one exec -it one-connect "
+    "wsmsg chat --user 1001 --target 1002": _DOCKER,
+    "docker compose --profile stack up --wait --build "
+    "--scale message=2 --scale connect=2": _DOCKER,
+    "docker compose --profile stack --profile observe up --wait": _DOCKER,
+    "docker build -f deploy/compose/Dockerfile -t wsmsg .": _DOCKER,
+    "docker build -f deploy/compose/Dockerfile "
+    "-t registry.example.org/wsmsg:0.1.0 .": _DOCKER,
+    "docker push registry.example.org/wsmsg:0.1.0": _DOCKER,
+    "kubectl create namespace im": _CLUSTER,
+    "kubectl -n im create secret generic wsmsg-peer \\\n"
+    '    --from-literal=secrets="$(openssl rand -base64 48)"': _CLUSTER,
+    "kubectl -n im create secret generic wsmsg-token \\\n"
+    '    --from-literal=secret="$(openssl rand -base64 48)"': _CLUSTER,
+    "kubectl -n im rollout status deployment/chat-connect": _CLUSTER,
+    "kubectl -n im rollout status statefulset/chat-message": _CLUSTER,
+    "helm install chat deploy/helm/wsmsg -n im "
+    "--set image.repository=registry.example.org/wsmsg": _CLUSTER,
     "systemctl stop wsmsg-connect@1 wsmsg-message@1": _SYSTEMD,
     "systemctl restart wsmsg-message@1": _SYSTEMD,
     "systemctl restart wsmsg-connect@1": _SYSTEMD,

@@ -79,7 +79,7 @@ class KeyTests(SynchronousTestCase):
         """
         good = f"good read any {_HASH}"
         for line, words in (
-            ("x", "has 1 fields"),
+            ("x", "has 1 field"),
             (f"a read any {_HASH} more", "has 5 fields"),
             (f"a read any {_HASH[:-1]}", "not the hash"),
             ("a read any 0123456789abcdef0123", "not the hash"),
@@ -203,7 +203,7 @@ class FileTests(SynchronousTestCase):
         self.assertIsNotNone(keys.current().find(other))
         content = self.path.read_text()
         for spoil, word in (
-            (lambda: self.path.write_text("x"), "line 1: has 1 fields"),
+            (lambda: self.path.write_text("x"), "line 1: has 1 field"),
             (lambda: self.path.write_bytes(b"\xff"), "not UTF-8"),
             (lambda: self.path.chmod(0o620), "others may write to it (mode 620)"),
             (lambda: self.path.write_text(f"{content}#{'x' * 2**20}"), "longer than"),

@@ -215,7 +215,7 @@ class MoveTests(Folder):
         told = done.stdout.decode()
         self.assertIn("line 2: message 1 of u:1:2 has another time_ms, content", told)
         self.assertIn("92 records of the file are missing", told)
-        self.assertIn("1 differ there", told)
+        self.assertIn("1 differs there", told)
 
     def stored_there(self, *messages: Any) -> None:
         """

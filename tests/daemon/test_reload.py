@@ -8,6 +8,7 @@ from twisted.logger import capturedLogs
 from twisted.logger import formatEvent as text_of
 from twisted.trial.unittest import TestCase
 
+from wsmsg.auth.reread import NOTHING_READ, FileRead
 from wsmsg.daemon.reload import Reload
 from wsmsg.settings.mistakes import Mistake, SettingsMistakes
 from wsmsg.settings.values import ConnectSettings
@@ -65,6 +66,25 @@ class ReloadTests(TestCase):
         """
         self.reload()
         self.assertEqual(self.applied, [])
+
+    def test_files(self) -> None:
+        """
+        A reload says which files with keys and certificates have another content than
+        before, and which ones it has read without finding any change.
+        """
+        files = [FileRead("tls.listen.cert (CN=a)", True), FileRead("peer.key", False)]
+        self.reload.add_files(lambda: files[:1])
+        self.reload.add_files(lambda: NOTHING_READ)
+        self.reload.add_files(lambda: [*files[1:], FileRead("token.key", False)])
+        with capturedLogs() as events:
+            self.reload()
+        self.assertEqual(
+            [text_of(e) for e in events],
+            [
+                "settings reloaded; changed: nothing; changed files: tls.listen.cert "
+                "(CN=a); read again, unchanged: peer.key, token.key"
+            ],
+        )
 
     def test_failing_part(self) -> None:
         """

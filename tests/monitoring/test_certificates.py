@@ -20,6 +20,7 @@ from wsmsg.monitoring.certificates import (
     LOOK_S,
     SOON,
     CertificateWatch,
+    authority_files,
     certificate_files,
 )
 from wsmsg.settings.listeners import ListenersTls, ListenerTls
@@ -86,6 +87,33 @@ class CertificateWatchTests(SynchronousTestCase):
         self.assertIn("expires at", self.reason(0.6))
         self.watch.stop()
 
+    def test_read_again(self) -> None:
+        """
+        Reading the files again tells of each certificate whose it is, when it expires,
+        and whether it is another one; those that a daemon trusts are told of as well.
+        """
+        ca = self.authority.path
+        watch = CertificateWatch(
+            {"tls.listen.cert": self.cert},
+            self.clock,
+            self.alarms,
+            lambda: self.now_s,
+            authorities={"peer.ca": ca},
+        )
+        watch.read()
+        same = watch.read()
+        self.assertEqual([file.changed for file in same], [False, False])
+        self.assertRegex(
+            same[0].name,
+            r"^tls\.listen\.cert \(CN=server, expires \d{4}-\d\d-\d\d [0-9:]{8} UTC\)$",
+        )
+        self.assertTrue(same[1].name.startswith("peer.ca (CN=authority, expires "))
+        self.authority.issue("server", days=90)
+        renewed = watch.read()
+        self.assertEqual([file.changed for file in renewed], [True, False])
+        self.assertNotEqual(renewed[0].name, same[0].name)
+        self.watch.stop()
+
     def test_files(self) -> None:
         """
         The certificates of all listeners and the one that peers are shown are watched.
@@ -94,5 +122,10 @@ class CertificateWatchTests(SynchronousTestCase):
         self.assertEqual(
             certificate_files(tls, PeerSettings(cert="p.pem")),
             {"tls.admin_listen.cert": "a.pem", "peer.cert": "p.pem"},
+        )
+        trust = ListenersTls(rpc_listen=ListenerTls(client_ca="c.pem"))
+        self.assertEqual(
+            authority_files(trust, PeerSettings(ca="d.pem")),
+            {"tls.rpc_listen.client_ca": "c.pem", "peer.ca": "d.pem"},
         )
         self.watch.stop()

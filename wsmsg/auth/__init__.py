@@ -13,6 +13,7 @@ fetch           fetches of a key set, from a URL or a file
 fetched         the keys of an issuer, fetched once for a command
 private_key     a private key of an issuer, for commands that sign
 local_key       the key in the data directory, used if the settings name none
+reread          files with keys and certificates that a reload reads again
 times           the times in a token: its expiry, its beginning, its issue
 user_id_tokens  the tokens of a user service that names users in user_id
 """

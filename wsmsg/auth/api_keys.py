@@ -25,6 +25,7 @@ import attrs
 
 from wsmsg.auth.scopes import GRANTED, Scope
 from wsmsg.errors import Forbidden
+from wsmsg.text.counted import counted
 
 #: The most keys of one file.
 MOST_KEYS = 1000
@@ -158,7 +159,8 @@ def secret_problem(secret: str) -> str:
     Return what is wrong with a secret that a person brings along; empty: nothing.
     """
     if len(secret) < LEAST_CHARACTERS:
-        return f"the secret has {len(secret)} characters, and needs {LEAST_CHARACTERS}"
+        size = counted(len(secret), "character")
+        return f"the secret has {size}, and needs {LEAST_CHARACTERS}"
     if not all("!" <= c <= "~" for c in secret):
         return "the secret has spaces, or characters that a header cannot have"
     return ""
@@ -210,8 +212,8 @@ def parse_keys(text: str) -> Keyring:
 def _parse(fields: list[str]) -> ApiKey:
     if len(fields) != 4:
         raise ValueError(
-            f"has {len(fields)} fields; a key has 4: its name, scopes, addresses and "
-            "hash"
+            f"has {counted(len(fields), 'field')}; a key has 4: its name, scopes, "
+            "addresses and hash"
         )
     name, scopes, places, digest = fields
     if not _HASH.fullmatch(digest):

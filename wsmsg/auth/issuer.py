@@ -10,7 +10,7 @@ known stay while the issuer is away.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -26,9 +26,11 @@ from wsmsg.auth.key_set import (
     no_such_key,
     read_key_set,
 )
+from wsmsg.auth.reread import NOTHING_READ, FileRead
 from wsmsg.dependency.retry import Backoff
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unauthenticated, Unavailable, WsmsgError
+from wsmsg.text.counted import plural
 
 #: Seconds from a fetch to the next one, and the least of them.
 REFRESH_S: Final = 300.0
@@ -89,11 +91,14 @@ class IssuerKeys:
             self._fetching.cancel()
         self.dependency.stopped()
 
-    def reload(self) -> None:
+    def reload(self) -> Sequence[FileRead]:
         """
         Fetch again now.
+
+        @return: nothing: a line follows when another set of keys has been fetched.
         """
         self._schedule(0.0)
+        return NOTHING_READ
 
     def find(self, kid: str, algorithm: str) -> Any | None:
         """
@@ -197,9 +202,10 @@ class IssuerKeys:
                 self._log.warn("{keys}: {reason}", keys=self._name, reason=reason)
         if found.keys.keys() != self._keys.keys.keys():
             self._log.info(
-                "{keys}: {n} keys: {names}",
+                "{keys}: {n} {noun}: {names}",
                 keys=self._name,
                 n=len(found.keys),
+                noun=plural(len(found.keys), "key"),
                 names=", ".join(f"{n.kid!r} ({n.algorithm})" for n in found.keys),
             )
         self._keys, self._known = found, True

@@ -33,6 +33,7 @@ from wsmsg.auth.times import check_times
 from wsmsg.errors import Fault, Unauthenticated
 from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.tokens import PUBLIC_ALGORITHMS, TokenSettings
+from wsmsg.text.counted import plural
 
 #: The maximum length of a token.
 TOKEN_CHARACTERS = 4096
@@ -265,8 +266,9 @@ class Authenticator:
             raise BadTokenSettings("secret: is a PEM key; HS256 needs a shared secret")
         if len(secret) < _SHORT_KEY_BYTES:
             self._log.warn(
-                "the token secret has {bytes} bytes; RFC 7518 asks for {least}",
+                "the token secret has {bytes} {noun}; RFC 7518 asks for {least}",
                 bytes=len(secret),
+                noun=plural(len(secret), "byte"),
                 least=_SHORT_KEY_BYTES,
             )
         keys["HS256"] = secret

@@ -10,14 +10,16 @@ import fcntl
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from twisted.logger import Logger
 
 from wsmsg.auth.api_keys import NO_KEYS, ApiKey, Keyring, parse_keys
+from wsmsg.auth.reread import NOTHING_READ, FileRead
 from wsmsg.dependency.alarms import Alarms
+from wsmsg.text.counted import counted
 
 FILE_NAME = "api.keys"
 
@@ -91,7 +93,7 @@ class ApiKeys:
         """
         return self.keyring
 
-    def reload(self, setting: str, alarms: Alarms) -> None:
+    def reload(self, setting: str, alarms: Alarms) -> Sequence[FileRead]:
         """
         Read the file again.  If that fails, or if the file is gone, the keys stay as
         they are, as nobody may get in by a mistake.
@@ -105,12 +107,13 @@ class ApiKeys:
                 raise ValueError(f"{path}: is gone; restart to do without keys")
         except ValueError as e:
             alarms.set(_ALARM, f"the API keys stay as they were: {e}")
-            return
+            return NOTHING_READ
         alarms.clear(_ALARM)
-        if found != self.keyring:
-            count = len(found.keys or ())
-            self._log.info("there are {count} API keys now", count=count)
-        self.keyring = found
+        before, self.keyring = self.keyring, found
+        if found.keys is None:
+            return NOTHING_READ
+        count = counted(len(found.keys), "API key")
+        return [FileRead(f"{FILE_NAME} ({count})", found != before)]
 
 
 def keys_probe(setting: str, data_dir: Path) -> tuple[str, Callable[[], object]]:

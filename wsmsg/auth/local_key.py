@@ -14,6 +14,8 @@ import stat
 import tempfile
 from pathlib import Path
 
+from wsmsg.text.counted import counted
+
 FILE_NAME = "token.key"
 ADMIN_KEY = "admin.key"
 
@@ -93,7 +95,8 @@ def _read(path: Path) -> str:
         key = file.read().strip()
     if len(key) < _LEAST:
         raise TokenKeyUnusable(
-            f"{path}: has {len(key)} characters, a key has at least {_LEAST}; {_REMOVE}"
+            f"{path}: has {counted(len(key), 'character')}, a key has at least "
+            f"{_LEAST}; {_REMOVE}"
         )
     if not key.isascii():
         raise TokenKeyUnusable(f"{path}: has characters beyond ASCII; {_REMOVE}")

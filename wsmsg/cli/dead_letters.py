@@ -24,6 +24,7 @@ from wsmsg.cli.operator.listener import (
 from wsmsg.cli.paths import config_option, fail, settings_of
 from wsmsg.cli.say import say
 from wsmsg.settings.values import MessageSettings
+from wsmsg.text.counted import counted
 from wsmsg.text.escape import harmless
 
 _PAGE = 200
@@ -103,7 +104,7 @@ def list_(after: int, limit: int | None, admin: AdminListener, as_json: bool) ->
     for letter in letters:
         say(
             f"{letter['number']:>6}  {_when(letter)}  partition {letter['partition']} "
-            f"offset {letter['offset']}  {letter['size']} bytes  "
+            f"offset {letter['offset']}  {counted(letter['size'], 'byte')}  "
             f"{harmless(letter['reason'])}"
         )
 

@@ -18,6 +18,7 @@ import msgspec
 from wsmsg.cli.paths import fail
 from wsmsg.cli.transfer import (
     ProgressLine,
+    amount,
     retrying,
     run,
     settings_of,
@@ -27,6 +28,7 @@ from wsmsg.cli.transfer import (
 )
 from wsmsg.errors import Unavailable
 from wsmsg.settings.values import MessageSettings
+from wsmsg.text.counted import counted
 
 
 @click.command("export")
@@ -85,8 +87,9 @@ def export(
         "seconds": round(progress.seconds, 3),
     }
     text = (
-        f"exported {counts.messages} messages in {counts.conversations} "
-        f"conversations, {counts.groups} groups, {counts.cursors} cursors\n"
+        f"exported {amount(counts.messages, counts.conversations)}, "
+        f"{counted(counts.groups, 'group')}, "
+        f"{counted(counts.cursors, 'cursor')}\n"
         f"sha256 {written.sha256}"
     )
     show(summary, text, as_json=as_json, err=file == "-")
@@ -179,7 +182,7 @@ def _begun(out: BinaryIO, epoch: str, secret: str) -> Any:
         out.seek(size)
         out.truncate()
         if size:
-            tell(f"continuing after {hashed.counts.messages} messages")
+            tell(f"continuing after {counted(hashed.counts.messages, 'message')}")
             return LineWriter(hashed)
     writer = LineWriter()
     out.write(writer.begin(int(time.time() * 1000), epoch, secret))

@@ -29,6 +29,7 @@ from wsmsg.cli.user_options import (
 from wsmsg.client import Client
 from wsmsg.errors import WsmsgError
 from wsmsg.model import group_conversation, group_in, is_group
+from wsmsg.text.counted import counted
 from wsmsg.text.escape import harmless
 
 #: What a command does with the client; gives what to print, and the same as JSON.
@@ -221,7 +222,7 @@ def members(user: int | str, group: int) -> Task:
         names = {m.user: harmless(client.name_of(m.user)) for m in found.members}
         owner = harmless(client.name_of(found.owner))
         lines = [
-            f"{harmless(found.name)}: {found.count} members, owner {owner}",
+            f"{harmless(found.name)}: {counted(found.count, 'member')}, owner {owner}",
             *(f"{names[m.user]} since {m.joined}" for m in found.members),
         ]
         document = {

@@ -17,6 +17,7 @@ import msgspec
 from wsmsg.cli.paths import fail
 from wsmsg.cli.transfer import (
     ProgressLine,
+    amount,
     retrying,
     run,
     settings_of,
@@ -25,6 +26,7 @@ from wsmsg.cli.transfer import (
 )
 from wsmsg.errors import Unavailable
 from wsmsg.settings.values import MessageSettings
+from wsmsg.text.counted import counted, plural
 
 
 @click.command("import")
@@ -95,9 +97,9 @@ def _import(
         "seconds": round(progress.seconds, 3),
     }
     text = (
-        f"imported {counts.messages} messages in {counts.conversations} "
-        f"conversations ({importer.there} messages existed already), "
-        f"{counts.groups} groups, {counts.cursors} cursors\n"
+        f"imported {amount(counts.messages, counts.conversations)} "
+        f"({counted(importer.there, 'message')} existed already), "
+        f"{counted(counts.groups, 'group')}, {counted(counts.cursors, 'cursor')}\n"
         f"sha256 {reader.sha256}"
     )
     if epoch != reader.epoch:
@@ -156,9 +158,11 @@ def _verify(
     }
     lines = list(difference.details)
     lines.append(
-        f"{counts.messages} messages in {counts.conversations} conversations: "
-        f"{difference.missing} records of the file are missing in the store, "
-        f"{difference.different} differ there; the store has "
+        f"{amount(counts.messages, counts.conversations)}: "
+        f"{counted(difference.missing, 'record')} of the file "
+        f"{plural(difference.missing, 'is', 'are')} missing in the store, "
+        f"{difference.different} {plural(difference.different, 'differs', 'differ')} "
+        "there; the store has "
         f"{difference.more} more"
     )
     return summary, "\n".join(lines)

@@ -16,6 +16,7 @@ from wsmsg.cli.operator.listener import admin_listener, key_file_option
 from wsmsg.cli.paths import config_option, settings_of
 from wsmsg.cli.say import say
 from wsmsg.settings.values import ConnectSettings, MessageSettings
+from wsmsg.text.counted import counted, plural
 
 _ABOUT = frozenset({"name", "node", "daemon", "version", "phase", "since", "uptime_s"})
 _READINESS = frozenset({"ready", "degraded", "reason", "in_words", "pid", "alarms"})
@@ -112,7 +113,7 @@ def shown(name: str, document: dict[str, Any]) -> Iterator[str]:
         if d.get("about"):
             line += f", {d['about']}"
         if d["losses"]:
-            line += f", lost {d['losses']} times"
+            line += f", lost {counted(d['losses'], 'time')}"
         if d["state"] != "up" and d["last_error"]:
             line += f", attempt {d['attempts']}: {d['last_error']}"
         yield line
@@ -155,7 +156,9 @@ def _counts(plain: dict[str, object]) -> str:
     left = len(plain) - len(selected)
     parts = [f"{k} {v}" for k, v in selected.items()]
     if left:
-        parts.append(f"{left} more are 0" if parts else f"{left} counts, all 0")
+        are = plural(left, "is", "are")
+        counts = counted(left, "count")
+        parts.append(f"{left} more {are} 0" if parts else f"{counts}, all 0")
     return ", ".join(parts)
 
 

@@ -20,6 +20,7 @@ from wsmsg.cli.say import say
 from wsmsg.settings.mistakes import SettingsMistakes
 from wsmsg.settings.sources import Sources, load_settings
 from wsmsg.settings.values import MessageSettings
+from wsmsg.text.counted import counted
 
 if TYPE_CHECKING:
     from wsmsg.transfer.retrying import RetryUntil
@@ -94,6 +95,14 @@ def retrying(settings: MessageSettings, reactor: Any) -> RetryUntil:
     return RetryUntil(reactor, _AWAY_S, tell, backoff=backoff(settings.retry))
 
 
+def amount(messages: int, conversations: int) -> str:
+    """
+    Return how much was transferred, in words.
+    """
+    some = counted(messages, "message")
+    return f"{some} in {counted(conversations, 'conversation')}"
+
+
 class ProgressLine:
     """
     Prints the progress every two seconds.
@@ -113,10 +122,7 @@ class ProgressLine:
         if self._now_s() >= self._next:
             self._next = self._now_s() + _EVERY_S
             each = messages / max(self.seconds, 0.001)
-            tell(
-                f"{self._what} {messages} messages in {conversations} conversations, "
-                f"{each:.0f} a second"
-            )
+            tell(f"{self._what} {amount(messages, conversations)}, {each:.0f} a second")
 
 
 def run(work: Callable[[Any], Coroutine[Any, Any, T]], known: tuple[Any, ...]) -> T:

@@ -11,7 +11,7 @@ Connect stores nothing, so shutdown is about its clients::
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -20,7 +20,8 @@ from twisted.logger import Logger
 
 from wsmsg.auth.issuer import IssuerKeys
 from wsmsg.auth.jwt import Authenticator, BadTokenSettings
-from wsmsg.auth.local_key import TokenKeyUnusable
+from wsmsg.auth.local_key import FILE_NAME, TokenKeyUnusable
+from wsmsg.auth.reread import NOTHING_READ, FileRead
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import HeartbeatSweep
 from wsmsg.connect.edge.http import EdgeAccess
@@ -40,6 +41,7 @@ from wsmsg.monitoring.words import shown_time
 from wsmsg.peers.parts import PeerParts
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.server import on_loop
+from wsmsg.text.counted import plural
 
 _SWEEP_S = 0.1
 _RPC_GRACE_S = 1.0
@@ -126,7 +128,9 @@ class ConnectNode:
         left = self.connections.abort_all("this node stopped")
         if left:
             self._log.warn(
-                "closed {n} connections that did not end by themselves", n=left
+                "closed {n} {noun} that did not end in time",
+                n=left,
+                noun=plural(left, "connection"),
             )
         self.site.close_all()
         await self.plugins.drain(until_s - self.clock.seconds())
@@ -174,17 +178,19 @@ class ConnectNode:
                 "settings: the token settings are unchanged: {reason}", reason=str(e)
             )
 
-    def read_keys(self) -> None:
+    def read_keys(self) -> Sequence[FileRead]:
         """
         Read the key in the data directory again, and fetch the issuer's.
         """
+        read = NOTHING_READ
         try:
-            if self.authenticator.replace_local_key(self.local_key()):
-                self._log.info("token.key has changed: the new key checks tokens now")
+            changed = self.authenticator.replace_local_key(self.local_key())
+            read = [FileRead(FILE_NAME, changed)]
         except TokenKeyUnusable as e:
-            self._log.error("the old token.key stays in use: {reason}", reason=str(e))
+            self._log.error("the old {file} stays in use: {e}", file=FILE_NAME, e=e)
         if self.issuer is not None:
             self.issuer.reload()
+        return read
 
     # -------------------------------------------------------- status and metrics
 

@@ -21,6 +21,7 @@ from twisted.logger import Logger
 
 from wsmsg.auth.key_file import ApiKeys, keys_probe
 from wsmsg.auth.local_key import ADMIN_KEY, local_key
+from wsmsg.auth.reread import FileRead
 from wsmsg.daemon.exits import Exit
 from wsmsg.daemon.first_lines import first_lines
 from wsmsg.daemon.lead import LeadTime
@@ -37,7 +38,11 @@ from wsmsg.http.operators import OperatorAccess
 from wsmsg.http.routes import Route
 from wsmsg.monitoring.admin import admin_site
 from wsmsg.monitoring.audit import AuditLog
-from wsmsg.monitoring.certificates import CertificateWatch, certificate_files
+from wsmsg.monitoring.certificates import (
+    CertificateWatch,
+    authority_files,
+    certificate_files,
+)
 from wsmsg.monitoring.health import Health, Rule
 from wsmsg.monitoring.logs import twistd_logs
 from wsmsg.monitoring.metrics import Metrics
@@ -116,9 +121,10 @@ class Daemon:
         """
         self._reload.add(apply_settings)
 
-    def on_files(self, read: Callable[[], object]) -> None:
+    def on_files(self, read: Callable[[], Sequence[FileRead]]) -> None:
         """
-        Register a part that reads files of its own: every reload calls C{read}.
+        Register a part that reads files of its own: every reload calls C{read}, and
+        logs what that returns.
         """
         self._reload.add_files(read)
 
@@ -209,10 +215,13 @@ class Daemon:
             self._log.warn("{note}", note=note)
 
     def _certificates_part(self) -> list[Part]:
-        files = certificate_files(self.settings.tls, self.settings.peer)
-        if not files:
+        tls, peer = self.settings.tls, self.settings.peer
+        files, authorities = certificate_files(tls, peer), authority_files(tls, peer)
+        if not files and not authorities:
             return []
-        watch = CertificateWatch(files, self._reactor, self.health.alarms)
+        watch = CertificateWatch(
+            files, self._reactor, self.health.alarms, authorities=authorities
+        )
         watch.register_metrics(self.metrics)
         self.on_files(watch.read)
         return [part("certificates", watch)]
@@ -236,8 +245,8 @@ class Daemon:
         self.admin = self.listener(site, "admin_listen")
         return [part("admin", self.admin), part("status page", status)]
 
-    def _read_keys(self) -> None:
-        self.keys.reload(self.current.api_keys, self.health.alarms)
+    def _read_keys(self) -> Sequence[FileRead]:
+        return self.keys.reload(self.current.api_keys, self.health.alarms)
 
     def _reload_settings(self) -> None:
         self._notify.reloading()

@@ -7,11 +7,12 @@ passes the settings on to the parts inside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from twisted.logger import Logger
 
+from wsmsg.auth.reread import FileRead, describe
 from wsmsg.settings.keys import describe_changes, with_live_changes
 from wsmsg.settings.mistakes import SettingsMistakes
 from wsmsg.settings.values import Common
@@ -34,7 +35,7 @@ class Reload(Generic[S]):
         self.settings = settings
         self._load = load
         self._parts: list[Callable[[S], object]] = []
-        self._files: list[Callable[[], object]] = []
+        self._files: list[Callable[[], Sequence[FileRead]]] = []
 
     def add(self, apply_settings: Callable[[S], object]) -> None:
         """
@@ -45,11 +46,12 @@ class Reload(Generic[S]):
         """
         self._parts.append(apply_settings)
 
-    def add_files(self, read: Callable[[], object]) -> None:
+    def add_files(self, read: Callable[[], Sequence[FileRead]]) -> None:
         """
         Register a part that has files which the settings do not show.
 
-        @param read: called at each reload, after changed settings are applied.
+        @param read: called at each reload, after changed settings are applied; returns
+            what it has read.
         """
         self._files.append(read)
 
@@ -73,8 +75,12 @@ class Reload(Generic[S]):
             for apply_settings in self._parts:
                 with self._log.failuresHandled("applying the settings"):
                     apply_settings(self.settings)
+        files: list[FileRead] = []
         for read in self._files:
             with self._log.failuresHandled("reading files again"):
-                read()
-        changed = ", ".join(changes.live) or "nothing"
-        self._log.info("settings reloaded; changed: {changed}", changed=changed)
+                files += read()
+        self._log.info(
+            "settings reloaded; changed: {changed}{files}",
+            changed=", ".join(changes.live) or "nothing",
+            files=describe(files),
+        )

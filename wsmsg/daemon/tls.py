@@ -8,7 +8,7 @@ of later ones.  A handshake that fails is counted and logged, with the reason.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from OpenSSL.SSL import (
@@ -34,9 +34,11 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from wsmsg.auth.reread import NOTHING_READ, FileRead
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.repeats import Repeats
 from wsmsg.settings.listeners import ListenerTls
+from wsmsg.text.counted import plural
 
 #: Lines about failed handshakes of one address, and of all, in a minute.
 _FIRST = 5
@@ -132,10 +134,11 @@ class FailedHandshakes:
 
     def _log_sum(self, address: Hashable, more: int, seconds: float) -> None:
         self._log.warn(
-            "the TLS handshakes of {address} failed {more:,} more times in "
+            "the TLS handshakes of {address} failed {more:,} more {noun} in "
             "{seconds:.0f} s",
             address=address or "others",
             more=more,
+            noun=plural(more, "time"),
             seconds=seconds,
         )
 
@@ -182,11 +185,14 @@ class ServerTls:
         self._failed = failed
         self.read()
 
-    def read(self) -> None:
+    def read(self) -> Sequence[FileRead]:
         """
         Read the files again, for connections that begin from now on.
+
+        @return: nothing: L{wsmsg.monitoring.certificates} tells of them.
         """
         self._options = _options(self._tls)
+        return NOTHING_READ
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:
         """

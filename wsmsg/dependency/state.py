@@ -25,6 +25,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.dependency.cause import Cause
+from wsmsg.text.counted import counted
 
 #: The interval of lines about an outage that goes on.
 REMINDER_S = 60.0
@@ -70,13 +71,6 @@ class Snapshot:
     next_try_s: float | None
     about: str = ""
     cause: Cause = Cause.UNKNOWN
-
-
-def attempts_in_words(count: int) -> str:
-    """
-    Return C{1 attempt}, or C{2 attempts}.
-    """
-    return "1 attempt" if count == 1 else f"{count} attempts"
 
 
 class OutageLog:
@@ -245,7 +239,7 @@ class Dependency:
             "{dependency}: up after {attempts} and {seconds:.1f} s{about}",
             dependency=self.name,
             about=f": {self.about}" if self.about else "",
-            attempts=attempts_in_words(attempts),
+            attempts=counted(attempts, "attempt"),
             seconds=self._clock.seconds() - self._changed_s,
         )
         self._become(State.UP)

@@ -33,6 +33,7 @@ from wsmsg.http.pages import Pages, readable_by_all
 from wsmsg.http.proxies import Proxies
 from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.tokens import TokenSettings
+from wsmsg.text.counted import counted, plural
 
 #: The most keys and addresses whose rates are kept.
 MOST_RATES = 10_000
@@ -198,7 +199,8 @@ class Access:
         self._check_rate(f"address {address}" if key is None else f"key {key.name}")
         if self.in_flight >= self.settings.requests_in_flight:
             self.rejected += 1
-            raise Unavailable(f"{self.in_flight} requests are being answered", _WAIT_MS)
+            are = plural(self.in_flight, "request is", "requests are")
+            raise Unavailable(f"{self.in_flight} {are} being answered", _WAIT_MS)
         if key is not None:
             self._check_key(key, scope, address)
             caller = Caller(name=key.name)
@@ -254,7 +256,7 @@ class Access:
             self.rejected += 1
             wait_s = bucket.wait_s(now, settings.requests_per_s)
             raise RateLimited(
-                f"more than {settings.requests_per_s} requests a second",
+                f"more than {counted(settings.requests_per_s, 'request')} a second",
                 max(1, int(wait_s * 1000)),
             )
 

@@ -8,7 +8,7 @@ the daemon may know its state.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from twisted.logger import Logger
 
 from wsmsg.auth.api_keys import given_secret
 from wsmsg.auth.local_key import ADMIN_KEY, TokenKeyUnusable, local_key
+from wsmsg.auth.reread import NOTHING_READ, FileRead
 from wsmsg.auth.scopes import Scope
 from wsmsg.errors import Unauthenticated
 from wsmsg.http.access import FOREIGN, OPEN, UNKNOWN, AccessLevel, Caller
@@ -48,7 +49,7 @@ class OperatorAccess:
         """
         self._pages = Pages(hosts=settings.hosts)
 
-    def read_key(self) -> None:
+    def read_key(self) -> Sequence[FileRead]:
         """
         Read the key again, and go on with the old one if that fails.
         """
@@ -56,10 +57,9 @@ class OperatorAccess:
             key = local_key(self._data_dir, name=ADMIN_KEY).encode()
         except TokenKeyUnusable as e:
             self._log.error("the old {file} stays in use: {e}", file=ADMIN_KEY, e=e)
-            return
-        if key != self._key:
-            self._log.info("{file} has changed: the new key counts", file=ADMIN_KEY)
-        self._key = key
+            return NOTHING_READ
+        changed, self._key = key != self._key, key
+        return [FileRead(ADMIN_KEY, changed)]
 
     @contextmanager
     def admit(

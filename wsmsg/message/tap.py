@@ -372,6 +372,7 @@ class Assembly:
             audit=daemon.audit,
         )
         daemon.on_reload(http.apply_settings)
+        daemon.on_files(self._user_tokens.read_key)
         daemon.on_files(http.read_keys)
         http.register_metrics(daemon.metrics)
         return http

@@ -4,7 +4,7 @@ Verification of the tokens of users who call the HTTP API, by C{http.token}.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -13,7 +13,8 @@ from twisted.logger import Logger
 from wsmsg.auth.identity import Identity
 from wsmsg.auth.issuer import IssuerKeys, issuer_keys
 from wsmsg.auth.jwt import Authenticator
-from wsmsg.auth.local_key import TokenKeyUnusable, local_key
+from wsmsg.auth.local_key import FILE_NAME, TokenKeyUnusable, local_key
+from wsmsg.auth.reread import NOTHING_READ, FileRead
 from wsmsg.daemon.app import Daemon
 from wsmsg.errors import Unauthenticated
 from wsmsg.http.access import Identify
@@ -79,6 +80,7 @@ class UserTokens:
         self._check = check
         self._names = names
         self._data_dir = daemon.data_dir
+        self._key: str | None = None
         self.issuer: IssuerKeys | None = issuer_keys(jwks, clock, daemon.backoff)
         if self.issuer is not None:
             daemon.health.add(self.issuer.dependency)
@@ -98,18 +100,30 @@ class UserTokens:
         if self.issuer is not None:
             self.issuer.stop()
 
+    def read_key(self) -> Sequence[FileRead]:
+        """
+        Tell whether the key in the data directory is another one than that which has
+        verified tokens so far.
+        """
+        try:
+            key = local_key(self._data_dir, make=False)
+        except TokenKeyUnusable:
+            return NOTHING_READ
+        before, self._key = self._key, key
+        return [FileRead(FILE_NAME, before not in (None, key))]
+
     def authenticator(self, token: TokenSettings) -> Identify:
         """
         Return what verifies tokens by these settings, and by the key in the data
         directory as it is now.
         """
+        key = ""  # Connect, which makes the key, may use another data directory
         try:
             key = local_key(self._data_dir, make=False)
         except TokenKeyUnusable as e:
-            key = ""  # Connect, which makes the key, may use another data directory
             if not (token.secret.get_secret_value() or token.public_key or token.jwks):
                 self._log.warn("no key checks users' tokens: {reason}", reason=str(e))
-        local = key.encode("ascii")
+        self._key, local = key, key.encode("ascii")
         named = self._names is not None
         verifier = Authenticator(token, local, issuer=self.issuer, names=named)
         return CheckedTokens(verifier, self._check, self._names).authenticate

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from wsmsg.http.changes import LEFT, Change
 from wsmsg.monitoring.repeats import Repeats
+from wsmsg.text.counted import plural
 from wsmsg.text.escape import harmless
 
 #: The namespace of the lines.
@@ -58,9 +59,10 @@ class AuditLog:
 
     def _log_sum(self, cause: Hashable, more: int, seconds: float) -> None:
         self._log.info(
-            "{address}: {more:,} more calls that were refused in {seconds:.0f} s",
+            "{address}: {more:,} more {noun} refused in {seconds:.0f} s",
             address="other addresses" if cause is None else cause,
             more=more,
+            noun=plural(more, "call that was", "calls that were"),
             seconds=seconds,
         )
 

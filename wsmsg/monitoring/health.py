@@ -20,8 +20,9 @@ from twisted.logger import Logger
 
 from wsmsg import __version__
 from wsmsg.dependency.alarms import Alarm, Alarms
-from wsmsg.dependency.state import Dependency, Snapshot, State, attempts_in_words
+from wsmsg.dependency.state import Dependency, Snapshot, State
 from wsmsg.monitoring.words import readiness_in_words, shown_time
+from wsmsg.text.counted import counted
 
 #: Decides from a test and the dependencies whether enough of them pass the test.
 Rule = Callable[[Callable[[Dependency], bool], Iterable[Dependency]], bool]
@@ -224,7 +225,7 @@ class Health:
             snapshot = dependency.snapshot()
             reason = (
                 f"gave up on {snapshot.name} after "
-                f"{attempts_in_words(snapshot.attempts)}: "
+                f"{counted(snapshot.attempts, 'attempt')}: "
                 f"{snapshot.last_error}"
             )
             for listener in self._on_give_up:

@@ -36,6 +36,7 @@ from wsmsg.monitoring.log_file import DescriptorOutput, LogFile
 from wsmsg.monitoring.log_writer import FileLogWriter, ILogWriter, LogWriter, Out
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import LogSettings
+from wsmsg.text.counted import plural
 from wsmsg.text.escape import harmless
 from wsmsg.text.passwords import without_passwords
 
@@ -124,9 +125,10 @@ class Logs:
                 "log_level": LogLevel.warn,
                 "log_namespace": __name__,
                 "log_time": time.time(),
-                "log_format": "{dropped} lines of the log were dropped here, because "
-                "the output took no more",
+                "log_format": "{dropped} {were} dropped here, because the output took "
+                "no more",
                 "dropped": dropped,
+                "were": plural(dropped, "line of the log was", "lines of the log were"),
             }
         )
 

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 import attrs
 
 from wsmsg.dependency.alarms import Alarm
-from wsmsg.dependency.state import Snapshot, State, attempts_in_words
+from wsmsg.dependency.state import Snapshot, State
+from wsmsg.text.counted import counted
 
 _REASON_CHARACTERS = 300
 
@@ -107,7 +108,7 @@ def dependency_in_words(snapshot: Snapshot, now_s: float) -> str:
         case State.STOPPED:
             return f"{name} is not needed any more"
         case State.DOWN:
-            attempts = attempts_in_words(snapshot.attempts)
+            attempts = counted(snapshot.attempts, "attempt")
             return f"{name} was given up after {attempts}{because}"
         case State.CONNECTING:
             verb = "cannot be reached" if error else "is not reached yet"

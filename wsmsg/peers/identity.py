@@ -8,13 +8,14 @@ common.  Each line is a secret.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from twisted.logger import Logger
 
 from wsmsg.auth.local_key import TokenKeyUnusable, local_key
+from wsmsg.auth.reread import NOTHING_READ, FileRead
 from wsmsg.dependency.alarms import Alarms
 from wsmsg.peers.secrets import PeerSecrets
 from wsmsg.settings.upstream import LEAST_CHARACTERS, PeerSettings
@@ -54,7 +55,7 @@ class PeerIdentity:
         """
         return self._secrets
 
-    def reload(self, settings: PeerSettings, alarms: Alarms) -> None:
+    def reload(self, settings: PeerSettings, alarms: Alarms) -> Sequence[FileRead]:
         """
         Read the secrets again.  Open connections stay; new ones need the new secrets.
 
@@ -66,17 +67,19 @@ class PeerIdentity:
         except TokenKeyUnusable as e:
             reason = f"the secrets of peers stay as they were: {e}"
             alarms.set("peer_secret", reason)
-            return
+            return NOTHING_READ
         alarms.clear("peer_secret")
         self.required = settings.proof != "none"
         self.by_certificate = settings.proof == "certificate"
-        if found.ids != self._secrets.ids:
+        changed = found.ids != self._secrets.ids
+        if changed:
             self._log.info("peers prove themselves with other secrets from now on")
         self._secrets = found
+        return [FileRead(FILE_NAME, changed)] if _in_file(settings) else NOTHING_READ
 
     def _read(self, settings: PeerSettings) -> PeerSecrets:
         given = tuple(s.get_secret_value() for s in settings.secrets)
-        if settings.proof != "secret" or given:
+        if not _in_file(settings):
             return PeerSecrets(given)
         lines = local_key(self._data_dir, name=FILE_NAME).split()
         if any(len(line) < LEAST_CHARACTERS for line in lines):
@@ -85,3 +88,10 @@ class PeerIdentity:
                 f"at least {LEAST_CHARACTERS} characters"
             )
         return PeerSecrets(tuple(lines))
+
+
+def _in_file(settings: PeerSettings) -> bool:
+    """
+    Return whether the secrets are those of the data directory.
+    """
+    return settings.proof == "secret" and not settings.secrets

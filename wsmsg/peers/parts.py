@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
+from wsmsg.auth.reread import FileRead
 from wsmsg.dependency.alarms import Alarms
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.peers.channel import ProvenDialling
@@ -49,15 +50,16 @@ class PeerParts:
             callers=lambda: self._callers,
         )
 
-    def reload(self, settings: ConnectSettings | MessageSettings) -> None:
+    def reload(self, settings: ConnectSettings | MessageSettings) -> Sequence[FileRead]:
         """
         Apply the settings, and read the secrets again.
         """
         self._callers = settings.legacy.callers
-        self._identity.reload(settings.peer, self._alarms)
+        read = self._identity.reload(settings.peer, self._alarms)
         self.dialling.apply_settings(settings.peer)
         if self._tls is not None:
             self._tls.read()
+        return read
 
     def credentials(self) -> Any:
         """

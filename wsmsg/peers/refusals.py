@@ -11,6 +11,7 @@ from typing import Literal
 from twisted.logger import Logger
 
 from wsmsg.dependency.alarms import Alarms
+from wsmsg.text.counted import plural
 
 #: For so long after the last caller with another secret, the daemon says so.
 ALARM_S = 60.0
@@ -60,12 +61,13 @@ class Refusals:
             return
         self._logged_s[reason] = now_s
         more = self._unlogged.pop(reason, 0)
+        were = plural(more, "call was", "calls were")
         self._log.warn(
             "refused {method} of {address}: {why}{more}",
             method=method,
             address=address,
             why=_WORDS[reason],
-            more=f"; {more} more calls were refused before" if more else "",
+            more=f"; {more} more {were} refused before" if more else "",
         )
 
     def look(self) -> None:

@@ -65,7 +65,8 @@ def _text(value: str, name: str, limit: int, least: int = 0) -> None:
     if size > limit or not value.isascii():
         size = len(value.encode("utf-8"))
     if not least <= size <= limit:
-        raise BadFrame(f"{name} has {size} bytes, and must have {least} to {limit}")
+        has = "1 byte" if size == 1 else f"{size} bytes"
+        raise BadFrame(f"{name} has {has}, and must have {least} to {limit}")
     # isprintable() is quick and true of most texts; the pattern decides about the rest.
     if not value.isprintable() and _CONTROL.search(value):
         raise BadFrame(f"{name} has control characters")

@@ -13,6 +13,7 @@ from pydantic import AfterValidator
 from wsmsg.settings.base import Section
 from wsmsg.settings.upstream import LEAST_CHARACTERS, MOST_SECRETS, PeerSettings
 from wsmsg.settings.urls.address import is_loopback, parse_address
+from wsmsg.text.counted import counted
 
 if TYPE_CHECKING:
     from wsmsg.settings.tokens import TokenSettings
@@ -109,8 +110,9 @@ def _secrets(peer: PeerSettings) -> Iterator[Conflict]:
     secrets = [secret.get_secret_value() for secret in peer.secrets]
     for number, secret in enumerate(secrets, 1):
         if len(secret) < LEAST_CHARACTERS:
-            reason = f"has {len(secret)} characters; at least {LEAST_CHARACTERS}"
-            yield ("peer.secrets",), f"secret {number} {reason} are needed"
+            size = counted(len(secret), "character")
+            reason = f"has {size}; at least {LEAST_CHARACTERS} are needed"
+            yield ("peer.secrets",), f"secret {number} {reason}"
         elif not all("!" <= c <= "~" for c in secret):
             yield ("peer.secrets",), f"secret {number} has spaces or odd characters"
     if len(set(secrets)) < len(secrets):
@@ -235,8 +237,8 @@ def debug_token(
     if len(secret) < LEAST_DEBUG_TOKEN:
         yield (
             (key,),
-            f"has {len(secret)} characters; at least {LEAST_DEBUG_TOKEN} are needed, "
-            "as it makes its bearer any user",
+            f"has {counted(len(secret), 'character')}; at least {LEAST_DEBUG_TOKEN} "
+            "are needed, as it makes its bearer any user",
         )
     listen: str = getattr(settings, "listen", "")
     if _is_exposed(listen):

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from wsmsg.text.counted import counted
 from wsmsg.text.passwords import without_passwords
 
 
@@ -46,8 +47,7 @@ class SettingsMistakes(Exception):
         """
         Return all mistakes, one a line, after a line that counts them.
         """
-        count = len(self.mistakes)
-        head = "1 mistake" if count == 1 else f"{count} mistakes"
+        head = counted(len(self.mistakes), "mistake")
         return "\n".join(
             [f"{head} in the settings:"] + [f"  {mistake}" for mistake in self.mistakes]
         )

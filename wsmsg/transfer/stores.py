@@ -15,6 +15,7 @@ from wsmsg.message.store.archive import IStoreArchive
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.settings.sources import resolve_data_dir
 from wsmsg.settings.values import MessageSettings, RetrySettings
+from wsmsg.text.counted import counted, plural
 
 #: Attempts to open a store that was never up; then the command fails.
 _ATTEMPTS = 5
@@ -91,10 +92,10 @@ def check_drained(settings: MessageSettings) -> list[str]:
     if backlog is None:
         return ["a Message that runs may store more: check that all are stopped"]
     if backlog.unsettled:
+        some = counted(backlog.unsettled, "record that is", "records that are")
         raise NotDrained(
-            f"the journal has {backlog.unsettled} records that are accepted and "
-            "perhaps not stored: start Message, wait until it is ready, and stop it "
-            "with SIGTERM"
+            f"the journal has {some} accepted and perhaps not stored: start Message, "
+            "wait until it is ready, and stop it with SIGTERM"
         )
     return _dead_letters(backlog.dead_letters)
 
@@ -103,4 +104,5 @@ def _dead_letters(number: int) -> list[str]:
     if not number:
         return []
     some = f"{number} or more" if number == Backlog.MOST_DEAD_LETTERS else str(number)
-    return [f"{some} dead letters stay in the journal: see wsmsg dead-letters"]
+    stay = plural(number, "dead letter stays", "dead letters stay")
+    return [f"{some} {stay} in the journal: see wsmsg dead-letters"]

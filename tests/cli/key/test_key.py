@@ -109,7 +109,7 @@ class KeyTests(SynchronousTestCase):
         for words in ("list", "revoke a", "new b --scopes read"):
             told = self.key(*words.split())
             self.assertEqual(told.exit_code, 1)
-            self.assertIn("line 1: has 1 fields", told.output)
+            self.assertIn("line 1: has 1 field", told.output)
 
     def test_owner(self) -> None:
         """

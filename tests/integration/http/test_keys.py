@@ -183,10 +183,10 @@ class RotationTests(HttpTestCase):
         await message.ready()
         new = await self.key("new", "new", "--scopes", "presence,read")
         self.assertEqual(await self.opens(old, new), [200, 401])
-        await self.reload("there are 2 API keys now")
+        await self.reload("changed files: api.keys (2 API keys)")
         self.assertEqual(await self.opens(old, new), [200, 200])
         await self.key("revoke", "old")
-        await self.reload("there are 1 API keys now")
+        await self.reload("changed files: api.keys (1 API key)")
         self.assertEqual(await self.opens(old, new), [401, 200])
         file = self.installation.folder / "data" / "api.keys"
         content = file.read_text()
@@ -200,7 +200,7 @@ class RotationTests(HttpTestCase):
         file.write_text(content)
         await self.reload("alarm api_keys is over")
         await self.key("revoke", "new")
-        await self.reload("there are 0 API keys now")
+        await self.reload("changed files: api.keys (0 API keys)")
         self.assertEqual(await self.opens(old, new, ""), [401, 401, 401])
         log = "\n".join(message.lines())
         for key in (old, new):

@@ -152,6 +152,10 @@ class TlsTests(TlsTestCase):
         self.assertEqual(len(set(new)), 1)
         self.assertNotEqual(new, old)
         self.assertIs(client.state, before)
+        line = await daemon.until_logged("settings reloaded")
+        told = r"tls\.listen\.cert \(CN=server, expires [0-9: -]{19} UTC\)"
+        self.assertRegex(line, f"changed files: .*{told}")
+        self.assertIn("read again, unchanged: ", line)
         Path(key).write_text("not a key")
         await self.reload(daemon)
         line = await daemon.until_logged("tls.listen.cert, tls.listen.key")

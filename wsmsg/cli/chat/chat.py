@@ -25,6 +25,7 @@ from wsmsg.cli.user_options import (
 )
 from wsmsg.client import BadPositions, Client
 from wsmsg.errors import BadRequest, WsmsgError
+from wsmsg.text.counted import plural
 
 
 @click.command()
@@ -165,7 +166,8 @@ async def _screen(client: Client, talk: ChatTarget) -> None:
     if closed is not None:
         fail(closed.reason)
     if unsent:
-        fail(f"{unsent} messages were not accepted")
+        was = plural(unsent, "message was", "messages were")
+        fail(f"{unsent} {was} not accepted")
 
 
 def _log(debug: bool, piped: bool, user: int | str) -> None:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.client import Client, Closed, Reconnecting
 from wsmsg.errors import WsmsgError
+from wsmsg.text.counted import counted
 
 _AHEAD = 256
 
@@ -54,7 +55,8 @@ async def send_lines(
     except TimeoutError:
         state = client.state
         why = getattr(state, "reason", "") or "the server does not answer"
-        many = f"{len(lines.open)} lines not accepted within {timeout_s:g} s: {why}"
+        many = counted(len(lines.open), "line")
+        many += f" not accepted within {timeout_s:g} s: {why}"
         lines.problems.append((0, many))
     finally:
         lines.cancel()

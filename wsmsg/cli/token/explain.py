@@ -16,6 +16,7 @@ from wsmsg.auth.jwt import Authenticator
 from wsmsg.auth.user_id_tokens import authenticate_user_id, names_user_id
 from wsmsg.errors import Unauthenticated
 from wsmsg.settings.tokens import TokenSettings
+from wsmsg.text.counted import counted
 from wsmsg.text.escape import harmless
 
 
@@ -48,8 +49,8 @@ def explain(
         header = jwt.get_unverified_header(token)
         claims = jwt.decode(token, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
-        dots = token.count(".")
-        text = f"this is no JWT: it has {len(token)} characters and {dots} dots"
+        size, dots = counted(len(token), "character"), counted(token.count("."), "dot")
+        text = f"this is no JWT: it has {size} and {dots}"
         yield TokenCheck("wrong", "form", text)
     else:
         yield TokenCheck("ok", "form", f"a JWT of {len(token)} characters")

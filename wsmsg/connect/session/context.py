@@ -23,6 +23,7 @@ from wsmsg.monitoring.counters import Counters
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.repeats import Repeats
 from wsmsg.settings.values import ConnectSettings, LimitSettings
+from wsmsg.text.counted import plural
 
 if TYPE_CHECKING:
     from wsmsg.connect.session.registry import Registry
@@ -129,9 +130,10 @@ def gathered_lines(clock: IReactorTime) -> Repeats:
 
     def log_sum(user: Hashable, more: int, seconds: float) -> None:
         _log.info(
-            "sessions of {user}: {more:,} more lines in {seconds:.0f} s",
+            "sessions of {user}: {more:,} more {noun} in {seconds:.0f} s",
             user="other users" if user is None else user,
             more=more,
+            noun=plural(more, "line"),
             seconds=seconds,
         )
 

@@ -37,6 +37,7 @@ from wsmsg.protocol import frames
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import ServerFrame
 from wsmsg.settings.values import ConnectSettings
+from wsmsg.text.counted import plural
 
 
 class RegisteredSession(TimedSession, ExpiringSession, Protocol):
@@ -166,7 +167,9 @@ class Registry:
         others = self.sessions_of(session.user)
         older = [s for s in others if s.device == session.device]
         if not older and len(others) >= self.settings.limits.connections_per_user:
-            raise Overloaded(f"{len(others)} devices of this user are connected", 5000)
+            are = plural(len(others), "device is", "devices are")
+            reason = f"{len(others)} {are} connected for this user"
+            raise Overloaded(reason, 5000)
         # A login waits for a query and for the streams, each up to the query timeout.
         self.timers.checking(session, 3 * self.settings.query_timeout_s)
         self._sessions[session.user] = (*others, session) if others else session

@@ -26,6 +26,7 @@ from wsmsg.events.numbers import json_number
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.repeats import Repeats
 from wsmsg.settings.values import ConsentSettings
+from wsmsg.text.counted import plural
 
 #: The most bytes of an answer.
 MOST_BYTES: Final = 64 * 1024
@@ -139,8 +140,9 @@ class ConsentHook:
 
     def _log_sum(self, cause: object, lines: int, seconds: float) -> None:
         self._log.warn(
-            "the consent hook did not answer {n} further calls in {seconds} s",
+            "the consent hook did not answer {n} further {noun} in {seconds} s",
             n=lines,
+            noun=plural(lines, "call"),
             seconds=seconds,
         )
 

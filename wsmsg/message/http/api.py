@@ -10,6 +10,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.auth.api_keys import NO_KEYS, Keyring
+from wsmsg.auth.reread import NOTHING_READ, FileRead
 from wsmsg.http.access import Access, Identify
 from wsmsg.http.changes import Audit, unaudited
 from wsmsg.http.openapi import Description
@@ -95,11 +96,12 @@ class PublicHttp:
         self._access.apply_settings(settings.http, settings.hosts, settings.proxies)
         self._limits = limits_of(settings)
 
-    def read_keys(self) -> None:
+    def read_keys(self) -> Sequence[FileRead]:
         """
         Verify the tokens that follow by the keys as they are then.
         """
         self._access.read_keys()
+        return NOTHING_READ
 
     def drain(self) -> None:
         """

@@ -54,6 +54,7 @@ from wsmsg.model import (
     is_group,
 )
 from wsmsg.settings.values import MessageSettings
+from wsmsg.text.counted import plural
 
 
 @implementer(IIngress)
@@ -254,7 +255,8 @@ class Ingress:
         @param more: requests that are about to go into the journal.
         """
         if self.in_flight + more >= self.limit:
-            reason = f"{self.in_flight} sends are in flight"
+            are = plural(self.in_flight, "send is", "sends are")
+            reason = f"{self.in_flight} {are} in flight"
             return Overloaded(reason, RETRY_AFTER_MS)
         if self.gate.closed:
             return self.gate.refusal()

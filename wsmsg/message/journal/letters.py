@@ -13,6 +13,7 @@ import attrs
 from twisted.logger import Logger
 
 from wsmsg.message.journal.interface import CONFLICT_REASON, REFUSED_REASON
+from wsmsg.text.counted import plural
 
 
 class LetterKind(StrEnum):
@@ -84,9 +85,10 @@ class DroppedLetters:
         for kind, n in dropped.items():
             self.total += n
             self._log.warn(
-                "{n} of the oldest dead letters of the kind {kind} were removed, as"
+                "{n} of the oldest dead letters of the kind {kind} {were} removed, as"
                 " {most} letters or {n_bytes} bytes of it are kept",
                 n=n,
+                were=plural(n, "was", "were"),
                 kind=kind.value,
                 most=BOUNDS[kind].letters,
                 n_bytes=BOUNDS[kind].n_bytes,

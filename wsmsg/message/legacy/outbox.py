@@ -23,6 +23,7 @@ from wsmsg.message.legacy.convert import NEW_MESSAGE, write_message
 from wsmsg.message.links.interface import Push, Settled
 from wsmsg.model import Message
 from wsmsg.rpc import rest_pb2
+from wsmsg.text.counted import counted
 
 Response = rest_pb2.MessageStreamResponse
 
@@ -199,7 +200,7 @@ class LegacyConnectOutbox:
         bounds = self._bounds()
         if self.held <= bounds.records and self._bytes <= bounds.record_bytes:
             return False
-        reason = f"{self.held} events ({self._bytes} bytes) not read"
+        reason = f"{counted(self.held, 'event')} ({self._bytes} bytes) not read"
         self.break_off(reason)
         self._broke(reason)
         return True

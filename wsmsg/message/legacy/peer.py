@@ -19,6 +19,7 @@ from wsmsg.message.queries.interface import Marking
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.legacy import MessageLegacySettings
 from wsmsg.stream.contract import NAME_CHARACTERS, SIGNAL_TYPES
+from wsmsg.text.counted import plural
 
 #: The counts of each stream: name and description.
 COUNTS = {
@@ -215,9 +216,10 @@ class LegacyConnect:
         self._owner.peer_cut()
         self._log.warn(
             "stream of legacy Connect {node} ended, as it does not read: {reason};"
-            " {pushes} pushes were dropped and stay unread",
+            " {pushes} {noun} dropped, to stay unread",
             node=self.name or "(not subscribed)",
             reason=reason,
             pushes=self.outbox.missed,
+            noun=plural(self.outbox.missed, "push was", "pushes were"),
         )
         self.hang_up(reason, overrun=True)

@@ -23,6 +23,7 @@ from wsmsg.message.links.recipients import pushes_of
 from wsmsg.message.queries.interface import Marking
 from wsmsg.model import Message
 from wsmsg.settings.legacy import MessageLegacySettings
+from wsmsg.text.counted import plural
 
 
 class LegacyConnects:
@@ -121,10 +122,11 @@ class LegacyConnects:
         waiting = peer.outbox.held
         peer.outbox.break_off("the stream is gone")
         self._log.info(
-            "stream of legacy Connect {node} gone: {reason}; {events} events dropped",
+            "stream of legacy Connect {node} gone: {reason}; {events} {noun} dropped",
             node=peer.name or "(not subscribed)",
             reason=reason,
             events=waiting,
+            noun=plural(waiting, "event"),
         )
         self._ended.append(peer)
         self._sweep()
@@ -136,9 +138,11 @@ class LegacyConnects:
         for peer in [*self._peers, *self._ended]:
             if peer.sends.held:
                 self._log.warn(
-                    "{sends} sends of legacy Connect {node} were not accepted:"
+                    "{sends} {noun} of legacy Connect {node} {were} not accepted:"
                     " {reason}",
                     sends=peer.sends.held,
+                    noun=plural(peer.sends.held, "send"),
+                    were=plural(peer.sends.held, "was", "were"),
                     node=peer.name,
                     reason=reason,
                 )

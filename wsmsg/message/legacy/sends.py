@@ -21,6 +21,7 @@ from wsmsg.errors import WsmsgError
 from wsmsg.message.ingress.interface import Answer, IIngress, SendRequest
 from wsmsg.message.legacy.convert import send_request_of
 from wsmsg.rpc import rest_pb2
+from wsmsg.text.counted import counted
 
 _OVERHEAD_BYTES = 300
 
@@ -133,7 +134,8 @@ class LegacyConnectSends:
         send = _Send(message, request, self._clock.seconds())
         bounds = self._bounds()
         if len(self) >= bounds.sends or self._bytes + send.n_bytes > bounds.send_bytes:
-            self._fail(message, f"{len(self)} messages of this stream wait already")
+            waiting = counted(len(self), "message")
+            self._fail(message, f"already waiting on this stream: {waiting}")
             return
         self._bytes += send.n_bytes
         if self._holding and send.key in self._holding:

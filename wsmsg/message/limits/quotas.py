@@ -24,6 +24,7 @@ from wsmsg.message.limits.usage import STRANGERS
 from wsmsg.message.store.interface import GroupCount, IUsage, UsageRow
 from wsmsg.model import members_of
 from wsmsg.settings.values import UserLimitSettings
+from wsmsg.text.counted import counted
 
 #: The most conversations that are remembered to exist.
 MOST_KNOWN: Final = 100_000
@@ -124,7 +125,8 @@ class Quotas:
         for conversation, user in begun:
             room[user] -= 1
             if room[user] < 0:
-                reason = f"user {user} has begun {most} conversations in this hour"
+                begun_here = counted(most, "conversation")
+                reason = f"user {user} has begun {begun_here} in this hour"
                 reason += " (limits.strangers_per_h)"
                 error = self._limits.refuse("strangers", reason)
                 refused[conversation, user] = error
@@ -199,8 +201,8 @@ class Quotas:
             if stored + len(pending) - (name in pending) >= settings.groups_owned:
                 return self._limits.refuse(
                     "groups_owned",
-                    f"user {request.owner} has created {settings.groups_owned} groups"
-                    " (limits.groups_owned)",
+                    f"user {request.owner} has created "
+                    f"{counted(settings.groups_owned, 'group')} (limits.groups_owned)",
                 )
         for user in added:
             stored = counts[user].joined if user in counts else 0
@@ -208,7 +210,7 @@ class Quotas:
             if stored + len(pending) - (name in pending) >= settings.groups_joined:
                 return self._limits.refuse(
                     "groups_joined",
-                    f"user {user} is in {settings.groups_joined} groups"
+                    f"user {user} is in {counted(settings.groups_joined, 'group')}"
                     " (limits.groups_joined)",
                 )
         return None

@@ -21,6 +21,7 @@ from wsmsg.dependency.state import Dependency
 from wsmsg.errors import WsmsgError
 from wsmsg.message.limits.meters import UserMeters
 from wsmsg.message.store.interface import IUsage, UsageRow
+from wsmsg.text.counted import plural
 
 #: The interval at which the numbers are saved.
 SAVE_S: Final = 5.0
@@ -109,7 +110,8 @@ class UsageSaver:
         except WsmsgError as e:
             # A few seconds of numbers are lost; counted twice, they would do more harm.
             self._log.warn(
-                "the bytes that {n} users stored could not be counted: {reason}",
+                "the bytes that {n} {noun} stored could not be counted: {reason}",
                 n=len(rows),
+                noun=plural(len(rows), "user"),
                 reason=e.reason,
             )

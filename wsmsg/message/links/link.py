@@ -23,6 +23,7 @@ from wsmsg.message.links.output import (
 from wsmsg.message.links.snapshot import UserSnapshot
 from wsmsg.model import Cursor
 from wsmsg.rpc import rest_pb2
+from wsmsg.text.counted import counted
 
 Response = rest_pb2.MessageStreamResponse
 
@@ -332,8 +333,9 @@ class Link:
             or pushes.n_bytes > self._limit_bytes
         ):
             self.cut(
-                f"{pushes.held} pushes and {pushes.receipts} receipts "
-                f"({pushes.n_bytes} bytes) not acknowledged"
+                f"{counted(pushes.held, 'push', 'pushes')} and "
+                f"{counted(pushes.receipts, 'receipt')} ({pushes.n_bytes} bytes) not "
+                "acknowledged"
             )
         else:
             self._wake_stream()

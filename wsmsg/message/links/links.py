@@ -237,7 +237,7 @@ class Links:
     def _expire(self, link: Link) -> None:
         del self._expiring[link.node]
         self._log.warn(
-            "link of {node} given up, {users} users and {pushes} pushes with it",
+            "link of {node} given up, with it users: {users}, pushes: {pushes}",
             node=link.node,
             users=len(self.routes.users(link.node)),
             pushes=link.held,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from wsmsg.message.links.link import Link
+from wsmsg.text.counted import counted
 
 #: A Connect that has not acknowledged for so long is called slow.
 SLOW_S: Final = 2.0
@@ -68,9 +69,10 @@ class SlowConnects:
         now_s = self._seconds()
         for link in links:
             if link.age_s(now_s) >= age_s:
+                pushes = counted(link.held, "push", "pushes")
                 link.cut(
-                    f"reading the journal waited for {link.held} pushes that were not "
-                    f"acknowledged for {age_s} s"
+                    f"reading the journal waited for {pushes} not acknowledged for "
+                    f"{age_s} s"
                 )
 
     def reason(self, links: Collection[Link]) -> str:

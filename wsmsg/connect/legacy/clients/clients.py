@@ -33,6 +33,7 @@ from wsmsg.errors import BadRequest, Close, Unauthenticated, WsmsgError
 from wsmsg.model import Mark
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.protocol import json, protobuf
+from wsmsg.text.counted import plural
 
 _NO_SUBPROTOCOL = (
     "the request offers no WebSocket subprotocol (Sec-WebSocket-Protocol: "
@@ -154,9 +155,10 @@ class LegacyClients:
         if self._warned_s is None or now - self._warned_s >= _WARN_S:
             self._warned_s = now
             self._log.warn(
-                "skipped {n} invalid messages of legacy clients so far; the last is "
+                "skipped {n} invalid {noun} of legacy clients so far; the last is "
                 "from {user}: {reason}",
                 n=counters.skipped,
+                noun=plural(counters.skipped, "message"),
                 user=user,
                 reason=error.reason,
             )

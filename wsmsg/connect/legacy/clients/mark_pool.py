@@ -19,6 +19,7 @@ from wsmsg.dependency.retry import Backoff
 from wsmsg.errors import WsmsgError
 from wsmsg.flow.batches import BatchLoop
 from wsmsg.model import Mark
+from wsmsg.text.counted import plural
 
 _LINGER_S = 0.02
 # The maximum of users in a round, and of marks of each.
@@ -109,8 +110,9 @@ class MarkPool:
         self._waiting.clear()
         if self._n:
             self._log.warn(
-                "gave up {n} acknowledgements of legacy clients that were not stored",
+                "gave up {n} {noun} of legacy clients that could not be stored",
                 n=self._n,
+                noun=plural(self._n, "acknowledgement"),
             )
             self.dropped += self._n
             self._n = 0

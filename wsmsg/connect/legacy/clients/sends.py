@@ -30,6 +30,7 @@ from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.errors import ERRORS, WsmsgError, from_code
 from wsmsg.flow.idle import IdleWaiters
+from wsmsg.text.counted import plural
 
 #: The share of a limit below which Connect reads from a client again.
 _ROOM = 0.75
@@ -243,9 +244,10 @@ class HeldSends:
             return
         self._counters.given_up += len(sends)
         self._log.warn(
-            "gave up {n} messages of legacy clients: {reason}; the first is from "
+            "gave up {n} {noun} of legacy clients: {reason}; the first is from "
             "{user} to {conversation}",
             n=len(sends),
+            noun=plural(len(sends), "message"),
             reason=reason,
             user=sends[0].new.sender,
             conversation=sends[0].new.conversation,

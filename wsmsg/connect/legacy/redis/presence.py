@@ -26,6 +26,7 @@ from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
 from wsmsg.redis.connection import Execute, RedisConnection
 from wsmsg.settings.urls.redis import RedisUrl
+from wsmsg.text.counted import plural
 
 #: How long Redis keeps a connection, as legacy Connects set it.
 KEPT_S = 2 * 3600
@@ -268,9 +269,10 @@ class LegacyRedisPresence:
             total += count
         if total:
             self._log.info(
-                "{dependency}: {n} connections of {node} removed",
+                "{dependency}: {n} {noun} of {node} removed",
                 dependency=self.dependency.name,
                 n=total,
+                noun=plural(total, "connection"),
                 node=node,
             )
         return total

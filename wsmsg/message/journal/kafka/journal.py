@@ -46,6 +46,7 @@ from wsmsg.message.journal.kafka.pulse import BrokerPulse
 from wsmsg.message.journal.kafka.topics import KafkaTopics
 from wsmsg.message.journal.witness import Witness
 from wsmsg.model import Message
+from wsmsg.text.counted import counted, plural
 
 _COMMIT_S = 0.2
 # The delay before records are read again that could not be taken.
@@ -346,17 +347,19 @@ class KafkaJournal:
         count = max(oldest - settled, 1) if settled is not None else 1
         self.records_lost += count
         self._log.error(
-            "topic {topic}, partition {partition}: {count} records were removed before "
-            "they were read; reading continues at {oldest}",
+            "topic {topic}, partition {partition}: {count} {noun} removed before being "
+            "read; reading continues at {oldest}",
             topic=self._place.topic,
             partition=partition,
             count=count,
+            noun=plural(count, "record was", "records were"),
             oldest=oldest,
         )
         self._alarms.raise_alarm(
             "records_lost",
-            f"{self.records_lost} accepted records of topic {self._place.topic} were "
-            "removed (by its retention, or by hand) before they were read",
+            f"{counted(self.records_lost, 'accepted record')} of topic "
+            f"{self._place.topic} {plural(self.records_lost, 'was', 'were')} removed "
+            "(by its retention, or by hand) before being read",
         )
 
     def commit_failed(self, partitions: frozenset[int]) -> None:

@@ -25,6 +25,7 @@ from wsmsg.message.journal.kafka.log import QUIET
 from wsmsg.message.journal.kafka.topics import KafkaTopics
 from wsmsg.message.journal.record import RecordSizes, encode
 from wsmsg.model import Message as Journaled
+from wsmsg.text.counted import counted
 
 _POLL_S = 0.1
 _METADATA_S = 5.0
@@ -155,7 +156,9 @@ class KafkaProducer:
             len(records) > records_left or self._bytes + size > self._most[1]
         ):
             return fail(
-                Overloaded(f"{self.in_flight} records are in flight already", 500)
+                Overloaded(
+                    f"{counted(self.in_flight, 'record')} in flight already", 500
+                )
             )
         append = _Append(len(records), size)
         self._open.add(append)

@@ -33,6 +33,7 @@ from wsmsg.message.journal.kafka.durability import (
 )
 from wsmsg.message.journal.kafka.errors import ReportedErrors, describe
 from wsmsg.message.journal.kafka.log import QUIET
+from wsmsg.text.counted import counted
 
 _ANSWER_S = 3.0
 #: The limits of the first request of a check, which is made again: 3 s in all.
@@ -116,8 +117,8 @@ def topic_problem(
     """
     if found.partitions != wanted.partitions:
         return KnownCause(
-            f"topic {wanted.name} has {found.partitions} partitions and must have "
-            f"{wanted.partitions}",
+            f"topic {wanted.name} has {counted(found.partitions, 'partition')} and "
+            f"must have {wanted.partitions}",
             Cause.TOPIC_PARTITIONS,
         )
     if found.rights is not None:
@@ -315,7 +316,8 @@ class KafkaTopics:
             names = " and ".join(w.name for w in missing)
             raise KnownCause(
                 f"topic {names} does not exist; create it with "
-                f"{missing[0].partitions} partitions, or set kafka.create_topics",
+                f"{counted(missing[0].partitions, 'partition')}, or set "
+                "kafka.create_topics",
                 Cause.TOPIC_MISSING,
             )
         answers = admin.create_topics(

@@ -64,15 +64,16 @@ class WsmsgError(Exception):
     """
     A failure with a name that the peer understands.
 
-    @cvar code: the name, as C{rejected} and C{error} frames carry it.
-    @cvar grpc_code: the name of the C{grpc.StatusCode}.
-    @cvar http_status: the status of an HTTP response.
-    @cvar close: the close code of a connection that this error ends; L{None}: the
-        connection stays open.
-    @cvar retry: whether the same request may be repeated later.
-    @ivar reason: one sentence for a person.
-    @ivar retry_after_ms: the time until a repeat, in milliseconds; 0: no hint.
-    @ivar uncertain: the request may have been carried out all the same.
+    Attributes:
+        code: the name, as `rejected` and `error` frames carry it.
+        grpc_code: the name of the `grpc.StatusCode`.
+        http_status: the status of an HTTP response.
+        close: the close code of a connection that this error ends; `None`: the
+            connection stays open.
+        retry: whether the same request may be repeated later.
+        reason: one sentence for a person.
+        retry_after_ms: the time until a repeat, in milliseconds; 0: no hint.
+        uncertain: the request may have been carried out all the same.
     """
 
     code: ClassVar[str] = "internal"
@@ -91,7 +92,8 @@ class WsmsgError(Exception):
         """
         Note that the request may have been carried out all the same.
 
-        @return: this error.
+        Returns:
+            this error.
         """
         self.uncertain = True
         return self
@@ -135,7 +137,8 @@ class Unauthenticated(WsmsgError):
     """
     The token is missing or not valid.
 
-    @ivar fault: the fault of the token.
+    Attributes:
+        fault: the fault of the token.
     """
 
     code = "unauthenticated"
@@ -163,7 +166,7 @@ class Forbidden(WsmsgError):
 
 class Stale(WsmsgError):
     """
-    The client did not send C{hello} in time.
+    The client did not send `hello` in time.
     """
 
     code = "stale"
@@ -310,7 +313,7 @@ ERRORS: dict[str, type[WsmsgError]] = {
 
 def from_code(code: str, reason: str, retry_after_ms: int = 0) -> WsmsgError:
     """
-    Return the error that a peer named; an unknown name is L{Internal}.
+    Return the error that a peer named; an unknown name is `Internal`.
     """
     return ERRORS.get(code, Internal)(reason, retry_after_ms)
 

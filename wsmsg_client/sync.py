@@ -333,62 +333,35 @@ class Client:
         """
         return self._client.unsent
 
-    # ------------------------------------ the other methods, as those of the client
+    # ------- the other methods: parameters and descriptions are those of the client
 
     send = _waiting(AsyncClient.send)
-    "Send a message, and wait until the server has accepted it."
     reply = _waiting(AsyncClient.reply)
-    "Send a message to the conversation of an event."
     caught_up = _waiting(AsyncClient.caught_up)
-    "Wait until all missed messages are with the program or in the queue of events."
     conversations = _waiting(AsyncClient.conversations)
-    "Read all conversations of the user, least recently changed first."
     create_group = _waiting(AsyncClient.create_group)
-    "Create a group that this user owns, and return its number."
     change_group = _waiting(AsyncClient.change_group)
-    "Add and remove members in one change."
     add_members = _waiting(AsyncClient.add_members)
-    "Add any number of members to a group."
     remove_members = _waiting(AsyncClient.remove_members)
-    "Remove any number of members from a group."
     leave = _waiting(AsyncClient.leave)
-    "Leave a group."
     members = _waiting(AsyncClient.members)
-    "Read a group of this user with its members."
     recall = _waiting(AsyncClient.recall)
-    "Recall a message of this user."
     block = _waiting(AsyncClient.block)
-    "Hear nothing more of a user."
     unblock = _waiting(AsyncClient.unblock)
-    "End the block of a user."
     block_group = _waiting(AsyncClient.block_group)
-    "Let nobody add this user to a group, or invite to it."
     unblock_group = _waiting(AsyncClient.unblock_group)
-    "End the block of a group."
     blocks = _waiting(AsyncClient.blocks)
-    "Read all blocks of the user."
     invite = _waiting(AsyncClient.invite)
-    "Invite a user to a group."
     accept_invitation = _waiting(AsyncClient.accept_invitation)
-    "Join a group to which this user is invited."
     decline_invitation = _waiting(AsyncClient.decline_invitation)
-    "Decline an invitation."
     invitations = _waiting(AsyncClient.invitations)
-    "Read all open invitations of the user."
     look_up = _waiting(AsyncClient.look_up)
-    "Ask for the numbers of names, and for the names of users."
     state_changed = _waiting(AsyncClient.state_changed)
-    "Wait until the state of the connection changes, and return it."
     watch = _calling(AsyncClient.watch)
-    "Subscribe to the presence of users, in place of earlier ones."
     mark_read = _calling(AsyncClient.mark_read)
-    "Report that the user has read all messages up to a number."
     typing = _calling(AsyncClient.typing)
-    "Report that the user is typing."
     head = _calling(AsyncClient.head)
-    "Return the last known number of a conversation; 0 if there is none."
     name_of = _calling(AsyncClient.name_of)
-    "Return the name of a user; the digits of the number if none is known."
 
 
 async def _next_of(iterator: AsyncIterator[R]) -> R | None:

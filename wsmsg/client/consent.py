@@ -24,34 +24,30 @@ _PAGE = 10_000
 class BlockState:
     """
     A block of the user.
-
-    Attributes:
-        user: the user who is blocked; 0: it is a group.
-        group: the group that is blocked; 0: it is a user.
-        time_ms: when, in unix milliseconds.
     """
 
     user: int
+    """The user who is blocked; 0: it is a group."""
     group: int
+    """The group that is blocked; 0: it is a user."""
     time_ms: int
+    """When, in unix milliseconds."""
 
 
 @attrs.frozen
 class InvitationState:
     """
     An open invitation of the user.
-
-    Attributes:
-        by: the user who invited.
-        time_ms: when, in unix milliseconds.
-        expires_ms: when it ends.
     """
 
     group: int
     name: str
     by: int
+    """The user who invited."""
     time_ms: int
+    """When, in unix milliseconds."""
     expires_ms: int
+    """When it ends."""
 
 
 class ConsentRequests(GroupRequests):

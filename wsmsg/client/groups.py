@@ -27,33 +27,29 @@ _PAGE = 10_000
 class GroupMemberState:
     """
     A member of a group.
-
-    Attributes:
-        joined: the number of the change that added the member.
     """
 
     user: int
     joined: int
+    """The number of the change that added the member."""
 
 
 @attrs.frozen(kw_only=True)
 class GroupState:
     """
     A group with its members, by user.
-
-    Attributes:
-        history: new members can read all messages, not only those after they joined.
-        count: the number of members, which may be more than were asked for.
-        key: the application's own id of the group; empty: it has none.
     """
 
     group: int
     name: str
     owner: int
     history: bool
+    """New members can read all messages, not only those after they joined."""
     count: int
+    """The number of members, which may be more than were asked for."""
     members: Sequence[GroupMemberState]
     key: str = ""
+    """The application's own id of the group; empty: it has none."""
 
 
 class GroupRequests(ABC):

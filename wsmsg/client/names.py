@@ -21,17 +21,15 @@ KEPT = 10_000
 class FoundNames:
     """
     The answer to a look-up.
-
-    Attributes:
-        users: the numbers of the names that were found, by name.
-        unknown: the names that no user has.
-        groups: the numbers of the groups with these keys, by key; whether there is such
-            a group, `members` tells.
     """
 
     users: Mapping[str, int]
+    """The numbers of the names that were found, by name."""
     unknown: Sequence[str]
+    """The names that no user has."""
     groups: Mapping[str, int]
+    """The numbers of the groups with these keys, by key; whether there is such a group,
+    `members` tells."""
 
 
 class NameTable:

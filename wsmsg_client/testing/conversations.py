@@ -32,22 +32,20 @@ Submission = frames.Send | frames.CreateGroup | frames.ChangeGroup
 class SentMessage:
     """
     A message that the fake server has accepted.
-
-    Attributes:
-        sender: the user who sent it.
-        to: the user it is for; 0: it is for a group.
-        group: the group it is for; 0: it is for a user.
-        seq: its number in the conversation.
-        kind: 1 for text.
     """
 
     sender: int
+    """The user who sent it."""
     to: int
+    """The user it is for; 0: it is for a group."""
     group: int
+    """The group it is for; 0: it is for a user."""
     content: str
     kind: int
+    """1 for text."""
     conversation: str
     seq: int
+    """Its number in the conversation."""
     client_id: str
 
 

@@ -26,15 +26,13 @@ _NAMED = 10
 class SendAccepted:
     """
     The server has accepted a message and will not lose it.
-
-    Attributes:
-        time_ms: the time of acceptance by the server's clock, in unix milliseconds.
-        conversation: the conversation of the new group, for a request to create one.
     """
 
     client_id: str
     time_ms: int
+    """The time of acceptance by the server's clock, in unix milliseconds."""
     conversation: str = ""
+    """The conversation of the new group, for a request to create one."""
 
 
 @attrs.frozen(kw_only=True)
@@ -42,23 +40,23 @@ class Stored:
     """
     A message or an event with its place in a conversation.  The server delivers it
     again until the program has taken it.
-
-    Attributes:
-        seq: its number there; 0: the server does not number messages.  Numbers come in
-            order, 1, 2, 3 ..., but in a group they begin where the user joined, and
-            skip the time in which the user was not a member.
-        client_id: the sender's id for it; empty if another user sent it.
-        mine: the user of this client sent it, from any device.
-        time_ms: when it was accepted, in unix milliseconds.
     """
 
     conversation: str
+    """`u:1001:1002` for two users, `g:8140` for a group."""
     seq: int
+    """Its number in the conversation; 0: the server does not number messages.  Numbers
+    come in order, 1, 2, 3 ..., but in a group they begin where the user joined, and
+    skip the time in which the user was not a member."""
     message_id: int
     sender: int
+    """The user who sent it."""
     time_ms: int
+    """When it was accepted, in unix milliseconds."""
     client_id: str
+    """The sender's id for it; empty if another user sent it."""
     mine: bool
+    """The user of this client sent it, from any device."""
 
     @property
     def group(self) -> int:
@@ -88,7 +86,9 @@ class MessageReceived(Stored):
     """
 
     content: str
+    """The text; empty if the message was recalled."""
     kind: int
+    """1 for text; applications may use others below 1000."""
 
     @property
     def recalled(self) -> bool:
@@ -103,15 +103,13 @@ class GroupChanged(Stored):
     """
     The sender created a group, or added and removed members.  A sender who removes
     themself leaves the group.
-
-    Attributes:
-        created: the group was created; only then are `name` and `history` set.
-        history: new members read from seq 1 on.
     """
 
     created: bool = False
+    """The group was created; only then are `name` and `history` set."""
     name: str = ""
     history: bool = False
+    """New members read from seq 1 on."""
     added: tuple[int, ...] = ()
     removed: tuple[int, ...] = ()
 
@@ -148,16 +146,14 @@ class BlockChanged(Stored):
     """
     The user of this client blocked another user, or a group, or ended that, from any
     device.
-
-    Attributes:
-        user: the other user; 0: it is a group.
-        group: the group; 0: it is a user.
-        on: whether the block began.
     """
 
     user: int
+    """The other user; 0: it is a group."""
     group: int
+    """The group; 0: it is a user."""
     on: bool
+    """Whether the block began."""
 
     def summary_by(self, name_of: Callable[[int], str]) -> str:
         whom = f"user {name_of(self.user)}" if self.user else f"group {self.group}"
@@ -289,14 +285,12 @@ def merged_receipt(frame: Receipt, known: ReceiptReceived | None) -> ReceiptRece
 class PresenceChanged:
     """
     A watched user came online or went offline.
-
-    Attributes:
-        last_seen_ms: unix milliseconds; 0: never seen.
     """
 
     user: int
     online: bool
     last_seen_ms: int
+    """Unix milliseconds; 0: never seen."""
 
 
 @attrs.frozen
@@ -333,13 +327,11 @@ class Reconnecting:
 class Closed:
     """
     There is no connection, and the client will not try again.
-
-    Attributes:
-        error: the reason; `None`: the program closed the client.
     """
 
     reason: str
     error: WsmsgError | None = None
+    """The reason; `None`: the program closed the client."""
 
 
 @attrs.frozen
@@ -349,12 +341,10 @@ class HistoryReplaced:
     Messages that the program has may not be there any more.  The client gives the
     program what is new in this history, and sends the user's own messages of this run
     again.
-
-    Attributes:
-        epoch: the name of the history.
     """
 
     epoch: str
+    """The name of the history."""
 
 
 @attrs.frozen
@@ -363,12 +353,10 @@ class HistoryRewound(HistoryReplaced):
     The history has the name that it had, but lacks messages that the program has: an
     older copy was restored, and the server has not noticed it.  What follows is as for
     any history that was replaced.
-
-    Attributes:
-        conversation: the one in which the client found it.
     """
 
     conversation: str = ""
+    """The one in which the client found it."""
 
 
 @attrs.frozen
@@ -376,13 +364,11 @@ class SendSettled:
     """
     The result of a message (or of another request of the program) for which no call
     waits: an earlier run left it unsent, or the call was cancelled after it was sent.
-
-    Attributes:
-        accepted: `None` if the server refused it for good, for the reason in `error`.
     """
 
     client_id: str
     accepted: SendAccepted | None
+    """`None` if the server refused it for good, for the reason in `error`."""
     error: WsmsgError | None
 
 

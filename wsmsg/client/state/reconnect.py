@@ -60,13 +60,14 @@ class Ended:
     """
     The end of a connection, or of an attempt to connect.
 
-    @ivar reason: one line for a person.
-    @ivar close_code: of the WebSocket; 1006 if there was none.
-    @ivar http_status: of an answer to the handshake other than 101.
-    @ivar code: the name of the error in that answer (L{wsmsg.errors}); empty: the
-        answer is not the server's own.
-    @ivar retry_after_s: seconds for which that answer asks the client to wait.
-    @ivar lived_s: seconds since the server had authenticated the user.
+    Attributes:
+        reason: one line for a person.
+        close_code: of the WebSocket; 1006 if there was none.
+        http_status: of an answer to the handshake other than 101.
+        code: the name of the error in that answer (`wsmsg.errors`); empty: the answer
+            is not the server's own.
+        retry_after_s: seconds for which that answer asks the client to wait.
+        lived_s: seconds since the server had authenticated the user.
     """
 
     reason: str
@@ -80,7 +81,7 @@ class Ended:
 @attrs.frozen
 class Again:
     """
-    Connect to C{url} in C{delay_s} seconds.
+    Connect to `url` in `delay_s` seconds.
     """
 
     url: str
@@ -101,9 +102,10 @@ class Reconnect:
     """
     The policy of reconnecting.
 
-    @param url: the server's address, unless the server names others.
-    @param first_s: the bound of the first delay; C{cap_s}: of any delay.
-    @param settled_s: a connection that lived for so long ends a series of failures.
+    Args:
+        url: the server's address, unless the server names others.
+        first_s: the bound of the first delay; `cap_s`: of any delay.
+        settled_s: a connection that lived for so long ends a series of failures.
     """
 
     def __init__(
@@ -128,7 +130,7 @@ class Reconnect:
 
     def told_to_move(self, at: float, alternatives: tuple[str, ...]) -> None:
         """
-        Process C{goaway}: leave at this time, perhaps for one of these addresses.
+        Process `goaway`: leave at this time, perhaps for one of these addresses.
         """
         self._move_at = at
         moved = (moved_url(self.url, other) for other in alternatives)
@@ -202,8 +204,8 @@ def _error_of(how: Ended) -> WsmsgError | None:
 
 def moved_url(url: str, alternative: str) -> str | None:
     """
-    Return the address that an alternative stands for: a URL, or C{host:port} for the
-    same path.  Return L{None} if it is invalid, or would send the token over a weaker
+    Return the address that an alternative stands for: a URL, or `host:port` for the
+    same path.  Return `None` if it is invalid, or would send the token over a weaker
     connection.
     """
     here = urlsplit(url)

@@ -141,6 +141,7 @@ class ConversationHead(msgspec.Struct, frozen=True):
     @ivar time_ms: when that message was stored, in unix milliseconds.
     @ivar others: the cursor of the other member, in a conversation of two.
     @ivar unread: the number of unread messages of the member.
+    @ivar message_id: of the last message; 0: not known.
     """
 
     conversation: str
@@ -150,6 +151,7 @@ class ConversationHead(msgspec.Struct, frozen=True):
     read: int = 0
     others: tuple[Cursor, ...] = ()
     unread: int = 0
+    message_id: int = 0
 
 
 class UserPresence(msgspec.Struct, frozen=True, gc=False):

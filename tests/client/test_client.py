@@ -129,8 +129,9 @@ class ClientTests(ClientCase):
         link = await self.server.connection(welcome())
         link.give(message(1), message(4), message(1), message(3))
         sync = await link.next(frames.Sync)
-        self.assertEqual((sync.conversation, sync.after), (U, 1))
-        link.give(frames.Page(sync.id, U, (message(2), message(3)), 4))
+        self.assertEqual((sync.conversation, sync.after), (U, 0))
+        page = (message(1), message(2), message(3))
+        link.give(frames.Page(sync.id, U, page, 4))
         events = client.events()
         seqs = [(await self.next(events, MessageReceived)).seq for _ in range(4)]
         self.assertEqual(seqs, [1, 2, 3, 4])

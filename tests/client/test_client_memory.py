@@ -159,11 +159,11 @@ class MemoryTests(ClientCase):
         link = await self.server.connection(welcome())
         self.assertEqual(self.server.hello.position, "p1")
         sync = await link.next(frames.Sync)
-        self.assertEqual(sync.after, 1)
+        self.assertEqual(sync.after, 0)
         again = await link.next(frames.Send)
         self.assertEqual(again, replace(lost, repeat=True))
         link.give(
-            frames.Page(sync.id, U, (message(2),), 2),
+            frames.Page(sync.id, U, (message(1), message(2)), 2),
             frames.Accepted(again.client_id, 9),
         )
         events = client.events()

@@ -295,7 +295,7 @@ class EventTests(GroupCase):
         await self.next(events, GroupChanged)
         link.give(change(4, remove=(1,)))
         sync = await link.next(frames.Sync)
-        self.assertEqual(sync.after, 1)
+        self.assertEqual(sync.after, 0)
         link.give(frames.Error("forbidden", "you are not in g:5", sync.id))
         self.assertEqual((await self.next(events, GroupChanged)).removed, (1,))
         await client.caught_up()

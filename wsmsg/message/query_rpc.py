@@ -218,6 +218,7 @@ def _write_head(to: rest_pb2.Head, head: ConversationHead) -> None:
     to.delivered = head.delivered
     to.read = head.read
     to.unread = head.unread
+    to.message_id = head.message_id
     for other in head.others:
         to.others.add(
             conversation=other.conversation,

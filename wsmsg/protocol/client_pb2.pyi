@@ -320,7 +320,7 @@ class Welcome(_message.Message):
     def __init__(self, user: _Optional[int] = ..., session: _Optional[str] = ..., heartbeat_s: _Optional[float] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., time: _Optional[int] = ..., heads: _Optional[_Iterable[_Union[Head, _Mapping]]] = ..., more: _Optional[bool] = ..., synced: _Optional[bool] = ..., position: _Optional[str] = ..., epoch: _Optional[str] = ..., expires: _Optional[int] = ...) -> None: ...
 
 class Head(_message.Message):
-    __slots__ = ("conversation", "head", "read", "delivered", "time", "others", "unread")
+    __slots__ = ("conversation", "head", "read", "delivered", "time", "others", "unread", "message_id")
     CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
     READ_FIELD_NUMBER: _ClassVar[int]
@@ -328,6 +328,7 @@ class Head(_message.Message):
     TIME_FIELD_NUMBER: _ClassVar[int]
     OTHERS_FIELD_NUMBER: _ClassVar[int]
     UNREAD_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
     conversation: str
     head: int
     read: int
@@ -335,7 +336,8 @@ class Head(_message.Message):
     time: int
     others: _containers.RepeatedCompositeFieldContainer[Receipt]
     unread: int
-    def __init__(self, conversation: _Optional[str] = ..., head: _Optional[int] = ..., read: _Optional[int] = ..., delivered: _Optional[int] = ..., time: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Receipt, _Mapping]]] = ..., unread: _Optional[int] = ...) -> None: ...
+    message_id: int
+    def __init__(self, conversation: _Optional[str] = ..., head: _Optional[int] = ..., read: _Optional[int] = ..., delivered: _Optional[int] = ..., time: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Receipt, _Mapping]]] = ..., unread: _Optional[int] = ..., message_id: _Optional[int] = ...) -> None: ...
 
 class Accepted(_message.Message):
     __slots__ = ("client_id", "time", "conversation")

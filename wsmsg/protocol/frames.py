@@ -147,6 +147,8 @@ class Receipt(Frame, frozen=True):
 class Head(msgspec.Struct, frozen=True):
     """
     A conversation in C{welcome} and C{heads}.
+
+    C{message_id} is that of the last message; 0: not known.
     """
 
     conversation: str
@@ -156,6 +158,7 @@ class Head(msgspec.Struct, frozen=True):
     time: Int64 = 0
     others: tuple[Receipt, ...] = ()
     unread: Int64 = 0
+    message_id: Int64 = 0
 
 
 class Welcome(Frame, frozen=True, gc=True):

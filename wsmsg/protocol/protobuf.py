@@ -90,7 +90,16 @@ _limits = _plain(f.Limits)
 
 def _head(m: Any) -> f.Head:
     others = tuple(map(_receipt, m.others))
-    return f.Head(m.conversation, m.head, m.read, m.delivered, m.time, others, m.unread)
+    return f.Head(
+        m.conversation,
+        m.head,
+        m.read,
+        m.delivered,
+        m.time,
+        others,
+        m.unread,
+        m.message_id,
+    )
 
 
 def _welcome(m: Any) -> f.Welcome:
@@ -235,6 +244,7 @@ def _fill_heads(repeated: Any, heads: tuple[f.Head, ...]) -> None:
             delivered=head.delivered,
             time=head.time,
             unread=head.unread,
+            message_id=head.message_id,
         )
         for receipt in head.others:
             _fill_receipt(m.others.add(), receipt)

@@ -668,7 +668,7 @@ class PageAnswer(_message.Message):
     def __init__(self, messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., head: _Optional[int] = ..., more: _Optional[bool] = ..., epoch: _Optional[str] = ...) -> None: ...
 
 class Head(_message.Message):
-    __slots__ = ("conversation", "head", "delivered", "read", "time_ms", "others", "unread")
+    __slots__ = ("conversation", "head", "delivered", "read", "time_ms", "others", "unread", "message_id")
     CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
     DELIVERED_FIELD_NUMBER: _ClassVar[int]
@@ -676,6 +676,7 @@ class Head(_message.Message):
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     OTHERS_FIELD_NUMBER: _ClassVar[int]
     UNREAD_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
     conversation: str
     head: int
     delivered: int
@@ -683,7 +684,8 @@ class Head(_message.Message):
     time_ms: int
     others: _containers.RepeatedCompositeFieldContainer[Cursor]
     unread: int
-    def __init__(self, conversation: _Optional[str] = ..., head: _Optional[int] = ..., delivered: _Optional[int] = ..., read: _Optional[int] = ..., time_ms: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ..., unread: _Optional[int] = ...) -> None: ...
+    message_id: int
+    def __init__(self, conversation: _Optional[str] = ..., head: _Optional[int] = ..., delivered: _Optional[int] = ..., read: _Optional[int] = ..., time_ms: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ..., unread: _Optional[int] = ..., message_id: _Optional[int] = ...) -> None: ...
 
 class HeadsAnswer(_message.Message):
     __slots__ = ("heads", "more", "position", "epoch")

@@ -36,7 +36,14 @@ def presence_of(p: rest_pb2.Presence) -> UserPresence:
 def head_of(h: rest_pb2.Head) -> ConversationHead:
     others = tuple(map(cursor_of, h.others))
     return ConversationHead(
-        h.conversation, h.head, h.time_ms, h.delivered, h.read, others, h.unread
+        h.conversation,
+        h.head,
+        h.time_ms,
+        h.delivered,
+        h.read,
+        others,
+        h.unread,
+        h.message_id,
     )
 
 

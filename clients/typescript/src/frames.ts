@@ -25,6 +25,7 @@ const head = object({
   time: zero,
   others: optional(list(object(receipt)), []),
   unread: zero,
+  message_id: optional(id, "0"),
 });
 
 const limits = object({

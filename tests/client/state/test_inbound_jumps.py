@@ -39,8 +39,8 @@ class GroupNumberTests(SynchronousTestCase):
         it.came(1, 2)
         it.came(30, 31)
         (sync,) = it.inbound.due(0.0)
-        self.assertEqual(sync.after, 2)
-        it.page(sync, 30, head=31)
+        self.assertEqual(sync.after, 1)
+        it.page(sync, 2, 30, head=31)
         self.assertEqual(it.seqs, [1, 2, 30, 31])
         self.assertTrue(it.inbound.settled)
 

@@ -4,9 +4,11 @@ Tests for L{wsmsg.client.state.listing.ServerHistory}.
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.client.state.test_inbound import Given, U, message
+from wsmsg.client.state.inbound import Inbound
 from wsmsg.client.state.inflow import Position
 from wsmsg.client.state.listing import NEWEST, ServerHistory
 from wsmsg.protocol import frames
@@ -17,16 +19,23 @@ class HistoryTests(SynchronousTestCase):
     The name of the server's history.
     """
 
+    def history(self, *seqs: int) -> tuple[Inbound, ServerHistory]:
+        """
+        Return the history of a client that has these messages.
+        """
+        it = Given()
+        it.came(*seqs)
+        return it.inbound, ServerHistory("e1", "", it.inbound)
+
     def test_late_page(self) -> None:
         """
         The answer about the newest message of an earlier history says nothing about
         the one that was learnt of meanwhile.
         """
-        newest = ("u:1:2", Position(5, 5, 50))
-        history = ServerHistory("e1", "", lambda _: newest)
+        _, history = self.history(1, 2)
         history.welcomed(0.0)
-        self.assertEqual(history.due(0.0), [frames.Sync(NEWEST, "u:1:2", 4, 1)])
-        lacking = frames.Page(NEWEST, "u:1:2", (), 0, epoch="e2")
+        self.assertEqual(history.due(0.0), [frames.Sync(NEWEST, U, 1, 1)])
+        lacking = frames.Page(NEWEST, U, (), 0, epoch="e2")
         self.assertTrue(history.is_replaced(lacking.epoch))
         history.begin_anew(lacking.epoch)
         self.assertFalse(history.is_rewound_in(lacking))
@@ -39,19 +48,15 @@ class HistoryTests(SynchronousTestCase):
         One check is open at a time; it finds another message, or none, under the
         number; one that is refused is asked again, or given up.
         """
-        first, other = ("u:1:2", Position(5, 5, 50)), ("u:1:3", Position(7, 7))
-        last = {"": first, "u:1:2": first, "u:1:3": other}
-        history = ServerHistory("e1", "", last.get)
-        for name in ("", "u:1:3", "u:1:4"):
-            history.suspect(name)
-        (sync,) = history.due(0.0)
-        self.assertEqual(sync, frames.Sync(NEWEST, "u:1:2", 4, 1))
+        inbound, history = self.history(1, 2)
+        other = "u:1:3", Position(7, 7)
+        inbound.suspect_newest()
+        inbound.suspects[other] = None
+        self.assertEqual(history.due(0.0), [frames.Sync(NEWEST, U, 1, 1)])
         self.assertEqual(history.due(0.0), [])
         self.assertIsNone(history.next_due(0.0))
-        mine = frames.Deliver("u:1:2", 5, 50, 2, "x", 1, 1)
-        self.assertFalse(
-            history.is_rewound_in(frames.Page(NEWEST, "u:1:2", (mine,), 5))
-        )
+        mine = frames.Page(NEWEST, U, (message(2),), 2)
+        self.assertFalse(history.is_rewound_in(mine))
         self.assertEqual(history.due(0.0), [frames.Sync(NEWEST, "u:1:3", 6, 1)])
         history.refused(3.0)
         self.assertEqual((history.due(2.0), history.next_due(2.0)), ([], 3.0))
@@ -59,29 +64,64 @@ class HistoryTests(SynchronousTestCase):
         any_id = frames.Deliver("u:1:3", 7, 1, 2, "x", 1, 1)
         page = frames.Page(NEWEST, "u:1:3", (any_id,), 7)
         self.assertFalse(history.is_rewound_in(page))
-        for pages in (
-            frames.Page(NEWEST, "u:1:2", (msgspec.structs.replace(mine, seq=6),), 4),
-            frames.Page(NEWEST, "u:1:2", (), 4),
-            frames.Page(
-                NEWEST, "u:1:2", (msgspec.structs.replace(mine, message_id=9),), 5
-            ),
+        for page in (
+            frames.Page(NEWEST, U, (message(3),), 1),
+            frames.Page(NEWEST, U, (), 1),
+            frames.Page(NEWEST, U, (replace(message(2), message_id=9),), 2),
         ):
-            history.suspect("")
+            inbound.suspect_newest()
             self.assertEqual(len(history.due(4.0)), 1)
-            self.assertTrue(history.is_rewound_in(pages))
-        history.suspect("")
+            self.assertTrue(history.is_rewound_in(page))
+        inbound.suspect_newest()
         self.assertEqual(len(history.due(5.0)), 1)
         history.lost()
         self.assertEqual(len(history.due(5.0)), 1)
         history.refused(None)
         self.assertEqual((history.due(9.0), history.next_due(9.0)), ([], None))
 
+    def test_late_check(self) -> None:
+        """
+        A check that is refused, or whose connection is lost, asks for the same message
+        again, whatever the program was given meanwhile.
+        """
+        inbound, history = self.history(1, 2)
+        inbound.suspect_newest()
+        (asked,) = history.due(0.0)
+        inbound.delivered(message(3))
+        history.refused(1.0)
+        self.assertEqual(history.due(1.0), [asked])
+        inbound.delivered(message(4))
+        history.lost()
+        self.assertEqual(history.due(2.0), [asked])
+        page = frames.Page(NEWEST, U, (replace(message(2), message_id=9),), 4)
+        self.assertTrue(history.is_rewound_in(page))
+
+    def test_held_back(self) -> None:
+        """
+        Messages that are held back are given when the server has the message that is
+        checked, or will not tell.
+        """
+        for told in (True, False):
+            it = Given()
+            it.came(1, 2)
+            history = ServerHistory("e1", "", it.inbound)
+            it.inbound.delivered(replace(message(1), message_id=9))
+            it.came(3)
+            self.assertEqual(len(history.due(0.0)), 1)
+            self.assertEqual(it.seqs, [1, 2])
+            if told:
+                page = frames.Page(NEWEST, U, (message(2),), 3)
+                self.assertFalse(history.is_rewound_in(page))
+            else:
+                history.refused(None)
+            self.assertEqual(it.seqs, [1, 2, 3])
+
     def test_witness(self) -> None:
         """
         A witness is taken, and asked for once a minute, until it is newer than the
         last message.
         """
-        history = ServerHistory("e1", "", lambda _: None)
+        _, history = self.history()
         history.ponged(frames.Pong("h", 5, "w0"), 1.0)
         history.ponged(frames.Pong("h", 5, "w1"), 2.0)
         self.assertEqual(history.witness, "w0")

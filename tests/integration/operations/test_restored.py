@@ -135,9 +135,6 @@ class RestoredTests(IntegrationTestCase):
         if not declared:
             await installation.connect.start()
             await installation.connect.ready()
-            # What is sent before may hide the loss from a client: see decision 69.
-            await one.noticed()
-            await two.noticed()
         new = [f"c{n}" for n in range(1, 7)]
         await self.say(one, second, *new)
         await two.has(*new)

@@ -180,7 +180,7 @@ class ConsentTests(GroupTests):
         names = (NAME, "u:1:3", "u:2:4")
         keys = [(NAME, 1), (NAME, 2), ("u:1:3", 1), ("u:1:3", 3), ("u:2:4", 2)]
         found = await self.store.consent.shown_heads([*keys, ("u:8:9", 8)])
-        self.assertEqual(found, {(NAME, 2): (1, 5), ("u:1:3", 3): (0, 0)})
+        self.assertEqual(found, {(NAME, 2): (1, 5, 101), ("u:1:3", 3): (0, 0, 0)})
         self.assertEqual(await self.store.page(NAME, 1, 9, reader=2), ([], 1))
         self.assertEqual(await self.store.page("u:1:3", 0, 9, reader=3), ([], 0))
         heads = await self.store.heads(names)

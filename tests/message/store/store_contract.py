@@ -300,9 +300,9 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             self.assertEqual(
                 rows,
                 [
-                    HeadRow("u:1:1", 1, 400),
-                    HeadRow("u:1:3", 2, 200),
-                    HeadRow("u:1:30", 1, 200),
+                    HeadRow("u:1:1", 1, 400, 101),
+                    HeadRow("u:1:3", 2, 200, 102),
+                    HeadRow("u:1:30", 1, 200, 101),
                 ],
             )
             self.assertFalse(page.more)

@@ -379,7 +379,7 @@ class SharedTests(SharedStores):
         again = [m.numbered(m.seq + 2) for m in batch[1:]]
         outcomes = await insert_into(store, again, 50)
         self.assertEqual(outcomes, [Outcome.REPEATED, Outcome.SKIPPED])
-        row = HeadRow("u:1:2", 3, 50)
+        row = HeadRow("u:1:2", 3, 50, 103)
         page = await store.conversations_of(1, position, 9)
         self.assertEqual(page.rows, [row])
         await insert_into(store, again, 90)

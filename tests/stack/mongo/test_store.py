@@ -106,7 +106,7 @@ class RoundTripTests(TestCase):
         # The last of the four statements is the number of the shard.
         self.assertEqual(self.asked, [("insert", 0), ("update", 4)])
         page = await self.store.conversations_of(1, "", 9)
-        self.assertEqual(page.rows, [HeadRow(self.names[0], 3, 6)])
+        self.assertEqual(page.rows, [HeadRow(self.names[0], 3, 6, 103)])
 
     async def test_both(self) -> None:
         """
@@ -131,7 +131,7 @@ class RoundTripTests(TestCase):
             ["update", "update", "find", "insert", "update"],
         )
         page = await self.store.conversations_of(1, "", 9)
-        self.assertEqual(page.rows, [HeadRow(self.names[0], 5, 6)])
+        self.assertEqual(page.rows, [HeadRow(self.names[0], 5, 6, 105)])
 
     async def test_stored_batch(self) -> None:
         """

@@ -97,7 +97,7 @@ class Exchange:
         self._typing: dict[str, None] = {}
         self._watched = frames.Watch()
         self._watch_due = False
-        self.history = ServerHistory(saved.epoch, saved.witness, self.inbound.last_of)
+        self.history = ServerHistory(saved.epoch, saved.witness, self.inbound)
         self.connected: Connected | None = None
         for name, position in saved.positions.items():
             self._cursors.resume(name, position.seq)
@@ -280,7 +280,8 @@ class Exchange:
             case frames.Resync(reason):
                 _log.info("the server asks the client to sync: %s", reason)
                 if self.numbers:
-                    self.history.suspect("")
+                    self.inbound.outdate()
+                    self.inbound.suspect_newest()
                     self._listing.begin(now)
             case frames.Error():
                 self._error(frame, now)
@@ -318,15 +319,14 @@ class Exchange:
     def _delivered(self, frame: frames.Deliver, now: float) -> None:
         if self.numbers:
             self.history.heard(now)
-            if not self.inbound.delivered(frame):
-                self.history.suspect(frame.conversation)
+            self.inbound.delivered(frame)
         elif not frame.seq:
             self.unnumbered.delivered(frame)
 
     def _page(self, frame: frames.Page, now: float) -> None:
         if self.history.is_replaced(frame.epoch):
             self._begin_anew(HistoryReplaced(frame.epoch), now)
-        elif self.history.is_rewound_in(frame) or self.inbound.is_rewound_in(frame):
+        elif self.history.is_rewound_in(frame):
             name = frame.conversation
             self._begin_anew(HistoryRewound(frame.epoch, name), now)
         elif self.inbound.page(frame, now):
@@ -346,8 +346,7 @@ class Exchange:
 
     def _listed(self, page: frames.Welcome | frames.Heads, now: float) -> None:
         complete = self._listing.page(page, now)
-        for shorter in self.inbound.merge(page.heads, complete=complete):
-            self.history.suspect(shorter)
+        self.inbound.merge(page.heads, complete=complete)
         for head in page.heads:
             self._cursors.apply_head(head)
             for receipt in head.others:

@@ -5,11 +5,18 @@ Two numbers matter for each conversation: the last that the program was given (C
 and the last that exists (C{head})::
 
     deliver seq+1   give it to the program, then held messages behind it
-    deliver <= seq  a repeat: drop it
-    deliver > seq+1 a gap: hold the message, send sync after seq
+    deliver <= seq  a repeat, if its id is known: drop it
+    deliver > seq+1 a gap: hold the message, send sync after seq - 1
     head > seq      a gap without a message to hold
     a page          complete up to its last message: numbers missing in it are not for
                     this user
+
+A number alone does not make a message known, as an older copy of the server's store
+gives numbers a second time.  So a sync asks for the last message once more, and its id
+shows that the history is the same; a live message is given at once only if the server
+has shown that on this connection, by a page or by its list of what changed; and one
+with a known number and an unknown id makes the conversation I{unsure}: nothing of it is
+given until a check tells (L{wsmsg.client.state.listing.ServerHistory}).
 
 Live and synced messages meet here, and either may arrive first.  A conversation that is
 behind waits for its turn, because the number of open syncs is limited, and because the
@@ -22,7 +29,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
-from wsmsg.client.state.inflow import Inflow, Position
+from wsmsg.client.state.inflow import Inflow, KnownIds, Position
 from wsmsg.model import is_group
 from wsmsg.protocol.frames import Deliver, Head, Page, Sync
 
@@ -30,10 +37,11 @@ from wsmsg.protocol.frames import Deliver, Head, Page, Sync
 #: message, after the last that the user has on any device, or from now on.
 Start = Literal["beginning", "delivered", "latest"]
 
+#: A conversation, and a message in it that the server may not have.
+Place = tuple[str, Position]
+
 _HELD = 256
 _SYNCS = 4
-# Messages that are recognized by their ids when the server has another history.
-_RECENT = 4096
 _STALE_S = 1.0
 
 _log = logging.getLogger("wsmsg.client")
@@ -49,6 +57,7 @@ class Inbound:
     @param start: the point from which a conversation without a position is read.
     @param positions: of an earlier run.
     @param listed: an earlier run knew all conversations.
+    @ivar suspects: what is to be checked, in this order.
     """
 
     def __init__(
@@ -68,17 +77,16 @@ class Inbound:
         self._inflows = {
             name: Inflow.resumed(p) for name, p in (positions or {}).items()
         }
-        self._recent: dict[int, Inflow] = {}
+        self.suspects: dict[Place, None] = {}
+        self._known = KnownIds()
         self._queue: dict[str, None] = {}
         self._open: dict[str, str] = {}
         self._made = 0
         self._listed = listed
+        self._current = False
         self._not_before = 0.0
         for name in self._inflows:
             self._look_at(name)
-
-    def __contains__(self, conversation: str) -> bool:
-        return conversation in self._inflows
 
     def positions(self) -> dict[str, Position]:
         """
@@ -86,26 +94,41 @@ class Inbound:
         """
         return {name: i.position for name, i in self._inflows.items()}
 
-    def last_of(self, name: str) -> tuple[str, Position] | None:
+    def suspect_newest(self) -> None:
         """
-        Return the last message of a conversation that the program was given, with the
-        conversation; with an empty name do the same as L{newest}.
+        Have the newest message checked that the program was given.
         """
-        if not name:
-            return self.newest()
-        inflow = self._inflows.get(name)
-        return (name, inflow.last) if inflow and inflow.last.seq else None
+        found = [(name, i.last) for name, i in self._inflows.items()]
+        newest = max(found, key=lambda place: place[1].message_id, default=None)
+        if newest and newest[1].message_id:
+            self.suspects[newest] = None
 
-    def newest(self) -> tuple[str, Position] | None:
+    def _suspect(self, name: str, inflow: Inflow) -> None:
         """
-        Return the conversation with the newest message that the program processed.
+        Have the last message of a conversation checked, and give nothing more of it
+        until L{trust} is called.
         """
-        found = [
-            (name, inflow.position)
-            for name, inflow in self._inflows.items()
-            if inflow.taken_id and inflow.taken >= inflow.before
-        ]
-        return max(found, key=lambda item: item[1].message_id, default=None)
+        if inflow.last.seq:
+            inflow.doubt()
+            self.suspects[name, inflow.last] = None
+
+    def trust(self, name: str, last: Position) -> None:
+        """
+        Note that the server has this message, or will not tell.
+        """
+        inflow = self._inflows.get(name)
+        if inflow and inflow.last == last:
+            inflow.confirm()
+            self._release(inflow)
+            self._look_at(name)
+
+    def outdate(self) -> None:
+        """
+        Note that messages may have been missed, until the next list is complete.
+        """
+        self._current = False
+        for inflow in self._inflows.values():
+            inflow.outdate()
 
     def begin_anew(self) -> None:
         """
@@ -114,7 +137,9 @@ class Inbound:
         """
         self._open.clear()
         self._queue.clear()
-        self._listed = False
+        self._listed = self._current = False
+        self.suspects.clear()
+        self._known.forget_questions()
         self._inflows = {n: i for n, i in self._inflows.items() if i.given_id}
         for inflow in self._inflows.values():
             inflow.begin_anew()
@@ -130,8 +155,8 @@ class Inbound:
         """
         Record that the program has processed a message.
         """
-        if conversation in self._inflows:
-            self._inflows[conversation].took(seq, message_id)
+        if inflow := self._inflows.get(conversation):
+            inflow.took(seq, message_id)
 
     @property
     def settled(self) -> bool:
@@ -140,47 +165,50 @@ class Inbound:
         """
         return not self._queue and not self._open
 
-    def merge(self, heads: Iterable[Head], *, complete: bool) -> list[str]:
+    def merge(self, heads: Iterable[Head], *, complete: bool) -> None:
         """
         Apply the known lengths of conversations.
 
         @param complete: the list of changed conversations ends with these.
-        @return: the conversations that are shorter than what the program was given.
         """
-        shorter = []
         for head in heads:
             inflow = self._inflows.get(head.conversation)
             if inflow is None:
                 at = self._begin(head)
                 self._inflows[head.conversation] = Inflow(at, at, head.head)
-            else:
-                inflow.raise_head(head.head)
-                if head.head < inflow.seq:
-                    shorter.append(head.conversation)
+            elif not inflow.agrees_with(head):
+                self._suspect(head.conversation, inflow)
             self._look_at(head.conversation)
         self._listed = self._listed or complete
-        return shorter
+        self._current = self._current or complete
 
-    def delivered(self, message: Deliver) -> bool:
+    def delivered(self, message: Deliver) -> None:
         """
         Process a message that arrived live.
-
-        @return: L{False} if it has a number that the program was given already, and is
-            not known to be the same message.
         """
-        inflow = self._inflows.get(message.conversation)
-        known = inflow is None or message.seq > inflow.seq
-        self._arrived(message)
-        self._look_at(message.conversation)
-        return known or message.message_id in self._recent
+        name = message.conversation
+        inflow = self._inflows.get(name)
+        if inflow is not None and message.seq <= inflow.seq:
+            self._compare(name, inflow, message)
+        else:
+            self._arrived(message)
+            self._look_at(name)
+
+    def _compare(self, name: str, inflow: Inflow, message: Deliver) -> None:
+        """
+        Have a conversation checked if a message in the place of one that the program
+        was given is not known to be the same.
+        """
+        same = message.message_id == inflow.last.message_id
+        if not same and self._known.is_question(message.message_id):
+            self._suspect(name, inflow)
 
     def is_rewound_in(self, page: Page) -> bool:
         """
-        Return L{True} if a page answers a sync, and the server's conversation ends
-        before the number that the sync named.
+        Return L{True} if a page answers a sync, and shows another history.
         """
         name = self._open.get(page.id)
-        return name is not None and page.head < self._inflows[name].sync_after
+        return name is not None and self._inflows[name].is_rewound_in(page)
 
     def page(self, page: Page, now: float) -> bool:
         """
@@ -194,14 +222,23 @@ class Inbound:
         inflow = self._inflows[name]
         inflow.end_sync()
         messages = [m for m in page.messages if m.conversation == name]
-        if messages:
+        inflow.confirm()
+        self._release(inflow)
+        new = [m for m in messages if m.seq > inflow.sync_seq]
+        for message in (m for m in new if m.seq <= inflow.seq):
+            self._compare(name, inflow, message)
+        if new:
             inflow.raise_head(page.head)
-            self._walk(inflow, messages)
+            self._walk(inflow, new)
+        elif messages and page.head > inflow.seq:
+            # There was no room for more than the message that was asked for again.
+            inflow.raise_head(page.head)
         elif inflow.held:
             # The page ends before the held messages; a repeat would give the same now.
             self._not_before = max(self._not_before, now + _STALE_S)
         else:
             inflow.end_at(inflow.seq)
+        inflow.end_page()
         self._look_at(name)
         return True
 
@@ -219,11 +256,11 @@ class Inbound:
         inflow = self._inflows[name]
         inflow.end_sync()
         if retry_at is None:
+            inflow.confirm()
             self._give_up(inflow)
-            self._look_at(name)
         else:
             self._not_before = max(self._not_before, retry_at)
-            self._look_at(name)
+        self._look_at(name)
         return True
 
     def _give_up(self, inflow: Inflow) -> None:
@@ -240,7 +277,9 @@ class Inbound:
         Forget the open syncs of a lost connection.
         """
         self._open.clear()
+        self._known.forget_questions()
         self._not_before = 0.0
+        self.outdate()
         for name, inflow in self._inflows.items():
             inflow.end_sync()
             self._look_at(name)
@@ -258,9 +297,9 @@ class Inbound:
             self._release(inflow)
             if inflow.behind:
                 self._made += 1
-                inflow.sync(f"i{self._made}")
+                after = inflow.sync(f"i{self._made}")
                 self._open[inflow.sync_id] = name
-                frames.append(Sync(inflow.sync_id, name, inflow.seq))
+                frames.append(Sync(inflow.sync_id, name, after))
         return frames
 
     def next_due(self, now: float) -> float | None:
@@ -293,6 +332,11 @@ class Inbound:
             if at is None:
                 return
             inflow = self._inflows[message.conversation] = Inflow(at, at, at)
+        if inflow.last.seq and not (self._current or inflow.confirmed):
+            # Messages may have been missed, and their numbers given to others.
+            inflow.doubt()
+        elif not inflow.unsure:
+            inflow.confirm()
         inflow.raise_head(message.seq)
         self._pass_on(inflow, message)
 
@@ -319,24 +363,18 @@ class Inbound:
             self._release(inflow)
 
     def _release(self, inflow: Inflow) -> None:
-        while inflow.held and self._room() > 0:
+        while inflow.held and self._room() > 0 and not inflow.unsure:
             following = inflow.next_held()
             if following is None:
                 break
             if inflow.before and (
-                following.message_id in self._recent or inflow.is_known(following)
+                following.message_id in self._known or inflow.is_known(following)
             ):
                 inflow.skip(following)
                 continue
             inflow.give(following)
-            self._remember(inflow, following.message_id)
+            self._known.add(following.message_id, inflow)
             self._give(following)
-
-    def _remember(self, inflow: Inflow, message_id: int) -> None:
-        self._recent[message_id] = inflow
-        if len(self._recent) > _RECENT:
-            oldest = next(iter(self._recent))
-            self._recent.pop(oldest).know(oldest)
 
     def _begin_live(self, message: Deliver) -> int | None:
         """

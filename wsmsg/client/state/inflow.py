@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import attrs
 
-from wsmsg.protocol.frames import Deliver
+from wsmsg.protocol.frames import Deliver, Head, Page
+
+#: Messages that are recognized by their ids.
+RECENT = 4096
 
 
 @attrs.frozen
@@ -32,6 +35,9 @@ class Position:
     before: int = 0
 
 
+NOWHERE = Position(0, 0)
+
+
 @attrs.define(slots=True)
 class Inflow:
     """
@@ -40,9 +46,14 @@ class Inflow:
     @ivar seq: the last number that the program was given; C{taken}: that it processed.
     @ivar held: messages after a gap.
     @ivar last: the last message that the program was given, or has from before.
-    @ivar sync_id: of the open sync, which asks for what follows C{sync_after}; empty if
-        none is open.
+    @ivar sync_id: of the open sync, which asks for what follows C{sync_seq}; empty if
+        none is open.  Its page begins with the message C{sync_last}, if that has a
+        number, and shows by its id that the server still has the same history.
     @ivar queued: the conversation waits for its turn to sync.
+    @ivar unsure: the server may have another message in the place of C{last}, so the
+        program is given nothing until a page tells.
+    @ivar confirmed: the server has C{last}, as it said on this connection.
+    @ivar continues: the next sync continues a page that has just come.
     @ivar given_id: the highest id of a message that the program was given; C{taken_id}:
         the id of the last one that it processed.
     @ivar known_id: the program was given all messages with ids up to this one.
@@ -61,10 +72,14 @@ class Inflow:
     untaken: int = 0
     stale: int = 0
     held: dict[int, Deliver] = attrs.field(factory=dict)
-    last: Position = Position(0, 0)
+    last: Position = NOWHERE
     sync_id: str = ""
-    sync_after: int = 0
+    sync_seq: int = 0
+    sync_last: Position = NOWHERE
     queued: bool = False
+    unsure: bool = False
+    confirmed: bool = False
+    continues: bool = False
 
     @classmethod
     def resumed(cls, p: Position) -> Inflow:
@@ -79,7 +94,7 @@ class Inflow:
             taken_id=p.message_id,
             known_id=p.message_id,
             before=p.before,
-            last=Position(0, 0) if p.before else p,
+            last=NOWHERE if p.before else p,
         )
 
     @property
@@ -102,9 +117,10 @@ class Inflow:
         self.before = max(self.before, self.seq)
         self.seq = self.taken = self.head = 0
         self.stale = self.untaken
-        self.last = Position(0, 0)
+        self.last = NOWHERE
         self.held.clear()
         self.sync_id, self.queued = "", False
+        self.unsure = self.confirmed = self.continues = False
 
     def is_known(self, message: Deliver) -> bool:
         """
@@ -146,6 +162,26 @@ class Inflow:
         else:
             self.taken, self.taken_id = seq, message_id
 
+    def agrees_with(self, head: Head) -> bool:
+        """
+        Process the end of the conversation, as a list has it.
+
+        @return: L{False} if that may be of another history.
+        """
+        self.raise_head(head.head)
+        if head.head > self.seq:
+            # The next page tells; until then, a live message may be of another one.
+            self.doubt()
+            return True
+        if head.head < self.seq:
+            # A message that came while the list was on its way is not in it.
+            return self.confirmed
+        if self.last.seq != head.head or 0 in (head.message_id, self.last.message_id):
+            return True
+        same = self.last.message_id == head.message_id
+        self.confirmed = self.confirmed or same
+        return same
+
     def raise_head(self, seq: int) -> None:
         self.head = max(self.head, seq)
 
@@ -176,8 +212,102 @@ class Inflow:
     def take_turn(self) -> None:
         self.queued = False
 
-    def sync(self, sync_id: str) -> None:
-        self.sync_id, self.sync_after = sync_id, self.seq
+    def outdate(self) -> None:
+        """
+        Note that messages may have been missed, so that C{last} is to be confirmed.
+        """
+        self.confirmed = self.continues = False
+
+    def doubt(self) -> None:
+        """
+        Give nothing until L{confirm} is called.
+        """
+        self.outdate()
+        self.unsure = True
+
+    def confirm(self) -> None:
+        """
+        Note that the server has C{last}.
+        """
+        self.unsure, self.confirmed = False, True
+
+    def sync(self, sync_id: str) -> int:
+        """
+        Begin a sync.
+
+        @return: the number after which it asks.
+        """
+        self.sync_id, self.sync_seq = sync_id, self.seq
+        compared = self.last.message_id and not self.continues
+        self.sync_last = self.last if compared else NOWHERE
+        self.continues = False
+        return self.last.seq - 1 if compared else self.seq
+
+    def is_rewound_in(self, page: Page) -> bool:
+        """
+        Return L{True} if the answer to the open sync shows that the server's
+        conversation ends before what the program was given, or is another one.
+        """
+        return is_other(page, self.sync_seq, self.sync_last)
 
     def end_sync(self) -> None:
         self.sync_id = ""
+
+    def end_page(self) -> None:
+        """
+        Note that all messages of a page arrived; the next one may follow it.
+        """
+        self.continues = self.behind and not self.unsure
+
+
+def is_other(page: Page, seq: int, last: Position) -> bool:
+    """
+    Return L{True} if a page ends before a number, or begins with another message in the
+    place of C{last}.
+    """
+    if page.head < seq:
+        return True
+    if not page.messages or page.messages[0].seq != last.seq:
+        return False
+    return last.message_id not in (0, page.messages[0].message_id)
+
+
+class KnownIds:
+    """
+    The ids of the L{RECENT} messages that the program was given last, in all
+    conversations, and of as many that came under known numbers and are asked about.
+    """
+
+    def __init__(self) -> None:
+        self._given: dict[int, Inflow] = {}
+        self._questions: dict[int, None] = {}
+
+    def __contains__(self, message_id: int) -> bool:
+        return message_id in self._given
+
+    def add(self, message_id: int, inflow: Inflow) -> None:
+        """
+        Note a message that the program is given.
+        """
+        self._given[message_id] = inflow
+        if len(self._given) > RECENT:
+            oldest = next(iter(self._given))
+            self._given.pop(oldest).know(oldest)
+
+    def is_question(self, message_id: int) -> bool:
+        """
+        Return L{True}, once, for a message that is not known; its repeats are no
+        reason to ask again.
+        """
+        if message_id in self._given or message_id in self._questions:
+            return False
+        self._questions[message_id] = None
+        if len(self._questions) > RECENT:
+            del self._questions[next(iter(self._questions))]
+        return True
+
+    def forget_questions(self) -> None:
+        """
+        Begin a connection, or a history.
+        """
+        self._questions.clear()

@@ -8,9 +8,8 @@ follows it: a conversation may have changed after the page it was on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from wsmsg.client.state.inflow import Position
+from wsmsg.client.state.inbound import Inbound, Place
+from wsmsg.client.state.inflow import is_other
 from wsmsg.protocol.frames import (
     Conversations,
     Heads,
@@ -23,8 +22,6 @@ from wsmsg.protocol.frames import (
 
 #: The id of the query for the last message of this client.
 NEWEST = "n"
-
-LastOf = Callable[[str], tuple[str, Position] | None]
 
 _RETRY_S = 1.0
 # A ping after so many seconds without a pong, while a newer witness is wanted.
@@ -127,21 +124,23 @@ class ServerHistory:
     a lower head, or an unknown message under a number that the client has.  If the
     server has another message there, or none, its history was rewound.
 
+    A check asks for the message that was the last one when something did not fit,
+    however late it is asked or repeated: what follows has the numbers of the newer
+    history, and would agree with it.
+
     A I{witness} is a text that proves to the server how far it was.  It comes with a
     C{pong}; the client keeps the newest, and shows it when it connects.
 
-    @param last_of: returns the last message of a conversation that the program was
-        given, with the conversation; of an empty name, the newest of all.
+    @param inbound: the conversations.
     @ivar epoch: its name; empty if it is not known.
     @ivar witness: the newest; empty if there is none.
     """
 
-    def __init__(self, epoch: str, witness: str, last_of: LastOf) -> None:
+    def __init__(self, epoch: str, witness: str, inbound: Inbound) -> None:
         self.epoch = epoch
         self.witness = witness
-        self._last_of = last_of
-        self._suspects: dict[str, None] = {}
-        self._asked: tuple[str, Position] | None = None
+        self._inbound = inbound
+        self._asked: Place | None = None
         self._not_before = 0.0
         self._checked_at: float | None = None
         self._heard_at: float | None = None
@@ -167,7 +166,6 @@ class ServerHistory:
         """
         self.note(epoch)
         self._asked, self.witness = None, ""
-        self._suspects.clear()
 
     # -- the checks
 
@@ -176,21 +174,19 @@ class ServerHistory:
         Begin a connection.
         """
         self._ponged_at = now
-        self.suspect("")
+        self._inbound.suspect_newest()
 
     def lost(self) -> None:
         """
-        Forget the check of a lost connection; the next one begins with another.
+        Repeat the check of a lost connection on the next one.
         """
-        if self._asked is not None:
-            self.suspect(self._asked[0])
-        self._asked, self._not_before = None, 0.0
+        self._ask_again()
+        self._not_before = 0.0
 
-    def suspect(self, conversation: str) -> None:
-        """
-        Have the last message of a conversation checked; empty: the newest of all.
-        """
-        self._suspects[conversation] = None
+    def _ask_again(self) -> None:
+        if self._asked is not None:
+            self._inbound.suspects[self._asked] = None
+            self._asked = None
 
     def due(self, now: float) -> list[Sync | Ping]:
         """
@@ -201,20 +197,18 @@ class ServerHistory:
         if ping_at is not None and ping_at <= now:
             self._ponged_at = now
             out.append(Ping("w"))
-        while self._suspects and self._asked is None and self._not_before <= now:
-            name = next(iter(self._suspects))
-            del self._suspects[name]
-            self._asked = self._last_of(name)
-            if self._asked is not None:
-                name, last = self._asked
-                out.append(Sync(NEWEST, name, after=last.seq - 1, limit=1))
+        suspects = self._inbound.suspects
+        if suspects and self._asked is None and self._not_before <= now:
+            self._asked = name, last = next(iter(suspects))
+            del suspects[self._asked]
+            out.append(Sync(NEWEST, name, after=last.seq - 1, limit=1))
         return out
 
     def next_due(self, now: float) -> float | None:
         """
         Return the time at which L{due} will return more if nothing happens until then.
         """
-        if self._suspects and self._asked is None:
+        if self._inbound.suspects and self._asked is None:
             return max(now, self._not_before)
         return self._ping_at
 
@@ -222,16 +216,16 @@ class ServerHistory:
         """
         Process a page.
 
-        @return: L{True} if it answers a check, and lacks the message.
+        @return: L{True} if it answers a check or a sync, and lacks the message that the
+            client has.
         """
         if page.id != NEWEST or self._asked is None:
-            return False
+            return self._inbound.is_rewound_in(page)
         (name, last), self._asked = self._asked, None
-        if page.conversation != name:
-            return False
-        if page.messages and page.messages[0].seq == last.seq:
-            return last.message_id not in (0, page.messages[0].message_id)
-        return page.head < last.seq
+        if page.conversation == name and is_other(page, last.seq, last):
+            return True
+        self._inbound.trust(name, last)
+        return False
 
     def refused(self, retry_at: float | None) -> None:
         """
@@ -239,10 +233,12 @@ class ServerHistory:
 
         @param retry_at: the time to ask again; L{None}: never.
         """
-        asked, self._asked = self._asked, None
-        if asked is not None and retry_at is not None:
+        if retry_at is not None:
             self._not_before = retry_at
-            self.suspect(asked[0])
+            self._ask_again()
+        elif self._asked is not None:
+            self._inbound.trust(*self._asked)
+            self._asked = None
 
     # -- what a pong says
 

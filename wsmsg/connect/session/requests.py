@@ -146,6 +146,7 @@ def to_heads(rows: Sequence[model.ConversationHead]) -> tuple[frames.Head, ...]:
                 for c in row.others
             ),
             row.unread,
+            row.message_id,
         )
         for row in rows
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from wsmsg.message.queries.interface import OpenInvitation
-from wsmsg.message.store.interface import BlockRow, HeadRow, IConsent
+from wsmsg.message.store.interface import BlockRow, HeadRow, IConsent, ShownHead
 from wsmsg.model import is_group
 from wsmsg.settings.values import ConsentSettings
 
@@ -46,17 +46,19 @@ class ConsentReader:
             return rows
         shown = []
         for row in rows:
-            head, time_ms = ends.get((row.conversation, user), (row.head, row.time_ms))
+            end = ends.get((row.conversation, user))
             # Another message may have been stored since the rows were read.
-            seen = HeadRow(row.conversation, head, time_ms) if head < row.head else row
+            seen = row
+            if end is not None and end.head < row.head:
+                seen = HeadRow(row.conversation, *end)
             if seen.head:
                 shown.append(seen)
         return shown
 
-    async def ends(self, keys: Iterable[_Key]) -> Mapping[_Key, tuple[int, int]]:
+    async def ends(self, keys: Iterable[_Key]) -> Mapping[_Key, ShownHead]:
         """
-        Return the shown head, and its time, of each conversation of two whose end is
-        withheld from the user; in one call, and in none where nobody has blocks.
+        Return the shown head of each conversation of two whose end is withheld from the
+        user; in one call, and in none where nobody has blocks.
         """
         if not self._store.may_withhold:
             return {}

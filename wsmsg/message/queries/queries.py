@@ -393,4 +393,5 @@ def _head(
         own.read if own else 0,
         tuple(c for c in members if c is not None and c.user != user),
         unread.get(name, 0),
+        row.message_id,
     )

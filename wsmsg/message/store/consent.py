@@ -52,10 +52,12 @@ class ShownHead(NamedTuple):
 
     @ivar head: the number of the last message that the user may read; 0: there is none.
     @ivar time_ms: when that was stored, in unix milliseconds.
+    @ivar message_id: of that message; 0: not known.
     """
 
     head: int
     time_ms: int
+    message_id: int = 0
 
 
 class IConsent(IStoreRole):

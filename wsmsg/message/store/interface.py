@@ -22,6 +22,7 @@ from wsmsg.message.store.consent import BlockRow as BlockRow  # noqa: PLC0414
 from wsmsg.message.store.consent import ConsentKey as ConsentKey  # noqa: PLC0414
 from wsmsg.message.store.consent import IConsent as IConsent  # noqa: PLC0414
 from wsmsg.message.store.consent import InvitationRow as InvitationRow  # noqa: PLC0414
+from wsmsg.message.store.consent import ShownHead as ShownHead  # noqa: PLC0414
 from wsmsg.message.store.history import IHistory as IHistory  # noqa: PLC0414
 from wsmsg.message.store.page_span import PAGE_BYTES as PAGE_BYTES  # noqa: PLC0414
 from wsmsg.message.store.page_span import GroupPage as GroupPage  # noqa: PLC0414
@@ -72,11 +73,13 @@ class HeadRow:
 
     @ivar head: the number of the last message.
     @ivar time_ms: when that was stored, in unix milliseconds.
+    @ivar message_id: of that message; 0: not known.
     """
 
     conversation: str
     head: int
     time_ms: int
+    message_id: int = 0
 
 
 @attrs.frozen

@@ -311,6 +311,7 @@ export const MESSAGES = {
     [5, "time", "int"],
     [6, "others", "Receipt", true],
     [7, "unread", "int"],
+    [8, "message_id", "int"],
   ],
   Member: [
     [1, "user", "int"],

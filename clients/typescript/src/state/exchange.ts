@@ -93,9 +93,7 @@ export class Exchange {
       listed: saved.position !== "",
     });
     this.unnumbered = new Unnumbered(give, room);
-    this.history = new ServerHistory(saved.epoch, saved.witness, (name) =>
-      this.inbound.lastOf(name),
-    );
+    this.history = new ServerHistory(saved.epoch, saved.witness, this.inbound);
     this.#listing = new Listing(saved.position);
     this.#queries = new PendingQueries(options.onAnswer);
     this.#receipts = new Receipts((event) => this.events.put(event));
@@ -277,7 +275,8 @@ export class Exchange {
         });
       case "resync":
         if (this.numbers) {
-          this.history.suspect("");
+          this.inbound.outdate();
+          this.inbound.suspectNewest();
           this.#listing.begin(now);
         }
         return;
@@ -323,7 +322,7 @@ export class Exchange {
   #delivered(frame: From<"deliver">, now: number): void {
     if (this.numbers) {
       this.history.heard(now);
-      if (!this.inbound.delivered(frame)) this.history.suspect(frame.conversation);
+      this.inbound.delivered(frame);
     } else if (!frame.seq) {
       this.unnumbered.delivered(frame);
     }
@@ -331,7 +330,7 @@ export class Exchange {
 
   #page(frame: From<"page">, now: number): void {
     if (this.#checkEpoch(frame.epoch, now)) return;
-    if (this.history.isRewoundIn(frame) || this.inbound.isRewoundIn(frame)) {
+    if (this.history.isRewoundIn(frame)) {
       const { epoch, conversation } = frame;
       this.#beginAnew({ type: "historyRewound", epoch, conversation }, now);
     } else if (this.inbound.page(frame, now)) {
@@ -355,9 +354,7 @@ export class Exchange {
     page: { heads: readonly Head[]; more: boolean; position: string }, now: number,
   ): void {
     const complete = this.#listing.page(page, now);
-    for (const shorter of this.inbound.merge(page.heads, complete)) {
-      this.history.suspect(shorter);
-    }
+    this.inbound.merge(page.heads, complete);
     for (const head of page.heads) {
       this.#cursors.applyHead(head);
       for (const receipt of head.others) this.#receipts.received(receipt, this.user);

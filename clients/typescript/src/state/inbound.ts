@@ -5,11 +5,17 @@
  * and the last that exists (`head`).
  *
  *     deliver seq+1   give it to the program, then held messages behind it
- *     deliver <= seq  a repeat: drop it
- *     deliver > seq+1 a gap: hold the message, send sync after seq
+ *     deliver <= seq  a repeat, if its id is known: drop it
+ *     deliver > seq+1 a gap: hold the message, send sync after seq - 1
  *     head > seq      a gap without a message to hold
  *     a page          complete up to its last message: numbers missing in it are not for
  *                     this user
+ *
+ * A number alone does not make a message known, as an older copy of the server's store
+ * gives numbers a second time.  So a sync asks for the last message once more, and its id
+ * shows that the history is the same; a live message is given at once only if the server
+ * has shown that on this connection; and one with a known number and an unknown id makes
+ * the conversation unsure: nothing of it is given until a check tells.
  *
  * A conversation that is behind waits for its turn, because the number of open syncs is
  * limited, and because the program may not take the messages that it already has.
@@ -17,7 +23,7 @@
 
 import type { Deliver, From, Head, Sync } from "../frames.js";
 import { isGreater, type Id } from "../ids.js";
-import { Inflow, type Position } from "./inflow.js";
+import { Inflow, KnownIds, type Position } from "./inflow.js";
 
 /**
  * The point from which a conversation without a position is read: from its first message,
@@ -27,14 +33,7 @@ export type Start = "beginning" | "delivered" | "latest";
 
 const HELD = 256;
 const SYNCS = 4;
-// Messages that are recognized by their ids when the server has another history.
-const RECENT = 4096;
 const STALE_S = 1;
-
-const first = <T>(all: Iterable<T>): T | undefined => {
-  for (const one of all) return one;
-  return undefined;
-};
 
 /** What {@link Inbound} is made with. */
 export interface InboundOptions {
@@ -51,15 +50,24 @@ export interface InboundOptions {
   readonly listed: boolean;
 }
 
+/** A conversation, and a message in it that the server may not have. */
+export interface Place {
+  readonly name: string;
+  readonly last: Position;
+}
+
 /** All conversations of the user. */
 export class Inbound {
+  /** What is to be checked, in this order. */
+  readonly suspects: Place[] = [];
   readonly #options: InboundOptions;
   #inflows = new Map<string, Inflow>();
-  readonly #recent = new Map<Id, Inflow>();
+  readonly #known = new KnownIds();
   readonly #queue = new Set<string>();
   readonly #open = new Map<string, string>();
   #made = 0;
   #listed: boolean;
+  #current = false;
   #notBefore = 0;
 
   constructor(options: InboundOptions) {
@@ -76,22 +84,44 @@ export class Inbound {
     for (const [name, inflow] of this.#inflows) yield [name, inflow.position];
   }
 
-  /** Returns the last message of a conversation; of an empty name, the newest of all. */
-  lastOf(name: string): readonly [string, Position] | undefined {
-    if (!name) return this.#newest();
-    const inflow = this.#inflows.get(name);
-    return inflow?.last.seq ? [name, inflow.last] : undefined;
+  /** Has the newest message checked that the program was given. */
+  suspectNewest(): void {
+    let newest: Place | undefined;
+    for (const [name, { last }] of this.#inflows) {
+      if (isGreater(last.messageId, newest?.last.messageId ?? "0")) newest = { name, last };
+    }
+    if (newest) this.suspect(newest);
   }
 
-  #newest(): readonly [string, Position] | undefined {
-    let newest: readonly [string, Position] | undefined;
-    for (const [name, inflow] of this.#inflows) {
-      if (inflow.takenId === "0" || inflow.taken < inflow.before) continue;
-      if (!newest || isGreater(inflow.takenId, newest[1].messageId)) {
-        newest = [name, inflow.position];
-      }
-    }
-    return newest;
+  /** Has a message checked. */
+  suspect(place: Place): void {
+    if (!this.suspects.some(({ last }) => last === place.last)) this.suspects.push(place);
+  }
+
+  /**
+   * Has the last message of a conversation checked, and gives nothing more of it until
+   * {@link trust} is called.
+   */
+  #doubt(name: string, inflow: Inflow): void {
+    const { last } = inflow;
+    if (!last.seq) return;
+    inflow.doubt();
+    this.suspect({ name, last });
+  }
+
+  /** Notes that the server has this message, or will not tell. */
+  trust({ name, last }: Place): void {
+    const inflow = this.#inflows.get(name);
+    if (inflow?.last !== last) return;
+    inflow.confirm();
+    this.#release(inflow);
+    this.#lookAt(name);
+  }
+
+  /** Notes that messages may have been missed, until the next list is complete. */
+  outdate(): void {
+    this.#current = false;
+    for (const inflow of this.#inflows.values()) inflow.outdate();
   }
 
   /**
@@ -101,7 +131,9 @@ export class Inbound {
   beginAnew(): void {
     this.#open.clear();
     this.#queue.clear();
-    this.#listed = false;
+    this.#listed = this.#current = false;
+    this.suspects.length = 0;
+    this.#known.forgetQuestions();
     this.#inflows = new Map([...this.#inflows].filter(([, i]) => i.givenId !== "0"));
     for (const inflow of this.#inflows.values()) inflow.beginAnew();
   }
@@ -125,42 +157,45 @@ export class Inbound {
    * Applies the known lengths of conversations.
    *
    * @param complete the list of changed conversations ends with these.
-   * @returns the conversations that are shorter than what the program was given.
    */
-  merge(heads: Iterable<Head>, complete: boolean): string[] {
-    const shorter: string[] = [];
+  merge(heads: Iterable<Head>, complete: boolean): void {
     for (const head of heads) {
       const inflow = this.#inflows.get(head.conversation);
       if (!inflow) {
         this.#inflows.set(head.conversation, new Inflow(this.#begin(head), head.head));
-      } else {
-        inflow.raiseHead(head.head);
-        if (head.head < inflow.seq) shorter.push(head.conversation);
+      } else if (!inflow.agreesWith(head)) {
+        this.#doubt(head.conversation, inflow);
       }
       this.#lookAt(head.conversation);
     }
     this.#listed ||= complete;
-    return shorter;
+    this.#current ||= complete;
+  }
+
+  /** Processes a message that arrived live. */
+  delivered(message: Deliver): void {
+    const name = message.conversation;
+    const inflow = this.#inflows.get(name);
+    if (inflow && message.seq <= inflow.seq) {
+      this.#compare(name, inflow, message);
+    } else {
+      this.#arrived(message);
+      this.#lookAt(name);
+    }
   }
 
   /**
-   * Processes a message that arrived live.
-   *
-   * @returns `false` if it has a number that the program was given already, and is not
-   *   known to be the same message.
+   * Has a conversation checked if a message in the place of one that the program was given
+   * is not known to be the same.
    */
-  delivered(message: Deliver): boolean {
-    const inflow = this.#inflows.get(message.conversation);
-    const known = !inflow || message.seq > inflow.seq;
-    this.#arrived(message);
-    this.#lookAt(message.conversation);
-    return known || this.#recent.has(message.message_id);
+  #compare(name: string, inflow: Inflow, { message_id: id }: Deliver): void {
+    if (id !== inflow.last.messageId && this.#known.isQuestion(id)) this.#doubt(name, inflow);
   }
 
-  /** Whether a page shows that the conversation ends before the number of its sync. */
+  /** Whether a page answers a sync, and shows another history. */
   isRewoundIn(page: From<"page">): boolean {
     const inflow = this.#inflows.get(this.#open.get(page.id) ?? "");
-    return inflow !== undefined && page.head < inflow.syncAfter;
+    return inflow?.isRewoundIn(page) ?? false;
   }
 
   /**
@@ -173,15 +208,25 @@ export class Inbound {
     if (!inflow) return false;
     const [name, flow] = inflow;
     const messages = page.messages.filter((m) => m.conversation === name);
-    if (messages.length) {
+    flow.confirm();
+    this.#release(flow);
+    const added = messages.filter((m) => m.seq > flow.syncSeq);
+    for (const message of added) {
+      if (message.seq <= flow.seq) this.#compare(name, flow, message);
+    }
+    if (added.length) {
       flow.raiseHead(page.head);
-      this.#walk(flow, messages);
+      this.#walk(flow, added);
+    } else if (messages.length && page.head > flow.seq) {
+      // There was no room for more than the message that was asked for again.
+      flow.raiseHead(page.head);
     } else if (flow.held.size) {
       // The page ends before the held messages; a repeat would give the same now.
       this.#notBefore = Math.max(this.#notBefore, now + STALE_S);
     } else {
       flow.head = flow.seq;
     }
+    flow.continues = flow.behind && !flow.unsure;
     this.#lookAt(name);
     return true;
   }
@@ -214,6 +259,7 @@ export class Inbound {
 
   /** Gives the held messages to the program, since no others will come. */
   #giveUp(inflow: Inflow): void {
+    inflow.confirm();
     while (inflow.held.size && this.#options.room() > 0) {
       inflow.seq = Math.min(...inflow.held.keys()) - 1;
       this.#release(inflow);
@@ -224,7 +270,9 @@ export class Inbound {
   /** Forgets the open syncs of a lost connection. */
   lost(): void {
     this.#open.clear();
+    this.#known.forgetQuestions();
     this.#notBefore = 0;
+    this.outdate();
     for (const [name, inflow] of this.#inflows) {
       inflow.syncId = "";
       this.#lookAt(name);
@@ -235,7 +283,7 @@ export class Inbound {
   due(now: number): Sync[] {
     const frames: Sync[] = [];
     while ((this.nextDue(now) ?? Infinity) <= now) {
-      const name = first(this.#queue) ?? "";
+      const [name = ""] = this.#queue;
       this.#queue.delete(name);
       const inflow = this.#inflows.get(name);
       if (!inflow) continue;
@@ -244,9 +292,9 @@ export class Inbound {
       if (inflow.behind) {
         this.#made += 1;
         const id = `i${this.#made}`;
-        inflow.sync(id);
+        const after = inflow.sync(id);
         this.#open.set(id, name);
-        frames.push({ type: "sync", id, conversation: name, after: inflow.seq });
+        frames.push({ type: "sync", id, conversation: name, after });
       }
     }
     return frames;
@@ -278,6 +326,12 @@ export class Inbound {
       inflow = new Inflow(at, at);
       this.#inflows.set(message.conversation, inflow);
     }
+    if (inflow.last.seq && !this.#current && !inflow.confirmed) {
+      // Messages may have been missed, and their numbers given to others.
+      inflow.doubt();
+    } else if (!inflow.unsure) {
+      inflow.confirm();
+    }
     inflow.raiseHead(message.seq);
     this.#passOn(inflow, message);
   }
@@ -304,27 +358,18 @@ export class Inbound {
   }
 
   #release(inflow: Inflow): void {
-    while (inflow.held.size && this.#options.room() > 0) {
+    while (inflow.held.size && this.#options.room() > 0 && !inflow.unsure) {
       const following = inflow.nextHeld();
       if (!following) break;
-      const known = this.#recent.has(following.message_id) || inflow.isKnown(following);
+      const known = this.#known.has(following.message_id) || inflow.isKnown(following);
       if (inflow.before && known) {
         inflow.skip(following);
         continue;
       }
       inflow.give(following);
-      this.#remember(inflow, following.message_id);
+      this.#known.add(following.message_id, inflow);
       this.#options.give(following);
     }
-  }
-
-  #remember(inflow: Inflow, messageId: Id): void {
-    this.#recent.set(messageId, inflow);
-    if (this.#recent.size <= RECENT) return;
-    const oldest = first(this.#recent);
-    if (!oldest) return;
-    this.#recent.delete(oldest[0]);
-    oldest[1].know(oldest[0]);
   }
 
   /**

@@ -6,7 +6,7 @@
  * with time, so a lower one under a number that the program was given before is known.
  */
 
-import type { Deliver } from "../frames.js";
+import type { Deliver, From, Head } from "../frames.js";
 import { greater, isGreater, type Id } from "../ids.js";
 
 /** The program's position in a conversation. */
@@ -24,6 +24,9 @@ export interface Position {
   readonly before: number;
 }
 
+// Messages that are recognized by their ids.
+const RECENT = 4096;
+
 const NOWHERE: Position = { seq: 0, head: 0, messageId: "0", before: 0 };
 
 const at = ({ seq, message_id }: Deliver): Position => ({
@@ -36,11 +39,25 @@ export class Inflow {
   readonly held = new Map<number, Deliver>();
   /** The last message that the program was given, or has from before. */
   last = NOWHERE;
-  /** The id of the open sync, which asks for what follows `syncAfter`. */
+  /**
+   * The id of the open sync.  Its page begins with the last message, if that has an id,
+   * and shows by it that the server still has the same history.
+   */
   syncId = "";
-  syncAfter = 0;
+  /** The last number that the program had been given when the sync began. */
+  syncSeq = 0;
+  #syncLast = NOWHERE;
   /** The conversation waits for its turn to sync. */
   queued = false;
+  /**
+   * The server may have another message in the place of `last`, so the program is given
+   * nothing until a page tells.
+   */
+  unsure = false;
+  /** The server has `last`, as it said on this connection. */
+  confirmed = false;
+  /** The next sync continues a page that has just come. */
+  continues = false;
   /** The last number that the program was given. */
   seq: number;
   /** The last number that the program processed, and its id. */
@@ -90,7 +107,8 @@ export class Inflow {
     this.last = NOWHERE;
     this.held.clear();
     this.syncId = "";
-    this.queued = false;
+    this.queued = this.unsure = false;
+    this.outdate();
   }
 
   /** Whether the program was given this message in an earlier history, long ago. */
@@ -130,6 +148,26 @@ export class Inflow {
     }
   }
 
+  /**
+   * Processes the end of the conversation, as a list has it.
+   *
+   * @returns `false` if that may be of another history.
+   */
+  agreesWith({ head, message_id: id }: Head): boolean {
+    this.raiseHead(head);
+    if (head > this.seq) {
+      // The next page tells; until then, a live message may be of another one.
+      this.doubt();
+      return true;
+    }
+    // A message that came while the list was on its way is not in it.
+    if (head < this.seq) return this.confirmed;
+    const { seq, messageId } = this.last;
+    if (seq !== head || id === "0" || messageId === "0") return true;
+    this.confirmed ||= id === messageId;
+    return id === messageId;
+  }
+
   raiseHead(seq: number): void {
     this.head = Math.max(this.head, seq);
   }
@@ -144,8 +182,90 @@ export class Inflow {
     return following;
   }
 
-  sync(syncId: string): void {
+  /** Notes that messages may have been missed, so that `last` is to be confirmed. */
+  outdate(): void {
+    this.confirmed = this.continues = false;
+  }
+
+  /** Gives nothing until {@link confirm} is called. */
+  doubt(): void {
+    this.outdate();
+    this.unsure = true;
+  }
+
+  /** Notes that the server has `last`. */
+  confirm(): void {
+    this.unsure = false;
+    this.confirmed = true;
+  }
+
+  /** Begins a sync, and returns the number after which it asks. */
+  sync(syncId: string): number {
+    const compared = this.last.messageId !== "0" && !this.continues;
     this.syncId = syncId;
-    this.syncAfter = this.seq;
+    this.syncSeq = this.seq;
+    this.#syncLast = compared ? this.last : NOWHERE;
+    this.continues = false;
+    return compared ? this.last.seq - 1 : this.seq;
+  }
+
+  /**
+   * Whether the answer to the open sync shows that the server's conversation ends before
+   * what the program was given, or is another one.
+   */
+  isRewoundIn(page: From<"page">): boolean {
+    return isOther(page, this.syncSeq, this.#syncLast);
+  }
+}
+
+/**
+ * Whether a page ends before a number, or begins with another message in the place of
+ * `last`.
+ */
+export const isOther = (page: From<"page">, seq: number, last: Position): boolean => {
+  const [first] = page.messages;
+  const other = first?.seq === last.seq && first.message_id !== last.messageId;
+  return page.head < seq || (other && last.messageId !== "0");
+};
+
+/** Returns the oldest of too many ids; empty: there are not too many. */
+const excess = (ids: ReadonlyMap<Id, Inflow> | ReadonlySet<Id>): Id => {
+  const [oldest = ""] = ids.keys();
+  return ids.size > RECENT ? oldest : "";
+};
+
+/**
+ * The ids of the messages that the program was given last, in all conversations, and of
+ * as many that came under known numbers and are asked about.
+ */
+export class KnownIds {
+  readonly #given = new Map<Id, Inflow>();
+  readonly #questions = new Set<Id>();
+
+  has(messageId: Id): boolean {
+    return this.#given.has(messageId);
+  }
+
+  /** Notes a message that the program is given. */
+  add(messageId: Id, inflow: Inflow): void {
+    this.#given.set(messageId, inflow);
+    const oldest = excess(this.#given);
+    this.#given.get(oldest)?.know(oldest);
+    this.#given.delete(oldest);
+  }
+
+  /**
+   * Whether a message is not known; true once, as its repeats are no reason to ask again.
+   */
+  isQuestion(messageId: Id): boolean {
+    if (this.#given.has(messageId) || this.#questions.has(messageId)) return false;
+    this.#questions.add(messageId);
+    this.#questions.delete(excess(this.#questions));
+    return true;
+  }
+
+  /** Begins a connection, or a history. */
+  forgetQuestions(): void {
+    this.#questions.clear();
   }
 }

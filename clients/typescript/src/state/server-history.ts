@@ -5,16 +5,18 @@
  * have its name.  The client asks for its newest message to begin a connection, and for
  * the last one of a conversation in which something does not fit.  If the server has
  * another message there, or none, its history was rewound.
+ *
+ * A check asks for the message that was the last one when something did not fit, however
+ * late it is asked or repeated: what follows has the numbers of the newer history, and
+ * would agree with it.
  */
 
 import type { From, Ping, Sync } from "../frames.js";
-import type { Position } from "./inflow.js";
+import type { Inbound, Place } from "./inbound.js";
+import { isOther } from "./inflow.js";
 
 /** The id of the query for the last message of this client. */
 export const NEWEST = "n";
-
-/** Returns the last message of a conversation; of an empty name, the newest of all. */
-export type LastOf = (conversation: string) => readonly [string, Position] | undefined;
 
 // A ping after so many seconds without a pong, while a newer witness is wanted.
 const PING_S = 60;
@@ -23,9 +25,8 @@ const COVERED_S = 120;
 
 /** The history of the server. */
 export class ServerHistory {
-  readonly #lastOf: LastOf;
-  readonly #suspects = new Set<string>();
-  #asked: readonly [string, Position] | undefined;
+  readonly #inbound: Inbound;
+  #asked: Place | undefined;
   #notBefore = 0;
   /** When the server last compared what it pushed with what it has, if it said so. */
   checkedAt: number | undefined;
@@ -36,8 +37,8 @@ export class ServerHistory {
    * @param epoch its name; empty if it is not known.
    * @param witness a text that proves to the server how far it was; it comes with a pong.
    */
-  constructor(public epoch: string, public witness: string, lastOf: LastOf) {
-    this.#lastOf = lastOf;
+  constructor(public epoch: string, public witness: string, inbound: Inbound) {
+    this.#inbound = inbound;
   }
 
   /** Takes the epoch of a frame; empty: the frame has none. */
@@ -55,25 +56,23 @@ export class ServerHistory {
     this.note(epoch);
     this.#asked = undefined;
     this.witness = "";
-    this.#suspects.clear();
   }
 
   /** Begins a connection. */
   welcomed(now: number): void {
     this.#pongedAt = now;
-    this.suspect("");
+    this.#inbound.suspectNewest();
   }
 
-  /** Forgets the check of a lost connection; the next one begins with another. */
+  /** Repeats the check of a lost connection on the next one. */
   lost(): void {
-    if (this.#asked) this.suspect(this.#asked[0]);
-    this.#asked = undefined;
+    this.#askAgain();
     this.#notBefore = 0;
   }
 
-  /** Has the last message of a conversation checked; empty: the newest of all. */
-  suspect(conversation: string): void {
-    this.#suspects.add(conversation);
+  #askAgain(): void {
+    if (this.#asked) this.#inbound.suspect(this.#asked);
+    this.#asked = undefined;
   }
 
   /** Returns the queries to send now; one check at a time. */
@@ -83,40 +82,35 @@ export class ServerHistory {
       this.#pongedAt = now;
       out.push({ type: "ping", nonce: "w" });
     }
-    for (const suspect of this.#suspects) {
-      if (this.#asked || this.#notBefore > now) break;
-      this.#suspects.delete(suspect);
-      this.#asked = this.#lastOf(suspect);
-      if (this.#asked) {
-        const [conversation, last] = this.#asked;
-        out.push({ type: "sync", id: NEWEST, conversation, after: last.seq - 1, limit: 1 });
-      }
+    if (this.#asked || this.#notBefore > now) return out;
+    this.#asked = this.#inbound.suspects.shift();
+    if (this.#asked) {
+      const { name: conversation, last } = this.#asked;
+      out.push({ type: "sync", id: NEWEST, conversation, after: last.seq - 1, limit: 1 });
     }
     return out;
   }
 
   /** The time at which {@link due} will return more if nothing happens until then. */
   nextDue(now: number): number | undefined {
-    if (this.#suspects.size && !this.#asked) return Math.max(now, this.#notBefore);
+    if (this.#inbound.suspects.length && !this.#asked) return Math.max(now, this.#notBefore);
     return this.#pingAt;
   }
 
   /**
    * Processes a page.
    *
-   * @returns whether it answers a check, and lacks the message.
+   * @returns whether it answers a check or a sync, and lacks the message that the client
+   *   has.
    */
   isRewoundIn(page: From<"page">): boolean {
     const asked = this.#asked;
-    if (page.id !== NEWEST || !asked) return false;
+    if (page.id !== NEWEST || !asked) return this.#inbound.isRewoundIn(page);
     this.#asked = undefined;
-    const [conversation, last] = asked;
-    if (page.conversation !== conversation) return false;
-    const first = page.messages[0];
-    if (first?.seq === last.seq) {
-      return last.messageId !== "0" && last.messageId !== first.message_id;
-    }
-    return page.head < last.seq;
+    const { name, last } = asked;
+    if (page.conversation === name && isOther(page, last.seq, last)) return true;
+    this.#inbound.trust(asked);
+    return false;
   }
 
   /**
@@ -125,11 +119,12 @@ export class ServerHistory {
    * @param retryAt the time to ask again; `undefined`: never.
    */
   refused(retryAt: number | undefined): void {
-    const asked = this.#asked;
-    this.#asked = undefined;
-    if (asked && retryAt !== undefined) {
+    if (retryAt !== undefined) {
       this.#notBefore = retryAt;
-      this.suspect(asked[0]);
+      this.#askAgain();
+    } else if (this.#asked) {
+      this.#inbound.trust(this.#asked);
+      this.#asked = undefined;
     }
   }
 

@@ -139,7 +139,9 @@ class MongoConsent:
         times = await self._at({n: seq for n, seq in shown.items() if seq})
         return {
             (name, user): ShownHead(
-                shown[name], int(times[name]["stored_ms"]) if name in times else 0
+                shown[name],
+                int(times[name]["stored_ms"]) if name in times else 0,
+                int(times[name]["message_id"]) if name in times else 0,
             )
             for name, user in keys
             if name in withheld and int(withheld[name]["sender"]) != user
@@ -153,7 +155,7 @@ class MongoConsent:
     async def _at(self, seqs: Mapping[str, int]) -> dict[str, Document]:
         branches = [{"conversation": name, "seq": s} for name, s in seqs.items()]
         fields = {"_id": 0, "conversation": 1, "sender": 1, "withheld": 1}
-        projection = {**fields, "stored_ms": 1}
+        projection = {**fields, "stored_ms": 1, "message_id": 1}
         found = await gather_lists(
             self._connection.documents(
                 find("messages", {"$or": some}, projection=projection)

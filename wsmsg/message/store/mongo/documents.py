@@ -281,20 +281,30 @@ def head_changes(wanted: Callable[[str], Document]) -> Document:
         "shard": wanted("shard"),
         "change": {"$cond": [same, higher, wanted("change")]},
         "updated": {"$cond": [rises, wanted("updated"), "$updated"]},
+        "message_id": {
+            "$cond": [rises, wanted("message_id"), {"$ifNull": ["$message_id", 0]}]
+        },
     }
 
 
 def head_document(
-    name: str, head: int, stored_ms: int, shard: int, numbers: Mapping[int, int]
+    name: str,
+    head: int,
+    message_id: int,
+    stored_ms: int,
+    shard: int,
+    numbers: Mapping[int, int],
 ) -> Document:
     """
     Return the document of a conversation.
 
+    @param message_id: of the head; 0: not known.
     @param numbers: the change number of each shard.
     """
     document: Document = {
         "_id": name,
         "head": head,
+        "message_id": message_id,
         "updated": stored_ms,
         "shard": shard,
         "change": numbers[shard],

@@ -20,6 +20,7 @@ limit of time as well.  A list that exceeds it is read on in windows, shard afte
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import attrs
 
@@ -58,7 +59,7 @@ _SCAN = 500
 # The most windows that are looked at for a page, and the limit of time of each.
 _WINDOWS = 64
 _LIMIT_MS = 50
-_ROW = {"head": 1, "updated": 1, "shard": 1, "change": 1}
+_ROW = {"head": 1, "updated": 1, "message_id": 1, "shard": 1, "change": 1}
 _ORDER = {"shard": 1, "change": 1, "_id": 1}
 _FIELDS = ("head",)
 
@@ -132,6 +133,7 @@ class MongoHeads:
         stored_ms: int,
         shards: Mapping[str, int],
         new: Collection[str] = (),
+        ids: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """
         Note that conversations changed and have at least these heads, mostly in one
@@ -139,11 +141,14 @@ class MongoHeads:
 
         @param shards: the shard of each conversation.
         @param new: the conversations that probably have no document.
+        @param ids: the message ids of the heads that are known.
         """
         for _ in range(_TRIES):
             numbers = await self._shards.next({shards[name] for name in heads})
             documents = {
-                name: head_document(name, head, stored_ms, shards[name], numbers)
+                name: head_document(
+                    name, head, ids.get(name, 0), stored_ms, shards[name], numbers
+                )
                 for name, head in heads.items()
             }
             if not new and await self._raised(list(documents.values()), numbers):
@@ -357,7 +362,8 @@ class _Budget:
 
 
 def _row(document: Document) -> HeadRow:
-    return HeadRow(document["_id"], int(document["head"]), int(document["updated"]))
+    numbers = (document.get(key) or 0 for key in ("head", "updated", "message_id"))
+    return HeadRow(document["_id"], *map(int, numbers))
 
 
 def _end_at(page: ListPage, last: Document, phase: str, *rest: int) -> None:
@@ -367,13 +373,8 @@ def _end_at(page: ListPage, last: Document, phase: str, *rest: int) -> None:
 
 
 def _of_two(pieces: Sequence[Document], limit: int) -> Document:
-    return find(
-        "conversations",
-        {"$or": pieces},
-        projection=_ROW,
-        sort=_ORDER,
-        limit=limit,
-    )
+    some = {"$or": pieces}
+    return find("conversations", some, projection=_ROW, sort=_ORDER, limit=limit)
 
 
 def _branches(page: ListPage) -> list[Document]:

@@ -102,12 +102,12 @@ class InsertProgress:
             if outcome is Outcome.INSERTED and m.seq == 1
         }
 
-    def heads(self) -> dict[str, int]:
+    def heads(self) -> dict[str, Message]:
         """
-        Return the last stored number, by conversation.
+        Return the last stored message, by conversation.
         """
         return {
-            m.conversation: m.seq
+            m.conversation: m
             for m, outcome in zip(self._messages, self._outcomes, strict=True)
             if outcome is Outcome.INSERTED
         }
@@ -160,7 +160,9 @@ class MongoInserts:
     async def _changed(
         self, run: InsertProgress, stored_ms: int, shard_of: Mapping[str, int]
     ) -> None:
-        heads = run.heads()
+        last = run.heads()
+        heads = {name: m.seq for name, m in last.items()}
+        ids = {name: m.message_id for name, m in last.items()}
         contested = set(run.contested())
         if contested:
             # The process that stored these messages may have died before it noted the
@@ -168,9 +170,24 @@ class MongoInserts:
             there = await self._heads.heads(contested)
             for name, head in there.items():
                 heads[name] = max(head, heads.get(name, 0))
+            ids.update(await self._ids({name: heads[name] for name in contested}))
         if heads := {name: head for name, head in heads.items() if head}:
             new = run.begun() - contested
-            await self._heads.moved(heads, stored_ms, shard_of, new)
+            await self._heads.moved(heads, stored_ms, shard_of, new, ids)
+
+    async def _ids(self, heads: Mapping[str, int]) -> dict[str, int]:
+        """
+        Return the ids of messages with these numbers.
+        """
+        branches = [{"conversation": n, "seq": head} for n, head in heads.items()]
+        projection = {"_id": 0, "conversation": 1, "message_id": 1}
+        found = await gather_lists(
+            self._connection.documents(
+                find("messages", {"$or": some}, projection=projection)
+            )
+            for some in chunks(branches, BRANCHES)
+        )
+        return {d["conversation"]: int(d["message_id"]) for d in found}
 
     async def _stopped(
         self, run: InsertProgress, messages: Sequence[Message], error: Document

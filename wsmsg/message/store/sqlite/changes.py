@@ -65,7 +65,8 @@ _CURSOR = f"""
     WHERE c.name = ? AND u.user = ?
 """
 _ROW = f"""
-    SELECT c.name, m.seq, m.stored_ms, max(m.id, u.changed) AS change, u.bucket, c.id
+    SELECT c.name, m.seq, m.stored_ms, m.message_id, max(m.id, u.changed) AS change,
+        u.bucket, c.id
     FROM members u
     CROSS JOIN conversations c ON c.id = u.conversation
     CROSS JOIN messages m ON m.conversation = c.id AND m.seq = {_HEAD}
@@ -91,7 +92,7 @@ _MOVE = """
     WHERE name = r.column1
 """
 
-_Rows = list[tuple[str, int, int, int, int, int]]
+_Rows = list[tuple[str, int, int, int, int, int, int]]
 
 
 class ConversationLists:
@@ -159,12 +160,10 @@ class ConversationLists:
         since = _id_of(at)
         last, seen = at.place[1], 0
         most = max(limit, _SCAN)
-        for name, seq, time_ms, change, _, group in self._file.rows(
-            _GROUPS, (user, last, most)
-        ):
+        for *row, change, _, group in self._file.rows(_GROUPS, (user, last, most)):
             last, seen = group, seen + 1
             if change >= since:
-                rows.append(HeadRow(name, seq, time_ms))
+                rows.append(HeadRow(*row))
                 if len(rows) == limit:
                     break
         if seen == most or len(rows) == limit:
@@ -182,7 +181,7 @@ class ConversationLists:
                 _OF_TWO, (user, max(int(bucket), 0), conversation, since, limit + 1)
             )
         )
-        rows += (HeadRow(*row[:3]) for row in found[:limit])
+        rows += (HeadRow(*row[:4]) for row in found[:limit])
         if len(found) <= limit:
             return StorePosition(at.epoch, at.end)
         # The bucket may be above the change: it is chosen before messages are stored.

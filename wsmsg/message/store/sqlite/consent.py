@@ -114,18 +114,19 @@ _INVITATION_COUNTS = """
 # The last message of a conversation, if it is withheld from the user, with the time of
 # the last one before it that is not.
 _SHOWN = """
-    SELECT json_group_array(json_array(c.name, column2, m.withheld - 1, coalesce((
-        SELECT stored_ms FROM messages
-        WHERE conversation = c.id AND seq = m.withheld - 1
-    ), 0))) FROM {rows} CROSS JOIN conversations c ON c.name = column1
+    SELECT json_group_array(json_array(
+        c.name, column2, m.withheld - 1, coalesce(l.stored_ms, 0),
+        coalesce(l.message_id, 0)
+    )) FROM {rows} CROSS JOIN conversations c ON c.name = column1
     CROSS JOIN messages m ON m.conversation = c.id AND m.withheld
         AND m.sender <> column2
         AND m.seq = (SELECT max(seq) FROM messages WHERE conversation = c.id)
+    LEFT JOIN messages l ON l.conversation = c.id AND l.seq = m.withheld - 1
 """
 
 _keys = msgspec.json.Decoder(list[ConsentKey])
 _counts = msgspec.json.Decoder(list[tuple[int, int]])
-_shown = msgspec.json.Decoder(list[tuple[str, int, int, int]])
+_shown = msgspec.json.Decoder(list[tuple[str, int, int, int, int]])
 
 
 class ConsentRows:

@@ -202,6 +202,37 @@ class StatusTests(SynchronousTestCase):
         *_, line = shown("connect", {"ready": True, "upstream": nothing})
         self.assertEqual(line, "  upstream: 9 counts, all 0")
 
+    def test_nodes(self) -> None:
+        """
+        Each node has a line, and so has each kind of refusals; where nothing was
+        refused, that is said.
+        """
+        gone = {
+            "node": "connect-2",
+            "kind": "connect",
+            "up": False,
+            "since": "12:00",
+            "about": "its stream ended",
+        }
+        told = {
+            "in_words": "Ready.",
+            "message": {"nodes": [gone, {**gone, "node": "c1", "up": True}]},
+            "refusals": {"logins": {"stale": 2}},
+        }
+        self.assertEqual(
+            list(shown("message", told)),
+            [
+                "message  Ready.",
+                "  message:",
+                "    connect connect-2: does not answer since 12:00, its stream ended",
+                "    connect c1: answers since 12:00, its stream ended",
+                "  refusals:",
+                "    logins: stale 2",
+            ],
+        )
+        *_, line = shown("message", {**told, "refusals": {}})
+        self.assertEqual(line, "  refusals: none")
+
     def test_words(self) -> None:
         """
         The readiness is in the words of the daemon; an older daemon has only a reason.

@@ -116,6 +116,8 @@ def shown(name: str, document: dict[str, Any]) -> Iterator[str]:
             line += f", lost {counted(d['losses'], 'time')}"
         if d["state"] != "up" and d["last_error"]:
             line += f", attempt {d['attempts']}: {d['last_error']}"
+        if d.get("next_try"):
+            line += f", next try at {d['next_try']}"
         yield line
     for key, value in document.items():
         if key not in _COMMON:
@@ -132,9 +134,14 @@ def _word(document: dict[str, Any]) -> str:
 
 
 def _section(key: str, value: object, indent: str) -> Iterator[str]:
-    if isinstance(value, dict):
+    if key == "nodes" and isinstance(value, list):
+        for node in value:
+            verb = "answers" if node["up"] else "does not answer"
+            about = f"{verb} since {node['since']}, {node['about']}"
+            yield f"{indent}{node['kind']} {node['node']}: {about}"
+    elif isinstance(value, dict):
         plain = {k: v for k, v in value.items() if not isinstance(v, dict | list)}
-        yield f"{indent}{key}: {_counts(plain)}"
+        yield f"{indent}{key}: {_counts(plain) if plain or not value else ''}".rstrip()
         for name, inner in value.items():
             if name not in plain:
                 yield from _section(name, inner, indent + "  ")
@@ -153,6 +160,8 @@ def _counts(plain: dict[str, object]) -> str:
     """
     few = len(plain) <= _FEW
     selected = {k: v for k, v in plain.items() if few or v != 0 or isinstance(v, bool)}
+    if not plain:
+        return "none"
     left = len(plain) - len(selected)
     parts = [f"{k} {v}" for k, v in selected.items()]
     if left:

@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
 from tests.integration.installation import DaemonProcess, Installation
 from tests.integration.security.certificates import Authority
+from tests.integration.status_events import Events
 from wsmsg.client import Client, MessageReceived
 
 LISTENERS = ("listen", "rpc_listen", "admin_listen")
@@ -131,6 +132,23 @@ class TlsTests(TlsTestCase):
             plain.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
             self.assertNotIn(b"HTTP/", plain.recv(100))
             plain.close()
+
+    @with_daemons
+    async def test_status_page(self) -> None:
+        """
+        The status page follows a daemon over TLS too, and does not keep it from
+        stopping.
+        """
+        await self.started()
+        message = self.installation.message
+        events = await Events.open(message, self.trust())
+        self.at_end(events.close)
+        status = await events.until(lambda s: s["ready"])
+        self.assertEqual(status["daemon"], "message")
+        await events.next("sample")
+        self.assertEqual(await message.terminate(), 0)
+        while await events.next("status") is not None:
+            pass
 
     @with_daemons
     async def test_renewed(self) -> None:

@@ -8,19 +8,13 @@ import asyncio
 from typing import Any, TypeVar
 
 from tests.asyncio_case import AsyncioCase, listed
+from tests.wsmsg_client.contract import ServerContract
 from wsmsg_client import (
     Client,
-    Conflict,
     Forbidden,
     GroupChanged,
     MessageReceived,
-    PresenceChanged,
     RateLimited,
-    ReceiptReceived,
-    Replaced,
-    TooLarge,
-    TypingReceived,
-    Unauthenticated,
     Unsupported,
 )
 from wsmsg_client.testing import FakeServer
@@ -57,6 +51,23 @@ class FakeServerCase(AsyncioCase):
         raise AssertionError(f"the events ended before {kind.__name__}")
 
 
+class FakeContractTests(ServerContract.Tests):
+    """
+    The behaviour of a server.
+    """
+
+    async def asyncSetUp(self) -> None:
+        self.server = FakeServer()
+        await self.server.start()
+        self.addAsyncCleanup(self.server.close)
+
+    def url(self) -> str:
+        return self.server.url
+
+    def token(self, user: int) -> str:
+        return self.server.token(user)
+
+
 class MessageTests(FakeServerCase):
     """
     Messages: accepted, delivered and repeated.
@@ -85,18 +96,6 @@ class MessageTests(FakeServerCase):
         self.server.deliver("early", sender=9, to=1)
         client = await self.client(1)
         self.assertEqual((await self.next(client, MessageReceived)).content, "early")
-
-    async def test_between_clients(self) -> None:
-        """
-        A message reaches the other user without the sender's id for it, and the
-        sender's other device with it.
-        """
-        one, phone = await self.client(1), await self.client(1, device="phone")
-        two = await self.client(2)
-        accepted = await one.send(2, "hi")
-        self.assertEqual((await self.next(two, MessageReceived)).client_id, "")
-        own = await self.next(phone, MessageReceived)
-        self.assertEqual((own.mine, own.client_id), (True, accepted.client_id))
 
     async def test_lost_answer(self) -> None:
         """
@@ -142,25 +141,6 @@ class MessageTests(FakeServerCase):
         self.server.refuse(RateLimited("slowly", 1), times=2)
         await client.send(2, "hi")
         self.assertEqual([m.content for m in self.server.messages], ["hi"])
-
-    async def test_conflict(self) -> None:
-        """
-        An id that was used for another message is refused.
-        """
-        client = await self.client(1)
-        await client.send(2, "one", client_id="x")
-        await client.send(2, "one", client_id="x")
-        with self.assertRaises(Conflict):
-            await client.send(2, "two", client_id="x")
-        self.assertEqual(len(self.server.messages), 1)
-
-    async def test_too_large(self) -> None:
-        """
-        A content that is too long is refused.
-        """
-        client = await self.client(1)
-        with self.assertRaises(TooLarge):
-            await client.send(2, "x" * 4001)
 
     async def test_none_sent(self) -> None:
         """
@@ -210,58 +190,6 @@ class OtherTests(FakeServerCase):
         self.assertEqual((await one.members(group)).count, 3)
         await two.leave(group)
         self.assertEqual((await self.next(two, GroupChanged, removed=(2,))).sender, 2)
-
-    async def test_created_group(self) -> None:
-        """
-        A client creates a group, once for each id.
-        """
-        client = await self.client(1)
-        numbers = {await client.create_group("Us", [2], client_id="g") for _ in "ab"}
-        self.assertEqual(len(numbers), 1)
-
-    async def test_marks(self) -> None:
-        """
-        The test and the other user learn what was delivered and read, and who types.
-        """
-        one, two = await self.client(1), await self.client(2)
-        await one.send(2, "hi")
-        event = await self.next(two, MessageReceived)
-        two.mark_read(event.conversation, event.seq)
-        two.typing(event.conversation)
-        await self.next(one, TypingReceived, user=2)
-        await self.next(one, ReceiptReceived, read=1)
-        self.assertEqual(self.server.read(2, event.conversation), 1)
-        self.assertEqual(self.server.delivered(2, event.conversation), 1)
-
-    async def test_presence(self) -> None:
-        """
-        A watched user is seen to come and to go.
-        """
-        one = await self.client(1)
-        one.watch([2])
-        await self.next(one, PresenceChanged, online=False)
-        two = await self.client(2)
-        await self.next(one, PresenceChanged, online=True)
-        self.assertTrue(self.server.online(2))
-        await two.close()
-        await self.next(one, PresenceChanged, online=False)
-
-    async def test_logins(self) -> None:
-        """
-        A token that is not of the server is refused, and a newer login of a device
-        ends the older one.
-        """
-        stranger = Client(self.server.url, "another")
-        self.addAsyncCleanup(stranger.close)
-        with self.assertRaises(Unauthenticated):
-            await stranger.connect()
-        older = await self.client(1)
-        await self.client(1)
-        with self.assertRaises(Replaced):
-            async with asyncio.timeout(20):
-                while True:
-                    await older.caught_up()
-                    await older.state_changed()
 
     async def test_unsupported(self) -> None:
         """

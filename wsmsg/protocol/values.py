@@ -13,8 +13,9 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     """
     The limits of this connection.
 
-    @ivar unnumbered: messages have no seqs, and so there is no sync, and there are no
-        heads, receipts, groups and recalls.
+    Attributes:
+        unnumbered: messages have no seqs, and so there is no sync, and there are no
+            heads, receipts, groups and recalls.
     """
 
     content_bytes: Int64

@@ -97,9 +97,8 @@ site: $(READY) ## build the documentation as a site, in build/site, and check it
 helm-install: $(READY) ## build Helm with Go, for the tests of the chart, if it is missing
 	$(BIN)/python -m tools.helm
 
-package: $(READY) ## build the wheels of the server and of the client, in dist/
-	$(BIN)/python -m build --wheel
-	$(BIN)/python -m build --outdir dist clients/python
+package: $(READY) ## build the packages of a release in dist/, check them, list what is in them
+	$(BIN)/python -m tools.package
 
 tox: $(READY) ## run lint, types, tests with coverage, package, docs, news, each in its own environment
 	$(BIN)/tox $(ARGS)

@@ -110,7 +110,7 @@ const checkChange = (frame: CreateGroup | ChangeGroup): void => {
     bad(`more than ${GROUP_CHANGE_USERS} users in one change`);
   }
   if (create) {
-    checkName(frame.name, "create_group.name", 1, GROUP_NAME_BYTES);
+    checkName(frame.name, "name", 1, GROUP_NAME_BYTES);
   } else {
     if (!users.length) bad("the change adds and removes no members");
     if (new Set(users).size < users.length) bad("a user is both added and removed");
@@ -124,11 +124,11 @@ const checkChange = (frame: CreateGroup | ChangeGroup): void => {
  * @throws WsmsgError - `bad_request`: the server does not accept its value.
  */
 export const checked = <F extends Submission>(frame: F): F => {
-  checkName(frame.client_id, `${frame.type}.client_id`);
+  checkName(frame.client_id, "client_id");
   switch (frame.type) {
     case "send":
-      checkText(frame.content, "send.content");
-      checkNumber(frame.kind, "send.kind", 0, INT32_MAX);
+      checkText(frame.content, "content");
+      checkNumber(frame.kind, "kind", 0, INT32_MAX);
       checkWhom(frame.to, frame.group, frame.to_name);
       if (frame.kind >= FIRST_EVENT) {
         bad(`kinds from ${FIRST_EVENT} on are reserved for the server`);
@@ -136,8 +136,8 @@ export const checked = <F extends Submission>(frame: F): F => {
       if (frame.content.includes("\0")) bad("content has the character U+0000");
       break;
     case "recall":
-      checkName(frame.conversation, "recall.conversation");
-      checkNumber(frame.seq, "recall.seq", 1);
+      checkName(frame.conversation, "conversation");
+      checkNumber(frame.seq, "seq", 1);
       break;
     case "block":
       checkWhom(frame.user, frame.group, frame.user_name);

@@ -14,7 +14,7 @@ import type { Id, IdLike, UserLike } from "./ids.js";
 import { IndexedDBStorage } from "./indexeddb.js";
 import { json } from "./json.js";
 import {
-  CLOSED, heard, Leader, OFFLINE,
+  CLOSED, Leader, OFFLINE,
   type LeaderOptions, type News, type Status, type Wish,
 } from "./leader.js";
 import { Requests } from "./requests.js";
@@ -115,7 +115,7 @@ export class Client extends Requests {
   constructor(url: string, tokenSource: TokenSource, options: ClientOptions = {}) {
     super();
     checkTokenSource(tokenSource);
-    if (options.device !== undefined) checkName(options.device, "hello.device");
+    if (options.device !== undefined) checkName(options.device, "device");
     const socket = options.WebSocket ?? globalThis.WebSocket;
     if (!socket) throw new TypeError("there is no WebSocket here: pass one as an option");
     if (!/^wss?:$/.test(new URL(url).protocol)) throw new TypeError(`${url}: no WebSocket URL`);
@@ -134,12 +134,12 @@ export class Client extends Requests {
     if (locks && globalThis.BroadcastChannel) {
       this.#tabs = new Tabs(this.#name, locks, {
         onLead: () => void this.#lead(),
-        onWishes: (wishes) => wishes.forEach((wish) => this.#leader?.perform(wish)),
+        onWish: (wish) => this.#leader?.perform(wish),
         onHello: () => {
           // A new tab waits for a leader that is not refused.
           if (isClosed(this.#status)) return;
-          this.#tabs?.tell({ news: "names", names: [...this.#names] });
           this.#leader?.tell();
+          this.#tabs?.tell({ news: "names", names: [...this.#names] });
         },
         onNews: (news, leader) => this.#follow(news, leader),
         onOtherVersion: () =>
@@ -274,21 +274,21 @@ export class Client extends Requests {
    * numbers (see `limits.unnumbered`), report one message by its id.
    */
   markRead(conversation: string, seq: number, messageId: IdLike = "0"): void {
-    checkName(conversation, "read.conversation");
-    checkNumber(seq, "read.seq");
-    const id = checkedId(messageId, "read.message_id", true);
+    checkName(conversation, "conversation");
+    checkNumber(seq, "seq");
+    const id = checkedId(messageId, "message_id", true);
     this.#wish({ wish: "markRead", conversation, seq, messageId: id });
   }
 
   /** Reports that the user is typing.  Without a connection the call has no effect. */
   typing(conversation: string): void {
-    checkName(conversation, "typing.conversation");
+    checkName(conversation, "conversation");
     this.#wish({ wish: "typing", conversation });
   }
 
   /** Subscribes to the presence of these users, in place of earlier ones of this tab. */
   watch(users: Iterable<UserLike>): void {
-    this.#watched = apart(users, "watch.users");
+    this.#watched = apart(users, "users");
     this.#watch(this.#watched);
   }
 
@@ -342,7 +342,7 @@ export class Client extends Requests {
       saving: this.#saving,
       onNews: (news) => {
         // That this program closes its client is no news for other tabs.
-        const own = news.news === "event" && news.event.type === "closed" && !news.error;
+        const own = news.news === "event" && news.event.type === "closed" && !news.event.error;
         if (!own) this.#tabs?.tell(news);
         this.#hear(news);
       },
@@ -381,17 +381,13 @@ export class Client extends Requests {
 
   #wish(wish: Wish): void {
     if (this.#leader) this.#leader.perform(wish);
-    else if (this.#leaderName) this.#tabs?.wish([wish]);
+    else if (this.#leaderName) this.#tabs?.wish(wish);
   }
 
   #hear(news: News): void {
     switch (news.news) {
       case "event":
-        this.#heardEvent(
-          news.event.type === "closed" && news.error
-            ? { ...news.event, error: heard<never>(news.error) }
-            : news.event,
-        );
+        this.#heardEvent(news.event);
         break;
       case "queued":
         if (news.tab !== this.#tab && !this.#sends.has(news.frame.client_id)) {
@@ -399,12 +395,12 @@ export class Client extends Requests {
         }
         break;
       case "settled":
-        if (news.tab === undefined || news.tab === this.#tab) this.#settled(news.clientId, heard(news.outcome));
+        if (news.tab === undefined || news.tab === this.#tab) this.#settled(news.clientId, news.outcome);
         break;
       case "answer": {
-        const query = this.#queries.get(news.id);
-        const answer = heard(news.answer);
-        this.#queries.delete(news.id);
+        const { id, answer } = news;
+        const query = this.#queries.get(id);
+        this.#queries.delete(id);
         if (answer instanceof WsmsgError) query?.reject(answer);
         else query?.resolve(answer);
         break;

@@ -95,8 +95,6 @@ export const codeOfClose = (close: number): ErrorCode => {
   return codes.find((code) => ERRORS[code] === close) ?? "unavailable";
 };
 
-const FINAL: ReadonlySet<number> = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010]);
-
-/** Whether a client should reconnect after this close code. */
+/** Whether a client should reconnect after this close code of the protocol. */
 export const reconnectAllowed = (code: number): boolean =>
-  !FINAL.has(code) && !(code >= 4500 && code <= 4999);
+  code > Close.TOO_LARGE && (code < 4500 || code > 4999);

@@ -7,7 +7,7 @@
 
 import {
   decimal, flag, id, integer, list, named, object, optional, text,
-  type Read,
+  type Fields, type Read,
 } from "./decode.js";
 import type { Id } from "./ids.js";
 
@@ -15,18 +15,21 @@ const no = optional(flag, false);
 const none = optional(text, "");
 const zero = optional(integer, 0);
 
+const many = <S extends Parameters<typeof object>[0]>(fields: S) =>
+  optional(list(object(fields)), []);
+
 const receipt = { conversation: text, user: id, read: zero, delivered: zero };
 
-const head = object({
+const head = {
   conversation: text,
   head: integer,
   read: zero,
   delivered: zero,
   time: zero,
-  others: optional(list(object(receipt)), []),
+  others: many(receipt),
   unread: zero,
   message_id: optional(id, "0"),
-});
+};
 
 const limits = object({
   content_bytes: integer,
@@ -49,9 +52,9 @@ const deliver = {
   client_id: none,
 };
 
-const member = object({ user: id, joined: zero });
+const member = { user: id, joined: zero };
 
-const heads = optional(list(head), []);
+const heads = many(head);
 const ids = optional(list(id), []);
 const texts = optional(list(text), []);
 const nobody = optional(id, "0");
@@ -88,7 +91,7 @@ export const SERVER = {
     more: no,
     epoch: none,
   }),
-  heads: object({ id: text, heads: list(head), more: no, position: none, epoch: none }),
+  heads: object({ id: text, heads: list(object(head)), more: no, position: none, epoch: none }),
   receipt: object(receipt),
   presence: object({ user: id, online: flag, last_seen: zero }),
   typing: object({ conversation: text, user: nobody }),
@@ -107,7 +110,7 @@ export const SERVER = {
     owner: id,
     history: no,
     count: zero,
-    members: optional(list(member), []),
+    members: many(member),
     more: no,
     key: none,
   }),
@@ -115,14 +118,12 @@ export const SERVER = {
   refreshed: object({ id: text, expires: zero }),
   blocked: object({
     id: text,
-    blocks: optional(list(object({ user: nobody, group: nobody, time: zero })), []),
+    blocks: many({ user: nobody, group: nobody, time: zero }),
     next: none,
   }),
   invited: object({
     id: text,
-    invitations: optional(
-      list(object({ group: id, by: id, name: none, time: zero, expires: zero })), [],
-    ),
+    invitations: many({ group: id, by: id, name: none, time: zero, expires: zero }),
     next: none,
   }),
   named: object({ id: text, users: ids, unknown: texts, groups: ids }),
@@ -148,7 +149,7 @@ export interface Decoded {
 export type ServerFrame = { [T in ServerType]: From<T> }[ServerType];
 
 /** A conversation in `welcome` and `heads`: its last number, and the progress in it. */
-export type Head = Read<typeof head>;
+export type Head = Fields<typeof head>;
 
 /** The limits of a connection. */
 export type Limits = Read<typeof limits>;

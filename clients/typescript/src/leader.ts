@@ -3,7 +3,7 @@
  * and what is told to all tabs.
  */
 
-import { WsmsgError, type ErrorCode } from "./errors.js";
+import { WsmsgError } from "./errors.js";
 import type { ClientFrame, Decoded, Limits, Request, Submission } from "./frames.js";
 import type { Id } from "./ids.js";
 import type { Saving } from "./saving.js";
@@ -37,13 +37,6 @@ export type Wish =
       readonly names: readonly string[];
     };
 
-/** An error as it crosses from one tab to another. */
-export interface ToldError {
-  readonly failed: ErrorCode;
-  readonly reason: string;
-  readonly retryAfterMs: number;
-}
-
 /** What all tabs know about the connection. */
 export interface Status {
   readonly state: StateChanged;
@@ -66,16 +59,11 @@ export const OFFLINE: Status = {
 
 /** What the leader tells all tabs. */
 export type News =
-  | {
-      readonly news: "event";
-      readonly event: Event;
-      /** The error of a `closed` event, which loses its class between tabs. */
-      readonly error?: ToldError;
-    }
+  | { readonly news: "event"; readonly event: Event }
   | {
       readonly news: "settled";
       readonly clientId: string;
-      readonly outcome: SendAccepted | ToldError;
+      readonly outcome: SendAccepted | WsmsgError;
       /** The only tab that this is for; `undefined`: all. */
       readonly tab?: string;
     }
@@ -85,22 +73,9 @@ export type News =
       /** The tab that sends it; `undefined`: an earlier run did. */
       readonly tab?: string;
     }
-  | { readonly news: "answer"; readonly id: string; readonly answer: Told }
+  | { readonly news: "answer"; readonly id: string; readonly answer: Answer }
   | { readonly news: "names"; readonly names: Decoded["names"] }
   | { readonly news: "status"; readonly status: Status };
-
-type Told = Exclude<Answer, WsmsgError> | ToldError;
-
-const told = <T extends object>(outcome: T | WsmsgError): T | ToldError =>
-  outcome instanceof WsmsgError
-    ? { failed: outcome.code, reason: outcome.reason, retryAfterMs: outcome.retryAfterMs }
-    : outcome;
-
-/** Returns the error that was told, or what else it is. */
-export const heard = <T extends object>(outcome: T | ToldError): T | WsmsgError =>
-  "failed" in outcome
-    ? new WsmsgError(outcome.failed, outcome.reason, outcome.retryAfterMs)
-    : outcome;
 
 /** What a {@link Leader} is made with. */
 export interface LeaderOptions
@@ -127,9 +102,8 @@ export class Leader {
     this.#onNews = onNews;
     this.exchange = new Exchange({
       ...options,
-      onSettled: (clientId, outcome) =>
-        onNews({ news: "settled", clientId, outcome: told(outcome) }),
-      onAnswer: (id, answer) => onNews({ news: "answer", id, answer: told(answer) }),
+      onSettled: (clientId, outcome) => onNews({ news: "settled", clientId, outcome }),
+      onAnswer: (id, answer) => onNews({ news: "answer", id, answer }),
       onRead: (conversation, read) =>
         this.exchange.events.put({ type: "readMarked", conversation, read }),
       onEvent: (event) => this.#put(event),
@@ -165,8 +139,7 @@ export class Leader {
         } catch (error) {
           if (!(error instanceof WsmsgError)) throw error;
           const { frame, tab } = wish;
-          const outcome = told<SendAccepted>(error);
-          this.#onNews({ news: "settled", clientId: frame.client_id, outcome, tab });
+          this.#onNews({ news: "settled", clientId: frame.client_id, outcome: error, tab });
         }
         break;
       case "ask":
@@ -220,12 +193,7 @@ export class Leader {
 
   #put(event: Event): void {
     if (isState(event)) this.#state = event;
-    if (event.type === "closed" && event.error) {
-      this.#state = { ...event, error: undefined };
-      this.#onNews({ news: "event", event: this.#state, error: told<never>(event.error) });
-    } else {
-      this.#onNews({ news: "event", event });
-    }
+    this.#onNews({ news: "event", event });
   }
 
   #watch(tab: string, users: readonly Id[], names: readonly string[]): void {

@@ -6,7 +6,7 @@ import {
 import { WsmsgError } from "./errors.js";
 import { TEXT, type From, type Head, type Request, type Submission } from "./frames.js";
 import { greater, groupIn, isGreater, madeUp, type Id, type IdLike, type UserLike } from "./ids.js";
-import { received, type SendAccepted, type StoredEvent } from "./state/events.js";
+import { received, type SendAccepted, type Stored, type StoredEvent } from "./state/events.js";
 import type { Answer } from "./state/queries.js";
 
 // More than any server returns at once.
@@ -103,16 +103,24 @@ export abstract class Requests {
    *   wait to be accepted.
    */
   async send({ to, group = "0", content, clientId = "", kind = TEXT }: Message): Promise<SendAccepted> {
-    const [number, to_name] = to === undefined ? ["0", ""] : one(to, "send.to");
+    const [number, to_name] = to === undefined ? ["0", ""] : one(to, "to");
     return this.#submit({
       type: "send",
       client_id: clientId,
       to: number,
-      group: checkedId(group, "send.group", true),
+      group: checkedId(group, "group", true),
       content,
       kind,
       to_name,
     });
+  }
+
+  /** Sends a text to the conversation of an event, as {@link send} does. */
+  async reply({ conversation }: Stored, content: string, clientId = ""): Promise<SendAccepted> {
+    const user = await this.self();
+    const group = groupIn(conversation);
+    const [, one = "", other = ""] = conversation.split(":");
+    return this.send({ ...(group ? { group } : { to: one === user ? other : one }), content, clientId });
   }
 
   /**
@@ -136,7 +144,7 @@ export abstract class Requests {
     options: { readonly history?: boolean; readonly clientId?: string } = {},
   ): Promise<Id> {
     const { history = false, clientId = "" } = options;
-    const [numbers, member_names] = apart(members, "create_group.members");
+    const [numbers, member_names] = apart(members, "members");
     const { conversation } = await this.#submit({
       type: "create_group", client_id: clientId, name, members: numbers, member_names, history,
     });
@@ -152,8 +160,8 @@ export abstract class Requests {
       readonly clientId?: string;
     },
   ): Promise<SendAccepted> {
-    const [add, add_names] = apart(change.add ?? [], "change_group.add");
-    const [remove, remove_names] = apart(change.remove ?? [], "change_group.remove");
+    const [add, add_names] = apart(change.add ?? [], "add");
+    const [remove, remove_names] = apart(change.remove ?? [], "remove");
     return this.#group("change_group", group, change.clientId, {
       add, remove, add_names, remove_names,
     });
@@ -176,7 +184,7 @@ export abstract class Requests {
 
   /** Reads a group of this user with its members, up to a limit. */
   async members(group: IdLike, limit = Infinity): Promise<GroupState> {
-    const number = checkedId(group, "members.group");
+    const number = checkedId(group, "group");
     const found = new Map<Id, number>();
     let after = "0";
     for (;;) {
@@ -228,7 +236,7 @@ export abstract class Requests {
 
   /** Invites a user to a group; whoever may add members may. */
   async invite(group: IdLike, user: UserLike, clientId = ""): Promise<SendAccepted> {
-    const [number, user_name] = one(user, "invite.user");
+    const [number, user_name] = one(user, "user");
     return this.#group("invite", group, clientId, { user: number, user_name });
   }
 
@@ -267,7 +275,7 @@ export abstract class Requests {
     const answer = await this.#get("named", {
       type: "names",
       names: [...names],
-      users: Array.from(users, (user) => checkedId(user, "names.users")),
+      users: Array.from(users, (user) => checkedId(user, "users")),
       keys: asked,
     });
     return {
@@ -283,7 +291,7 @@ export abstract class Requests {
    */
   async history(conversation: string, range: Range = {}): Promise<StoredEvent[]> {
     const { limit = 50 } = range;
-    checkNumber(limit, "sync.limit");
+    checkNumber(limit, "limit");
     if (range.after !== undefined) return this.#after(conversation, range.after, limit);
     const before = range.before ?? (await this.head(conversation)) + 1;
     checkNumber(before, "before");
@@ -319,17 +327,17 @@ export abstract class Requests {
     type: T, group: IdLike, clientId = "", fields: object,
   ): Promise<SendAccepted> {
     return this.#submit({
-      type, client_id: clientId, group: checkedId(group, `${type}.group`), ...fields,
+      type, client_id: clientId, group: checkedId(group, "group"), ...fields,
     } as unknown as Submission);
   }
 
   #block(
     whom: UserLike | undefined, group: IdLike, on: boolean, clientId: string,
   ): Promise<SendAccepted> {
-    const [user, user_name] = whom === undefined ? ["0", ""] : one(whom, "block.user");
+    const [user, user_name] = whom === undefined ? ["0", ""] : one(whom, "user");
     return this.#submit({
       type: "block", client_id: clientId, user,
-      group: checkedId(group, "block.group", true), on, user_name,
+      group: checkedId(group, "group", true), on, user_name,
     });
   }
 
@@ -338,7 +346,7 @@ export abstract class Requests {
   ): Promise<StoredEvent[]> {
     const user = await this.self();
     const found: StoredEvent[] = [];
-    checkNumber(first, "sync.after");
+    checkNumber(first, "after");
     for (let after = first; found.length < limit && after < before; ) {
       const most = Math.min(limit - found.length, PAGE);
       const { messages, more } = await this.#page(conversation, after, most);
@@ -352,7 +360,7 @@ export abstract class Requests {
   }
 
   async #page(conversation: string, after: number, limit: number): Promise<From<"page">> {
-    checkName(conversation, "sync.conversation");
+    checkName(conversation, "conversation");
     return this.#get("page", { type: "sync", conversation, after, limit });
   }
 

@@ -5,24 +5,25 @@
  * closed, crashes or lets go.  The tabs talk over a BroadcastChannel.
  */
 
+import { WsmsgError } from "./errors.js";
 import { madeUp } from "./ids.js";
 import type { News, Wish } from "./leader.js";
 
 /** The version of what tabs say to each other. */
-const VERSION = 2;
+const VERSION = 3;
 
 /** What one tab says to the others. */
 type Word =
-  | { readonly to: "leader"; readonly wishes: readonly Wish[] }
+  | { readonly to: "leader"; readonly wish: Wish }
   | { readonly to: "leader"; readonly hello: string }
-  | { readonly to: "tabs"; readonly leader: string; readonly news: News };
+  | { readonly to: "tabs"; readonly leader: string; readonly news: readonly News[] };
 
 /** What {@link Tabs} call. */
 export interface TabsListener {
   /** This tab leads from now on. */
   readonly onLead: () => void;
   /** A follower wants something; only the leader is called. */
-  readonly onWishes: (wishes: readonly Wish[]) => void;
+  readonly onWish: (wish: Wish) => void;
   /** A new tab asks what the status is; only the leader is called. */
   readonly onHello: () => void;
   /** The leader tells something; only followers are called. */
@@ -39,6 +40,13 @@ export interface Locks {
   query?(): Promise<{ readonly pending?: readonly { readonly name?: string }[] }>;
 }
 
+// An error would lose its class on the way.
+const replaced = (_: string, value: unknown): unknown =>
+  value instanceof WsmsgError ? { failed: [value.code, value.reason, value.retryAfterMs] } : value;
+
+const revived = (_: string, value: { failed?: ConstructorParameters<typeof WsmsgError> } | null) =>
+  value?.failed ? new WsmsgError(...value.failed) : value;
+
 /** This tab among others. */
 export class Tabs {
   /** The name of this tab. */
@@ -53,6 +61,9 @@ export class Tabs {
   /** No tab follows this one, so nothing needs to be told. */
   #alone = false;
   #followed = false;
+  /** What is to be told in one word, as each costs the same. */
+  #news: News[] = [];
+  readonly #soon = new MessageChannel();
 
   /** @param name the name that the tabs have in common. */
   constructor(name: string, locks: Locks, listener: TabsListener) {
@@ -60,10 +71,11 @@ export class Tabs {
     this.#lock = `wsmsg ${name}`;
     this.#listener = listener;
     this.#channel = new BroadcastChannel(this.#lock);
-    this.#channel.onmessage = ({ data }: MessageEvent<{ v: number; word: Word }>) => {
+    this.#soon.port1.onmessage = () => this.#flush();
+    this.#channel.onmessage = ({ data }: MessageEvent<{ v: number; text: string }>) => {
       this.#followed = true;
       this.#alone = false;
-      if (data.v === VERSION) this.#heard(data.word);
+      if (data.v === VERSION) this.#heard(JSON.parse(data.text, revived) as Word);
       else if (!this.#leads) listener.onOtherVersion();
       else listener.onHello(); // By what it is told, that tab knows of this version.
     };
@@ -93,31 +105,44 @@ export class Tabs {
   }
 
   /** Tells the leader what this tab wants. */
-  wish(wishes: readonly Wish[]): void {
-    this.#post({ to: "leader", wishes });
+  wish(wish: Wish): void {
+    this.#post({ to: "leader", wish });
   }
 
-  /** Tells the followers something. */
+  /** Tells the followers something, after the tasks that wait already. */
   tell(news: News): void {
-    if (!this.#alone) this.#post({ to: "tabs", leader: this.name, news });
+    if (this.#alone) return;
+    this.#news.push(news);
+    // Unlike a timer, this is not delayed in a page that nobody sees.
+    if (this.#news.length === 1) this.#soon.port2.postMessage(0);
   }
 
   /** Leaves; another tab leads, if this one did. */
   leave(): void {
+    this.#flush();
+    this.#soon.port1.close();
     this.#leaving.abort();
     this.#release?.();
     this.#channel.close();
   }
 
+  #flush(): void {
+    const news = this.#news;
+    this.#news = [];
+    if (news.length) this.#post({ to: "tabs", leader: this.name, news });
+  }
+
   #post(word: Word): void {
-    if (!this.#leaving.signal.aborted) this.#channel.postMessage({ v: VERSION, word });
+    if (!this.#leaving.signal.aborted) {
+      this.#channel.postMessage({ v: VERSION, text: JSON.stringify(word, replaced) });
+    }
   }
 
   #heard(word: Word): void {
     if (word.to === "tabs") {
-      if (!this.#leads) this.#listener.onNews(word.news, word.leader);
+      if (!this.#leads) for (const one of word.news) this.#listener.onNews(one, word.leader);
     } else if (this.#leads) {
-      if ("wishes" in word) this.#listener.onWishes(word.wishes);
+      if ("wish" in word) this.#listener.onWish(word.wish);
       else this.#listener.onHello();
     }
   }

@@ -2,7 +2,7 @@
  * The share of a processor that the client needs in Chromium for many deliveries:
  *
  *     npm run bench                         10 seconds of 2,000 deliveries a second
- *     node build/test/bench.js 30 5000 protobuf
+ *     node build/test/bench.js 30 5000 protobuf 3     in protobuf, with 3 tabs
  *
  * The server is a small one in this process, which numbers messages and sends them in
  * bursts; the page takes each event.  Chromium says what its renderer was busy with.
@@ -16,12 +16,12 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 
-import { chromium } from "playwright-core";
+import { chromium, type Page } from "playwright-core";
 
 import { decodeMessage, encodeMessage } from "../src/protobuf/messages.js";
 
-const [, , seconds = "10", rate = "2000", spelling = "json"] = process.argv;
-const [SECONDS, RATE] = [Number(seconds), Number(rate)];
+const [, , seconds = "10", rate = "2000", spelling = "json", tabs = "1"] = process.argv;
+const [SECONDS, RATE, TABS] = [Number(seconds), Number(rate), Number(tabs)];
 const BURST_MS = 10;
 const CONVERSATIONS = 50;
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -110,8 +110,9 @@ const browser = await chromium.launch({
   executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
   args: ["--no-sandbox"],
 });
-try {
-  const page = await browser.newPage();
+const context = await browser.newContext();
+const open = async (): Promise<Page> => {
+  const page = await context.newPage();
   page.on("pageerror", (error) => console.error("page:", error));
   await page.goto(`http://127.0.0.1:${port}/`);
   await page.evaluate(async ([port, spelling]) => {
@@ -126,11 +127,17 @@ try {
     void (async () => {
       for await (const event of client) if (event.type === "messageReceived") taken.count += 1;
     })();
-    client.start();
+    await client.connect();
   }, [port, spelling] as const);
-  await began;
+  return page;
+};
 
-  const renderer = await page.context().newCDPSession(page);
+try {
+  const page = await open(); // It leads.
+  await began;
+  for (let n = 1; n < TABS; n++) await open();
+
+  const renderer = await context.newCDPSession(page);
   const whole = await browser.newBrowserCDPSession();
   await renderer.send("Performance.enable");
   const used = async () => {
@@ -178,7 +185,7 @@ try {
     `${((100 * (after[name] - before[name])) / (after.at - before.at)).toFixed(1)} %`;
   const perS = Math.round((sent - already) / (after.at - before.at));
   console.log(
-    `${perS} deliveries a second in ${spelling} for ${SECONDS} s: the page's thread is busy ` +
+    `${perS} deliveries a second in ${spelling} for ${SECONDS} s, with ${TABS} tabs: the thread of the leading page is busy ` +
     `for ${share("task")} of the time, ${share("script")} in scripts; all of Chromium takes ` +
     `${share("all")} of a processor; ${reports - firstReports} reports; ` +
     `heap ${Math.round(after.heap / 2 ** 20)} MiB`,

@@ -1,5 +1,6 @@
 /**
- * The client in Chromium: tabs of one person, another person, reloads and outages.
+ * The client in Chromium: tabs of one person, another person, reloads and outages.  One of
+ * them speaks JSON, the other one protobuf.
  *
  *     node browser.js URL NAME=TOKEN...
  *
@@ -47,11 +48,13 @@ const browser = await chromium.launch({
 const begin = async (page: Page, user: string): Promise<void> => {
   await page.goto(`http://127.0.0.1:${port}/`);
   await page.evaluate(
-    async ([url, token, user]) => {
-      const path = "/index.js";
+    async ([url, token, user, spelling]) => {
+      const [path, codec] = ["/index.js", "/protobuf/index.js"];
       const { Client } = (await import(path)) as typeof import("../src/index.js");
+      const { protobuf } = (await import(codec)) as typeof import("../src/protobuf/index.js");
       const client = new Client(url ?? "", () => token ?? "", {
         name: user ?? "", reconnect: { capS: 0.5 },
+        ...(spelling === "protobuf" && { codec: protobuf }),
       });
       const events: unknown[] = [];
       Object.assign(globalThis, { client, events });
@@ -60,7 +63,7 @@ const begin = async (page: Page, user: string): Promise<void> => {
       })();
       client.start();
     },
-    [url, tokens.get(user), user],
+    [url, tokens.get(user), user, user === ben ? "protobuf" : "json"],
   );
 };
 

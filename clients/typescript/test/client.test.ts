@@ -92,6 +92,23 @@ describe("a client", () => {
     assert.ok(events.some((e) => e.type === "reconnecting"));
   });
 
+  test("replies in the conversation of an event", async () => {
+    const server = new Server();
+    const { client, events } = begin(server);
+    await client.connect();
+    for (const conversation of ["u:1:2", "g:7", "u:1:1"]) {
+      server.say({
+        type: "deliver", conversation, seq: 1, message_id: 5, from: 2, content: "?", kind: 1, time: 1,
+      });
+    }
+    await until("all", () => contents(events).length === 3);
+    for (const event of events) {
+      if (event.type === "messageReceived") await client.reply(event, "yes");
+    }
+    const sends = server.of("send").map(({ to, group }) => [to, group]);
+    assert.deepEqual(sends, [["2", "0"], ["0", "7"], ["1", "0"]]);
+  });
+
   test("renews a token that expires", async () => {
     const server = new Server();
     const { client } = begin(server);
@@ -406,7 +423,7 @@ describe("two versions of the package", () => {
     other.postMessage({ v: 99, word: { to: "leader", hello: "x" } });
     await until("it is told", () => heard.length);
     other.close();
-    assert.deepEqual([...new Set(heard)], [2]);
+    assert.deepEqual([...new Set(heard)], [3]);
   });
 });
 

@@ -30,6 +30,23 @@ async def main():
 asyncio.run(main())
 """
 
+#: Answers each message, and is gone after the first answer if it is told so.
+ANSWERS = """
+import asyncio, os, sys
+from wsmsg_client import Client, MessageReceived
+
+async def main():
+    async with Client.from_env() as client:
+        async for event in client.events():
+            if isinstance(event, MessageReceived) and not event.mine:
+                await client.reply(event, "pong")
+                print(event.content, flush=True)
+                if sys.argv[1:]:
+                    os._exit(9)
+
+asyncio.run(main())
+"""
+
 #: The programs of the page for the registry, each in a block.
 README = (ROOT / "clients" / "python" / "README.md").read_text()
 PROGRAMS: list[str] = re.findall(r"(?s)```python\n(.*?)```", README)

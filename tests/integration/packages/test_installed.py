@@ -9,7 +9,7 @@ import signal
 
 from tests.asyncio_case import AsyncioCase
 from tests.integration.installation import Installation
-from tests.integration.packages.bots import CHAT, ECHO, IMPORT
+from tests.integration.packages.bots import ANSWERS, CHAT, ECHO, IMPORT
 from tests.test_packaging import client, server
 from tests.wheels import environ
 from wsmsg_client import Client, MessageReceived
@@ -83,6 +83,37 @@ class InstalledTests(AsyncioCase):
             bot.send_signal(signal.SIGINT)
             _, problem = await bot.communicate()
         self.assertIn(b"KeyboardInterrupt", problem)
+
+    async def test_killed_after_a_reply(self) -> None:
+        """
+        A bot that dies between its reply and the next event gets the event again when
+        it runs again, and replies again; the user sees one answer.
+        """
+        variables = {
+            "WSMSG_URL": self.installation.url,
+            "WSMSG_TOKEN": self.installation.token(4002),
+        }
+        heard: list[str] = []
+        async with (
+            asyncio.timeout(90),
+            Client(self.installation.url, self.installation.token(1004)) as user,
+        ):
+            await user.send(4002, "one")
+            bot = await self.program(ANSWERS, "dies", **variables)
+            self.assertEqual(await bot.wait(), 9)
+            bot = await self.program(ANSWERS, **variables)
+            assert bot.stdout is not None
+            try:
+                self.assertEqual(await bot.stdout.readline(), b"one\n")
+                await user.send(4002, "two")
+                self.assertEqual(await bot.stdout.readline(), b"two\n")
+                async for message in user.history("u:1004:4002"):
+                    if isinstance(message, MessageReceived):
+                        heard.append(message.content)
+            finally:
+                bot.kill()
+                await bot.communicate()
+        self.assertEqual(heard, ["one", "pong", "two", "pong"])
 
 
 class ImportTests(AsyncioCase):

@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 from difflib import unified_diff
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
@@ -17,6 +18,9 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.integration.documents.options import mistakes
+from tests.integration.documents.pages import commands, inline_commands, pages
+from tests.integration.documents.table import NOT_TYPED, TYPED, TYPED_PAGES
 from tools import make_tables
 from tools.metric_rows import metric_rows
 from tools.schemas.__main__ import stale
@@ -276,6 +280,48 @@ class NameTests(SynchronousTestCase):
         texts = [page.read_text() for page in PAGES]
         named = {name for text in texts for name in _METRIC.findall(text)}
         self.assertEqual(sorted(named - known), [])
+
+
+class CommandTests(SynchronousTestCase):
+    """
+    The commands of the pages; those in the table are typed by an integration test.
+    """
+
+    def test_every_command(self) -> None:
+        """
+        Each command in a block of a page is typed by a test, or has a reason why not.
+        """
+        shown = {(c.page, c.text) for c in commands() if c.page not in TYPED_PAGES}
+        typed = {(page, text) for page, texts in TYPED.items() for text in texts}
+        self.assertEqual({text for _, text in shown - typed}, set(NOT_TYPED))
+        self.assertEqual(typed - shown, set())
+
+    def test_not_typed(self) -> None:
+        """
+        The options, targets and paths of the commands that are not typed, and of those
+        within lines, exist.
+        """
+        inline = chain.from_iterable(map(inline_commands, pages()))
+        texts = {*NOT_TYPED, *(c.text for c in inline if "..." not in c.text)}
+        found = {text: mistakes(text) for text in texts}
+        self.assertEqual({text: m for text, m in found.items() if m}, {})
+
+    def test_mistakes(self) -> None:
+        """
+        An option, a target, a unit and a path that do not exist are found.
+        """
+        for wrong in (
+            "wsmsg status --yaml",
+            "wsmsg nothing",
+            "twistd -n connect --bogus=1",
+            "make nothing",
+            "make demo TWICE=1",
+            "python -m tools.nothing",
+            "cd deploy/nothing",
+            "docker compose up --scale nothing=2",
+            "systemctl stop nothing@1",
+        ):
+            self.assertEqual(len(mistakes(wrong)), 1, wrong)
 
 
 class DecisionTests(SynchronousTestCase):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from textwrap import dedent
 
@@ -41,6 +42,13 @@ def pages() -> list[Path]:
     Return the pages whose commands are typed.
     """
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def commands() -> Iterator[PageCommand]:
+    """
+    Return all commands in the blocks of all pages.
+    """
+    return chain.from_iterable(map(block_commands, pages()))
 
 
 def block_commands(page: Path) -> Iterator[PageCommand]:

@@ -8,80 +8,20 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.integration.documents.options import mistakes
-from tests.integration.documents.pages import (
-    ROOT,
-    PageCommand,
-    block_commands,
-    inline_commands,
-    pages,
-)
-from tests.integration.documents.table import NOT_TYPED, TYPED, TYPED_PAGES
+from tests.integration.documents.pages import ROOT, commands, inline_commands
+from tests.integration.documents.table import TYPED, TYPED_PAGES
 from tests.integration.documents.terminal import Machine
 
 _README = TYPED["README.md"]
-
-
 _MS = re.M | re.S
 _READ = (
     "curl -sf http://127.0.0.1:21004/api/v1/users/{}/read "
     """--json '{{"conversation": "u:1001:1002", "seq": 40}}'"""
 )
-
-
-def commands() -> Iterator[PageCommand]:
-    """
-    Return all commands in the blocks of all pages.
-    """
-    return chain.from_iterable(map(block_commands, pages()))
-
-
-class TableTests(SynchronousTestCase):
-    """
-    The table of commands.
-    """
-
-    def test_every_command(self) -> None:
-        """
-        Each command in a block of a page is typed by a test, or has a reason why not.
-        """
-        shown = {(c.page, c.text) for c in commands() if c.page not in TYPED_PAGES}
-        typed = {(page, text) for page, texts in TYPED.items() for text in texts}
-        self.assertEqual({text for _, text in shown - typed}, set(NOT_TYPED))
-        self.assertEqual(typed - shown, set())
-
-    def test_not_typed(self) -> None:
-        """
-        The options, targets and paths of the commands that are not typed, and of those
-        within lines, exist.
-        """
-        inline = chain.from_iterable(map(inline_commands, pages()))
-        texts = {*NOT_TYPED, *(c.text for c in inline if "..." not in c.text)}
-        found = {text: mistakes(text) for text in texts}
-        self.assertEqual({text: m for text, m in found.items() if m}, {})
-
-    def test_mistakes(self) -> None:
-        """
-        An option, a target, a unit and a path that do not exist are found.
-        """
-        for wrong in (
-            "wsmsg status --yaml",
-            "wsmsg nothing",
-            "twistd -n connect --bogus=1",
-            "make nothing",
-            "make demo TWICE=1",
-            "python -m tools.nothing",
-            "cd deploy/nothing",
-            "docker compose up --scale nothing=2",
-            "systemctl stop nothing@1",
-        ):
-            self.assertEqual(len(mistakes(wrong)), 1, wrong)
 
 
 class TypedTests(SynchronousTestCase):

@@ -8,7 +8,7 @@ import asyncio
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tests.integration.cases import IntegrationTestCase, with_daemons
+from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
 from tools.typescript import PACKAGE
 from wsmsg.client import Client
 
@@ -25,6 +25,16 @@ _HOSTILE = (
     "שלום עולם, כאן anna כותבת",
     "long " * 3000,
 )
+
+
+_HISTORY = 10_000
+
+
+def _text(n: int) -> str:
+    """
+    Return a text of one or two lines.
+    """
+    return " ".join(["word"] * (1 + n * n % 25)) + f" {n}"
 
 
 class PageTests(IntegrationTestCase):
@@ -55,15 +65,35 @@ class PageTests(IntegrationTestCase):
             await client.send(anna, "?", kind=42)
         await self._play("talk", anna, ben, carl)
 
+    @with_daemons
+    async def test_history(self) -> None:
+        """
+        Ten thousand messages are scrolled to the first one and back: in order, without
+        a hole, with few rows in the document, and no row jumps.
+        """
+        anna, ben = self.user(), 2**53 + 2 * self.user() + 1
+        both = f"u:{anna}:{ben}"
+        async with self._client(anna) as one, self._client(ben) as other:
+            for begin in range(0, _HISTORY, 500):
+                sends = [
+                    client.send(user, _text(n))
+                    for n in range(begin, begin + 250)
+                    for client, user in ((one, ben), (other, anna))
+                ]
+                await asyncio.gather(*sends)
+            await eventually("stored", lambda: one.head(both) == _HISTORY)
+        await self._play("history", anna, ben, last=str(_HISTORY))
+
     def _client(self, user: int) -> Client:
         return Client(self.installation.url, self.installation.token(user), "filler")
 
-    async def _play(self, program: str, *users: int) -> None:
+    async def _play(self, program: str, *users: int, last: str = "") -> None:
         installation = self.installation
         url = f"http://127.0.0.1:{installation.connect.port('listen')}"
         process = await asyncio.create_subprocess_exec(
             *("node", f"build/chat/test/{program}.js", url, str(SHOTS)),
             *(f"{user}={installation.token(user)}" for user in users),
+            *([last] if last else []),
             cwd=PACKAGE,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -43,7 +43,9 @@ class NodeTests(SynchronousTestCase):
         """
         Node's test runner finds no failure, and runs the shared vectors.
         """
-        files = sorted(map(str, (PACKAGE / "build" / "test").glob("*.test.js")))
+        build = PACKAGE / "build"
+        found = [*build.glob("test/*.test.js"), *build.glob("chat/test/*.test.js")]
+        files = sorted(map(str, found))
         self.assertNotEqual(files, [], "python -m tools.typescript builds them")
         status, output = _run("node", "--test", "--test-reporter=tap", *files)
         counts = dict(re.findall(r"^# (tests|pass|fail|skipped) (\d+)$", output, re.M))

@@ -5,7 +5,7 @@
  */
 
 import {
-  Client, conversationOf, groupConversation, isGroup,
+  Client, conversationOf, groupConversation, isGroup, WsmsgError,
   type Event, type GroupState, type Id, type StateChanged, type StoredEvent,
 } from "@wsmsg/client";
 
@@ -13,7 +13,7 @@ import { Chat } from "./chat.js";
 import { Conversations } from "./model/conversations.js";
 import { LookUps } from "./model/look-ups.js";
 import { newId, OutgoingMessages, type TextStorage } from "./model/outgoing.js";
-import { People } from "./model/people.js";
+import { partsOf, People } from "./model/people.js";
 import { plainName, sentenceOf, ServerClock, shortTimeOf } from "./model/words.js";
 import { clientUrl, forget, subjectOf } from "./session.js";
 import { askChat, askGroup, confirmed } from "./view/dialogs.js";
@@ -23,6 +23,7 @@ import { Notices } from "./view/notices.js";
 
 const WATCHED = 200;
 const MEMBERS = 1000;
+const HIDDEN_MS = 250;
 const PREVIEW = 120;
 
 const localTexts = (): TextStorage | undefined => {
@@ -61,6 +62,7 @@ export class App {
     this.conversations = new Conversations(this.client, {
       onChange: changed,
       onFailure: (reason) => {
+        if (this.client.state.type === "closed") return; // The bar says more.
         if (reason) this.notices.show("list", `The list of conversations cannot be read: ${reason}`);
         else this.notices.hide("list");
       },
@@ -91,7 +93,10 @@ export class App {
   }
 
   /** Returns what a user is called. */
-  readonly nameOf = (user: Id): string => (user === this.user ? `${user} (you)` : user);
+  readonly nameOf = (user: Id): string => {
+    const name = plainName(this.client.nameOf(user));
+    return user === this.user ? `${name} (you)` : name;
+  };
 
   /** Returns what a conversation is called. */
   titleOf(name: string): string {
@@ -101,14 +106,16 @@ export class App {
     return known ? plainName(known.name) : `Group ${group}`;
   }
 
-  /** Shows what has changed, once for all changes of this turn. */
+  /** Shows what has changed, once for all changes of a frame. */
   changed(): void {
     if (this.#due) return;
     this.#due = true;
-    queueMicrotask(() => {
+    const show = () => {
       this.#due = false;
       this.#show();
-    });
+    };
+    if (document.visibilityState === "visible") requestAnimationFrame(show);
+    else setTimeout(show, HIDDEN_MS); // Frames are not drawn, but the title is seen.
   }
 
   /** Opens a conversation; empty: the list. */
@@ -124,6 +131,31 @@ export class App {
     this.#chat.groupRead(state);
     return state;
   }
+
+  /** Accepts an invitation, and opens the group. */
+  async joinGroup(group: Id): Promise<void> {
+    await this.client.acceptInvitation(group);
+    this.open(groupConversation(group));
+  }
+
+  /**
+   * Returns the users in a text: numbers, or names where users have names.
+   *
+   * @throws Error - there is no such user; the message says so to the person.
+   */
+  readonly usersIn = async (text: string): Promise<Id[]> => {
+    const { users, names } = partsOf(text);
+    if (!names.length) return users;
+    try {
+      const found = await this.client.lookUp({ names });
+      const [unknown] = found.unknown;
+      if (unknown !== undefined) throw new Error(`There is no user “${unknown}”`);
+      return [...new Set([...users, ...found.users.values()])];
+    } catch (error) {
+      const hasNone = error instanceof WsmsgError && error.code === "unsupported";
+      throw hasNone ? new Error(`“${names[0] ?? ""}” is not the number of a user`) : error;
+    }
+  };
 
   /** Leaves a group, whose conversation is not shown any more. */
   async leaveGroup(group: Id): Promise<void> {
@@ -149,6 +181,7 @@ export class App {
     const { last } = conversation;
     return {
       name, unread,
+      id: peer || group,
       title: this.titleOf(name),
       preview: typing.length ? "typing…" : last ? this.#previewOf(last, group !== "") : "",
       time: shortTimeOf(timeMs, this.clock.nowMs),
@@ -200,6 +233,9 @@ export class App {
       case "messageReceived":
       case "groupChanged":
       case "messageRecalled":
+      case "blockChanged":
+      case "invitationReceived":
+      case "invitationDeclined":
         return this.#arrived(event);
       case "receiptReceived":
         this.conversations.known(event.conversation)
@@ -248,7 +284,7 @@ export class App {
   #knowUser(): void {
     if (this.user === "0" || this.conversations.user === this.user) return;
     this.conversations.user = this.user;
-    byId("me").textContent = this.user;
+    byId("me").textContent = plainName(this.client.nameOf(this.user));
     this.#chat.reopen();
   }
 
@@ -300,9 +336,9 @@ export class App {
       if (this.notices.has("memory") && this.client.unsent) event.preventDefault();
     });
     byId("start-chat").addEventListener("click", () =>
-      askChat((user) => this.open(conversationOf(this.user, user))));
+      askChat(this.usersIn, (user) => this.open(conversationOf(this.user, user))));
     byId("start-group").addEventListener("click", () =>
-      askGroup(async (name, users, history) => {
+      askGroup(this.usersIn, async (name, users, history) => {
         const clientId = newId();
         const group = await this.client.createGroup(name, users, { history, clientId });
         this.open(groupConversation(group));
@@ -327,6 +363,7 @@ export class App {
 
   #leave(): void {
     forget();
+    this.#chat.clear();
     history.replaceState(null, "", location.pathname);
     location.reload();
   }

@@ -31,6 +31,8 @@ export class Chat {
       onRetry: (clientId) => app.outgoing.retry(clientId, this.#to),
       onDiscard: (clientId) => app.outgoing.discard(clientId),
       onDelete: (seq) => void this.#delete(seq),
+      onJoin: (group) => void this.#invited(() => app.joinGroup(group)),
+      onDecline: (group) => void this.#invited(() => app.client.declineInvitation(group)),
       onLeave: () => this.#composer.focus(),
       nameOf: app.nameOf,
       outgoing: () => app.outgoing.of(this.name),
@@ -54,6 +56,11 @@ export class Chat {
     if (name) this.focus();
   }
 
+  /** Forgets what is written and not sent, as the user signs out. */
+  clear(): void {
+    this.#composer.clear();
+  }
+
   /** Gives the keyboard to the field, where there is a keyboard. */
   focus(): void {
     if (matchMedia("(hover: hover)").matches) this.#composer.focus();
@@ -70,7 +77,7 @@ export class Chat {
     this.#composer.limitTo(this.#app.client.limits?.content_bytes ?? 0);
     const thread = this.#threads.get(this.name);
     if (!thread) this.#load();
-    else if (thread.failure) this.reopen();
+    else thread.retry();
   }
 
   /** Adds a message that arrived. */
@@ -102,7 +109,7 @@ export class Chat {
     setText("chat-title", title);
     if (this.#picture !== `${this.name} ${title}`) {
       this.#picture = `${this.name} ${title}`;
-      byId("chat-picture").replaceChildren(avatar(this.name, title, group !== ""));
+      byId("chat-picture").replaceChildren(avatar(peer || group, title, group !== ""));
     }
     byId("show-members").hidden = !group;
     const typing = people.typing(this.name).map(this.#app.nameOf);
@@ -157,7 +164,16 @@ export class Chat {
 
   #send(text: string): void {
     this.#app.outgoing.send(this.name, this.#to, text);
-    void this.#view.toEnd();
+    this.#view.sent();
+  }
+
+  async #invited(answer: () => Promise<unknown>): Promise<void> {
+    try {
+      await answer();
+    } catch (error) {
+      const reason = error instanceof WsmsgError ? error.reason : String(error);
+      this.#app.notices.show("invitation", `The invitation cannot be answered: ${reason}`);
+    }
   }
 
   async #delete(seq: number): Promise<void> {
@@ -178,6 +194,7 @@ export class Chat {
       const state = await this.#app.readGroup(group);
       this.#showMembers = showMembers(this.#app.titleOf(this.name), state, {
         user, nameOf,
+        find: this.#app.usersIn,
         add: (users) => client.addMembers(group, users),
         remove: (one) => client.removeMembers(group, [one]),
         leave: () => this.#app.leaveGroup(group),

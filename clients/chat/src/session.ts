@@ -34,10 +34,10 @@ export const keep = (token: string): void => {
   }
 };
 
-/** Forgets the token. */
+/** Forgets the token, and what else is kept for this tab. */
 export const forget = (): void => {
   try {
-    sessionStorage.removeItem(KEY);
+    sessionStorage.clear();
   } catch {
     // It was not kept either.
   }

@@ -40,7 +40,8 @@ const focused = (page: Page, is: boolean): Promise<void> =>
     dispatchEvent(new Event(is ? "focus" : "blur"));
   }, is);
 
-const signIn = async (context: BrowserContext): Promise<void> => {
+const signIn = async (): Promise<void> => {
+  const context = await pages.browser();
   const page = await pages.open(context, "");
   await page.waitForSelector("#sign-in:not([hidden])");
   await pages.usable(page, "the form for a token");
@@ -52,6 +53,53 @@ const signIn = async (context: BrowserContext): Promise<void> => {
   await page.click("#token-form button");
   await listed(page);
   await page.reload(); // The tab keeps its token.
+  await listed(page);
+  await page.close();
+};
+
+/** A browser that stores nothing, and says so on the page. */
+const denied = async (): Promise<void> => {
+  const context = await pages.browser();
+  await context.addInitScript(() => {
+    for (const name of ["indexedDB", "localStorage", "sessionStorage"]) {
+      Object.defineProperty(globalThis, name, {
+        get: () => {
+          throw new DOMException("denied by the test", "SecurityError");
+        },
+      });
+    }
+  });
+  const page = await pages.open(context, token(carl));
+  await listed(page);
+  await page.waitForSelector(".notice:has-text('does not keep your messages')");
+  await page.waitForSelector(".notice:has-text('forgets its token')");
+  await pages.shot(page, "chat-no-storage");
+  await page.close();
+};
+
+/** A server that opens the connection and then says nothing, and one that talks nonsense. */
+const silence = async (): Promise<void> => {
+  const context = await pages.browser();
+  const page = await context.newPage();
+  let mode: "silent" | "nonsense" | "real" = "silent";
+  await page.routeWebSocket(/connect\/ws/, (socket) => {
+    if (mode === "real") socket.connectToServer();
+    else if (mode === "nonsense") socket.send("<html>not a frame</html>");
+  });
+  await page.clock.install();
+  await page.goto(`${url}/chat#token=${token(carl)}`);
+  await page.waitForFunction(() => document.getElementById("main")?.hidden === false);
+  await page.clock.runFor(1000);
+  assert.equal(await page.innerText("#connection"), "Connecting…");
+  await page.clock.runFor(16_000);
+  assert.match(await page.innerText("#connection"), /No connection: no welcome for 15 s/);
+  mode = "nonsense";
+  await page.click("#connection button");
+  await page.waitForFunction(() =>
+    /not JSON|Unexpected token/.test(document.getElementById("connection")?.textContent ?? ""));
+  mode = "real";
+  await page.click("#connection button");
+  await page.clock.runFor(1000);
   await listed(page);
   await page.close();
 };
@@ -159,8 +207,17 @@ const tabs = async (context: BrowserContext, one: Page, other: Page): Promise<vo
   for (const tab of all) await sees(tab, ["who reads this?", "waits in tab 4"]);
   await ask("start message");
   for (const page of [...all, other]) await sees(page, ["who reads this?", "waits in tab 4"]);
+  // A tab with another version of the client cannot be followed.
+  await all[2]?.evaluate((name) => {
+    new BroadcastChannel(name).postMessage({ v: 4711, word: {} });
+  }, `wsmsg chat ${anna}`);
+  await until("it is said", async () => {
+    const bars = await Promise.all(all.map((tab) => tab.innerText("#connection")));
+    return bars.filter((bar) => bar.includes("reload all tabs")).length >= 3;
+  });
   await one.bringToFront();
   for (const tab of all.slice(1)) await tab.close();
+  await one.reload();
   await focused(one, true);
   await write(one, "one tab again");
   await sees(other, ["waits in tab 4", "one tab again"]);
@@ -237,7 +294,14 @@ const hostile = async (one: Page): Promise<void> => {
 try {
   const context = await pages.browser();
   const others = await pages.browser({ colorScheme: "dark" });
-  await signIn(await pages.browser());
+  // The clock of Ben's machine is wrong by twenty years.
+  await others.addInitScript(() => {
+    const { now } = Date;
+    Date.now = () => now() - 20 * 365 * 86_400_000;
+  });
+  await signIn();
+  await denied();
+  await silence();
   const one = await pages.open(context, token(anna));
   const ms = await listed(one);
   assert.ok(!one.url().includes("token"), one.url());

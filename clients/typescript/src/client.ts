@@ -99,6 +99,8 @@ export class Client extends Requests {
   #leader: Leader | undefined;
   #tabs: Tabs | undefined;
   #leaderName = "";
+  /** The leader whose status this tab was told. */
+  #statusOf = "";
   #status = OFFLINE;
   #last: StateChanged = OFFLINE.state;
   #changes: (() => void)[] = [];
@@ -356,9 +358,12 @@ export class Client extends Requests {
   #follow(news: News, leader: string): void {
     if (isClosed(this.#status) || !this.#started) return;
     this.#hear(news);
+    if (news.news === "status" && leader !== this.#statusOf) {
+      this.#statusOf = leader;
+      this.#put(news.status.state);
+    }
     if (leader === this.#leaderName) return;
     this.#leaderName = leader;
-    if (news.news === "status") this.#put(news.status.state);
     this.#wishAgain();
   }
 

@@ -49,6 +49,7 @@ export class Conversations {
   /** The names of all conversations, the last changed first. */
   get names(): readonly string[] {
     this.#order ??= [...this.#all.values()]
+      .filter(({ head, last }) => head > 0 || last)
       .sort((one, other) => other.timeMs - one.timeMs || (one.name < other.name ? -1 : 1))
       .map(({ name }) => name);
     return this.#order;

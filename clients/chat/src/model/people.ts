@@ -4,6 +4,20 @@ import type { Id, PresenceChanged } from "@wsmsg/client";
 
 const TYPING_MS = 6000;
 
+const isUser = (text: string): boolean =>
+  /^[1-9]\d{0,18}$/.test(text) && BigInt(text) < 2n ** 63n;
+
+/** Returns the numbers and the names of users in a text, separated by commas or lines. */
+export const partsOf = (text: string): { readonly users: Id[]; readonly names: string[] } => {
+  const parts = text.split(/[,;\n]/).map((part) => part.trim()).filter(Boolean);
+  // Numbers may have spaces between them; names may have spaces inside.
+  const all = parts.flatMap((part) => (/^[\d\s]+$/.test(part) ? part.split(/\s+/) : [part]));
+  return {
+    users: [...new Set(all.filter(isUser))],
+    names: [...new Set(all.filter((part) => !isUser(part)))],
+  };
+};
+
 /** Presence and typing, as far as the server tells. */
 export class People {
   readonly #presence = new Map<Id, PresenceChanged>();

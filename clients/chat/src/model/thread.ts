@@ -120,6 +120,14 @@ export class Thread {
     this.#onChange();
   }
 
+  /** Tries again what has failed. */
+  retry(): void {
+    if (!this.failure) return;
+    this.failure = "";
+    if (this.events.length) this.#onChange();
+    else void this.open();
+  }
+
   /** Loads what follows the window, as messages may have been missed. */
   check(): void {
     if (this.conversation.head <= this.last) return;

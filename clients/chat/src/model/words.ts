@@ -34,6 +34,14 @@ export const sentenceOf = (event: StoredEvent, nameOf: (user: Id) => string): st
         : `A message of a kind that this version cannot show (kind ${event.kind})`;
     case "messageRecalled":
       return `${who} deleted a message`;
+    case "invitationReceived":
+      return event.mine ? "You sent an invitation to a group" : `${who} invites you to a group`;
+    case "invitationDeclined":
+      return "You declined an invitation to a group";
+    case "blockChanged": {
+      const whom = event.user === "0" ? `the group ${event.group}` : nameOf(event.user);
+      return event.on ? `You blocked ${whom}` : `You do not block ${whom} any more`;
+    }
     case "groupChanged": {
       if (event.created) return `${who} created the group “${plainName(event.name)}”`;
       const [only] = event.removed;

@@ -4,6 +4,7 @@ import { byId, set } from "./dom.js";
 
 const TYPING_MS = 2500;
 const NEARLY = 0.8;
+const DRAFTS = "wsmsg chat drafts";
 
 const utf8 = new TextEncoder();
 
@@ -15,13 +16,32 @@ export interface ComposerListener {
   readonly onUp: () => void;
 }
 
+// A draft lasts as long as its tab, like the token.
+const draftsOfTab = (): Map<string, string> => {
+  try {
+    const kept: unknown = JSON.parse(sessionStorage.getItem(DRAFTS) ?? "{}");
+    const all = Object.entries(kept ?? {});
+    return new Map(all.filter((draft): draft is [string, string] => typeof draft[1] === "string"));
+  } catch {
+    return new Map(); // Denied.
+  }
+};
+
+const keepDrafts = (drafts: ReadonlyMap<string, string>): void => {
+  try {
+    sessionStorage.setItem(DRAFTS, JSON.stringify(Object.fromEntries(drafts)));
+  } catch {
+    // Denied, or full: a draft is lost on a reload.
+  }
+};
+
 /** The form below the messages, with a draft for each conversation. */
 export class Composer {
   readonly #listener: ComposerListener;
   readonly #field = byId<HTMLTextAreaElement>("text");
   readonly #button = byId<HTMLButtonElement>("send");
   readonly #hint = byId("text-hint");
-  readonly #drafts = new Map<string, string>();
+  readonly #drafts = draftsOfTab();
   #conversation = "";
   #limit = 0;
   #typedAt = -Infinity;
@@ -34,6 +54,10 @@ export class Composer {
     });
     this.#field.addEventListener("keydown", (event) => this.#key(event));
     this.#field.addEventListener("input", () => this.#input());
+    globalThis.addEventListener("pagehide", () => {
+      this.#keepDraft();
+      keepDrafts(this.#drafts);
+    });
   }
 
   /** Shows the draft of a conversation. */
@@ -49,6 +73,12 @@ export class Composer {
   limitTo(bytes: number): void {
     this.#limit = bytes;
     this.#changed();
+  }
+
+  /** Forgets all drafts. */
+  clear(): void {
+    this.#drafts.clear();
+    this.#field.value = "";
   }
 
   /** Puts the cursor into the field. */

@@ -5,20 +5,9 @@ import type { GroupState, Id } from "@wsmsg/client";
 import { byId, h } from "./dom.js";
 
 const SHOWN = 200;
-const USER = /^[1-9][0-9]{0,18}$/;
 
-/** Returns the users in a text; a user is a number. */
-export const usersIn = (text: string): { readonly users: Id[]; readonly wrong: string } => {
-  const parts = text.split(/[\s,;]+/).filter(Boolean);
-  const users = [...new Set(parts.filter(isUser))];
-  return { users, wrong: parts.find((part) => !isUser(part)) ?? "" };
-};
-
-const isUser = (text: string): boolean =>
-  USER.test(text) && BigInt(text) < 2n ** 63n;
-
-const NOT_A_USER = (text: string): string =>
-  `“${text.slice(0, 40)}” is not the number of a user`;
+/** Returns the users in a text, or throws an error that says what is wrong. */
+export type Finder = (text: string) => Promise<Id[]>;
 
 /** Opens a dialog whose form calls a function, and shows why that failed. */
 const ask = (dialog: HTMLDialogElement, onSubmit: () => Promise<string> | string): void => {
@@ -46,12 +35,12 @@ const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
 /** Asks whom to write to. */
-export const askChat = (onUser: (user: Id) => void): void => {
+export const askChat = (find: Finder, onUser: (user: Id) => void): void => {
   const field = byId<HTMLInputElement>("chat-user");
   field.value = "";
-  ask(byId("new-chat"), () => {
-    const { users: [user], wrong } = usersIn(field.value);
-    if (wrong || !user) return wrong ? NOT_A_USER(wrong) : "Enter the number of a user";
+  ask(byId("new-chat"), async () => {
+    const [user, another] = await find(field.value);
+    if (!user || another) return "Enter one user";
     onUser(user);
     return "";
   });
@@ -59,7 +48,7 @@ export const askChat = (onUser: (user: Id) => void): void => {
 
 /** Asks for the name and the members of a group. */
 export const askGroup = (
-  create: (name: string, users: Id[], history: boolean) => Promise<void>,
+  find: Finder, create: (name: string, users: Id[], history: boolean) => Promise<void>,
 ): void => {
   const name = byId<HTMLInputElement>("group-name");
   const members = byId<HTMLTextAreaElement>("group-members");
@@ -67,10 +56,8 @@ export const askGroup = (
   name.value = members.value = "";
   history.checked = true;
   ask(byId("new-group"), async () => {
-    const { users, wrong } = usersIn(members.value);
     if (!name.value.trim()) return "Enter a name";
-    if (wrong) return NOT_A_USER(wrong);
-    await create(name.value.trim(), users, history.checked);
+    await create(name.value.trim(), await find(members.value), history.checked);
     return "";
   });
 };
@@ -79,6 +66,7 @@ export const askGroup = (
 export interface MembersActions {
   readonly user: Id;
   readonly nameOf: (user: Id) => string;
+  readonly find: Finder;
   readonly add: (users: Id[]) => Promise<void>;
   readonly remove: (user: Id) => Promise<void>;
   readonly leave: () => Promise<void>;
@@ -129,9 +117,7 @@ export const showMembers = (
   });
   ask(dialog, async () => {
     if (!field.value.trim()) return "";
-    const { users, wrong } = usersIn(field.value);
-    if (wrong) return NOT_A_USER(wrong);
-    await actions.add(users);
+    await actions.add(await actions.find(field.value));
     field.value = "";
     return " "; // The dialog stays.
   });

@@ -6,6 +6,8 @@ import { VirtualList } from "./virtual-list.js";
 /** One line of the list. */
 export interface Entry {
   readonly name: string;
+  /** The user or the group, which gives the picture its colour. */
+  readonly id: string;
   readonly title: string;
   /** What was last said, or who is typing. */
   readonly preview: string;
@@ -77,7 +79,7 @@ export class ListView {
       type: "button", class: entry.unread ? "entry has-badge" : "entry", "data-name": name,
       "aria-current": entry.isOpen ? "true" : undefined, tabindex: isTarget ? 0 : -1,
     });
-    const picture = avatar(name, entry.title, entry.isGroup);
+    const picture = avatar(entry.id, entry.title, entry.isGroup);
     if (entry.isOnline) picture.append(h("span", { class: "online" }));
     const preview = h("bdi", { class: entry.isTyping ? "preview typing" : "preview" }, entry.preview);
     button.append(

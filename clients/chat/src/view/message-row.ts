@@ -47,6 +47,8 @@ export interface RowActions {
   readonly onRetry: (clientId: string) => void;
   readonly onDiscard: (clientId: string) => void;
   readonly onDelete: (seq: number) => void;
+  readonly onJoin: (group: string) => void;
+  readonly onDecline: (group: string) => void;
   /** Shows all of a long text. */
   readonly onOpen: (key: string) => void;
   readonly nameOf: (user: string) => string;
@@ -76,12 +78,27 @@ export const rowElement = (row: Row, actions: RowActions): HTMLElement => {
   return element;
 };
 
-const noteElement = (event: StoredEvent, { nameOf }: RowActions): HTMLElement =>
-  h(
+const noteElement = (event: StoredEvent, actions: RowActions): HTMLElement => {
+  const note = h(
     "p", { class: "note" },
-    h("span", { dir: "auto" }, sentenceOf(event, nameOf)),
+    h("span", { dir: "auto" }, sentenceOf(event, actions.nameOf)),
     " ", time(event.timeMs),
   );
+  if (event.type === "invitationReceived" && !event.mine) {
+    const { group } = event;
+    note.append(
+      " ", linkButton("Join", () => actions.onJoin(group)),
+      " ", linkButton("Decline", () => actions.onDecline(group)),
+    );
+  }
+  return note;
+};
+
+const linkButton = (text: string, onClick: () => void): HTMLButtonElement => {
+  const made = h("button", { type: "button", class: "link-button" }, text);
+  made.addEventListener("click", onClick);
+  return made;
+};
 
 const messageElement = (row: Row, actions: RowActions): HTMLElement => {
   const { event, outgoing, mine, sender, mark } = row;
@@ -158,14 +175,10 @@ const meta = ({ timeMs, mark }: Row): HTMLElement => {
 
 const failure = (outgoing: Outgoing, actions: RowActions): HTMLElement => {
   const { clientId, code, reason } = outgoing;
-  const button = (text: string, onClick: (clientId: string) => void) => {
-    const made = h("button", { type: "button", class: "link-button" }, text);
-    made.addEventListener("click", () => onClick(clientId));
-    return made;
-  };
   return h(
     "p", { class: "failure" },
     h("span", { dir: "auto" }, failureOf(code, reason)), " ",
-    button("Try again", actions.onRetry), " ", button("Discard", actions.onDiscard),
+    linkButton("Try again", () => actions.onRetry(clientId)), " ",
+    linkButton("Discard", () => actions.onDiscard(clientId)),
   );
 };

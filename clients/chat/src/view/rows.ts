@@ -35,7 +35,16 @@ const markOf = (event: StoredEvent, conversation: Conversation): Mark | undefine
     : "accepted";
 };
 
-const dayOf = (timeMs: number): string => new Date(timeMs).toDateString();
+const days = new WeakMap<StoredEvent, string>();
+
+const dayOf = ({ event, timeMs }: Row): string => {
+  let day = event && days.get(event);
+  if (day === undefined) {
+    day = new Date(timeMs).toDateString();
+    if (event) days.set(event, day);
+  }
+  return day;
+};
 
 /** Returns all rows of a conversation. */
 export const rowsOf = (
@@ -45,7 +54,7 @@ export const rowsOf = (
   const rows: Row[] = [];
   let before: Row | undefined;
   const add = (row: Row): void => {
-    const newDay = !before || dayOf(before.timeMs) !== dayOf(row.timeMs);
+    const newDay = !before || dayOf(before) !== dayOf(row);
     const continues =
       !newDay && !row.firstNew && before !== undefined && before.sender === row.sender &&
       row.timeMs - before.timeMs < TOGETHER_MS && isMessage(before) && isMessage(row);

@@ -5,7 +5,7 @@ import type { Id } from "@wsmsg/client";
 import { counts } from "../model/conversation.js";
 import type { Outgoing } from "../model/outgoing.js";
 import type { Thread } from "../model/thread.js";
-import { byId, set } from "./dom.js";
+import { byId, h, set } from "./dom.js";
 import { isSame, rowElement, type Row, type RowActions } from "./message-row.js";
 import { rowsOf } from "./rows.js";
 import { VirtualList } from "./virtual-list.js";
@@ -40,6 +40,8 @@ export class ThreadView {
   #activeKey = "";
   #firstNew = 0;
   #isFresh = false;
+  #wasAtEnd = false;
+  #stateText = "";
 
   constructor(listener: ThreadListener) {
     this.#listener = listener;
@@ -70,6 +72,7 @@ export class ThreadView {
     this.#open.clear();
     this.#rows = [];
     this.#isFresh = true;
+    this.#wasAtEnd = false;
     this.#list.reset(true);
     this.update();
   }
@@ -80,6 +83,9 @@ export class ThreadView {
     this.#tellState();
     if (!thread) return;
     this.#noteNew(thread);
+    // The end of the window is not the end of the conversation, which alone is followed.
+    if (!this.#wasAtEnd) this.#list.hold();
+    this.#wasAtEnd = thread.atEnd;
     this.#rows = rowsOf(thread, this.#listener.outgoing(), {
       user: this.#user, firstNew: this.#firstNew, activeKey: this.#activeKey, open: this.#open,
     });
@@ -102,6 +108,12 @@ export class ThreadView {
     if (!thread.atEnd) await thread.toEnd();
     this.#list.toEnd();
     this.#tellJump();
+  }
+
+  /** Goes to the end, as the person has sent a message. */
+  sent(): void {
+    this.#firstNew = 0;
+    void this.toEnd();
   }
 
   /** Gives the keyboard to the last message in sight. */
@@ -146,8 +158,10 @@ export class ThreadView {
   #seen(first: number, last: number): void {
     const thread = this.#thread;
     if (!thread || !this.#rows.length) return;
-    if (first < NEAR) void thread.older();
-    if (last > this.#rows.length - NEAR) void thread.newer();
+    if (!thread.failure) {
+      if (first < NEAR) void thread.older();
+      if (last > this.#rows.length - NEAR) void thread.newer();
+    }
     this.#tellJump();
     if (this.#isFresh || !this.#isWatched || !this.#viewport.clientHeight) return;
     for (let i = last; i >= 0; i--) {
@@ -179,7 +193,15 @@ export class ThreadView {
       : !thread.events.length && !this.#listener.outgoing().length
         ? "There are no messages yet. Write the first one."
       : "";
-    if (this.#state.textContent !== text) this.#state.textContent = text;
+    if (this.#stateText !== text) {
+      this.#stateText = text;
+      this.#state.replaceChildren(text);
+      if (thread?.failure) {
+        const again = h("button", { type: "button", class: "link-button" }, "Try again");
+        again.addEventListener("click", () => thread.retry());
+        this.#state.append(" ", again);
+      }
+    }
     this.#state.hidden = !text;
     set(this.#viewport, "aria-busy", thread?.loading ? "true" : undefined);
   }

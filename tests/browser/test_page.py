@@ -68,7 +68,7 @@ class PageTests(IntegrationTestCase):
     @with_daemons
     async def test_history(self) -> None:
         """
-        Ten thousand messages are scrolled to the first one and back: in order, without
+        Ten thousand messages are scrolled to the first one, and down: in order, without
         a hole, with few rows in the document, and no row jumps.
         """
         anna, ben = self.user(), 2**53 + 2 * self.user() + 1

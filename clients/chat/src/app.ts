@@ -73,7 +73,7 @@ export class App {
       onUnkept: (reason) => this.notices.show("unkept", UNKEPT(reason)),
     });
     this.groups = new LookUps((group) => this.client.members(group, MEMBERS), changed);
-    this.#previews = new LookUps((name) => this.#lastOf(name), changed);
+    this.#previews = new LookUps((key) => this.#lastOf(key), changed);
     this.#chat = new Chat(this);
     this.#list = new ListView((name) => this.#entryOf(name), (name) => this.open(name));
     this.#listen();
@@ -177,8 +177,7 @@ export class App {
     const conversation = this.conversations.get(name);
     const { group, peer, unread, timeMs } = conversation;
     const typing = this.people.typing(name).map(this.nameOf);
-    if (!conversation.last && conversation.head) conversation.last = this.#previews.get(name);
-    const { last } = conversation;
+    const { head, last = head ? this.#previews.get(`${name} ${head}`) : undefined } = conversation;
     return {
       name, unread,
       id: peer || group,
@@ -200,9 +199,9 @@ export class App {
     return event.mine ? `You: ${text}` : isOfGroup ? `${this.nameOf(event.sender)}: ${text}` : text;
   }
 
-  async #lastOf(name: string): Promise<StoredEvent> {
-    const { head } = this.conversations.get(name);
-    const [last] = await this.client.history(name, { after: Math.max(0, head - 1), limit: 1 });
+  async #lastOf(key: string): Promise<StoredEvent> {
+    const [name = "", head] = key.split(" ");
+    const [last] = await this.client.history(name, { after: Number(head) - 1, limit: 1 });
     if (!last) throw new Error("there is no last message");
     return last;
   }

@@ -1,5 +1,5 @@
 /**
- * A long history, scrolled from its end to its start and back.
+ * A long history, scrolled from its end to its start, and down again.
  *
  *     node history.js URL SHOTS USER=TOKEN OTHER=TOKEN COUNT
  *
@@ -19,6 +19,8 @@ const [ben = ""] = other.split("=", 2);
 const total = Number(count);
 const MOST_ROWS = 120;
 const STEP = 500;
+/** How far it is scrolled down again. */
+const DOWN = 3000;
 
 /** What was seen while scrolling. */
 interface Scrolled {
@@ -32,10 +34,13 @@ interface Scrolled {
   readonly moved: number;
 }
 
-/** Scrolls by some pixels in each frame, to a row, and notes what is in the document. */
-const scroll = (page: Page, step: number, to: number): Promise<Scrolled> =>
+/**
+ * Scrolls by some pixels in each frame, to a row or for a number of frames, and notes what
+ * is in the document.
+ */
+const scroll = (page: Page, step: number, to: number, most = Infinity): Promise<Scrolled> =>
   page.evaluate(
-    ([step, to]) =>
+    ([step, to, most]) =>
       new Promise<Scrolled>((resolve, reject) => {
         const viewport = document.getElementById("messages");
         if (!viewport) throw new Error("there are no messages");
@@ -65,7 +70,7 @@ const scroll = (page: Page, step: number, to: number): Promise<Scrolled> =>
             if (was !== undefined) moved = Math.max(moved, Math.abs(top - was) - Math.abs(step));
           }
           before = places;
-          if (seen.has(to) && (to === 1 ? viewport.scrollTop <= 0 : true)) {
+          if (frames.length >= most || seen.has(to) && (to === 1 ? viewport.scrollTop <= 0 : true)) {
             resolve({ frames, work, seqs: [...seen], mostRows, disorder: disorder.slice(0, 5), moved });
           } else if (now > limit) {
             reject(new Error(`stuck at ${seqs[0]} to ${seqs.at(-1)}`));
@@ -76,7 +81,7 @@ const scroll = (page: Page, step: number, to: number): Promise<Scrolled> =>
         };
         requestAnimationFrame(frame);
       }),
-    [step, to] as const,
+    [step, to, most] as const,
   );
 
 const spread = (all: readonly number[]): string => {
@@ -85,18 +90,24 @@ const spread = (all: readonly number[]): string => {
   return `${at(0.5)} (p95 ${at(0.95)}, most ${at(1)})`;
 };
 
-const judge = (what: string, { frames, work, seqs, mostRows, disorder, moved }: Scrolled): void => {
-  assert.deepEqual(disorder, [], what);
-  assert.deepEqual(
-    seqs.sort((a, b) => a - b), Array.from({ length: total }, (_, i) => i + 1), what,
-  );
-  assert.ok(mostRows <= MOST_ROWS, `${mostRows} rows`);
-  assert.ok(moved < 2, `${what}: a row jumped by ${moved} pixels`);
+const tell = (what: string, { frames, work, mostRows }: Scrolled): void => {
   const late = frames.filter((ms) => ms > 1000 / 60 * 1.5).length;
   console.log(
     `${what}: ${frames.length} frames, ${late} late, every ${spread(frames)} ms; ` +
       `work in each ${spread(work)} ms; at most ${mostRows} rows`,
   );
+};
+
+const judge = (
+  what: string, { seqs, mostRows, disorder, moved }: Scrolled, last: number,
+): void => {
+  assert.deepEqual(disorder, [], what);
+  assert.deepEqual(
+    seqs.filter((seq) => seq <= last).sort((a, b) => a - b),
+    Array.from({ length: last }, (_, i) => i + 1), what,
+  );
+  assert.ok(mostRows <= MOST_ROWS, `${mostRows} rows`);
+  assert.ok(moved < 2, `${what}: a row jumped by ${moved} pixels`);
 };
 
 const pages = await Pages.begin(url, shots);
@@ -109,9 +120,18 @@ try {
     (await page.isVisible("#jump")));
   if (await page.isVisible("#jump")) await page.click("#jump");
   await page.waitForSelector(`#messages .row[data-seq="${total}"]`);
-  judge("up", await scroll(page, -STEP, 1));
+  // As fast as a person scrolls; then faster, to see all.
+  tell("6,000 pixels a second", await scroll(page, -100, 0, 300));
+  await page.focus("#messages");
+  await page.keyboard.press("End");
+  await page.waitForSelector(`#messages .row[data-seq="${total}"]`);
+  const up = await scroll(page, -STEP, 1);
+  tell("up", up);
+  judge("up", up, total);
   await pages.shot(page, "chat-history");
-  judge("down", await scroll(page, STEP, total));
+  const down = await scroll(page, STEP, DOWN);
+  tell("down", down);
+  judge("down", down, DOWN);
   assert.deepEqual(pages.faults, []);
 } finally {
   await pages.end();

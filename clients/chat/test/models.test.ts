@@ -27,6 +27,7 @@ const mine = (seq: number): StoredEvent =>
 const headOf = (head: number, read: number, unread: number): Head =>
   ({
     conversation: NAME, head, read, delivered: read, time: head, others: [], unread,
+    message_id: "0",
   });
 
 /** A history of a server, with holes where numbers are not for this user. */
@@ -57,6 +58,18 @@ describe("Conversation", () => {
     assert.equal(one.unread, 4);
     one.arrived(message(9));
     assert.equal(one.unread, 4);
+  });
+
+  it("knows the last message, or that it does not know it", () => {
+    const one = new Conversation(NAME, "1");
+    const last = () => one.last?.seq;
+    one.arrived(message(3)); // Of a backlog that is still on its way.
+    one.applyHead(headOf(8, 5, 3), "1");
+    assert.equal(last(), undefined);
+    one.arrived(message(4));
+    assert.equal(last(), undefined);
+    one.arrived(message(9));
+    assert.equal(last(), 9);
   });
 
   it("counts no events and no recalled messages", () => {

@@ -62,6 +62,7 @@ export class Conversation {
     if (this.read >= Math.max(head.head, this.head)) this.unread = 0;
     this.#arrived = undefined;
     this.head = Math.max(this.head, head.head);
+    if (this.last && this.last.seq < this.head) this.last = undefined;
     this.timeMs = Math.max(this.timeMs, head.time);
     for (const { user: other, read, delivered } of head.others) {
       if (other !== user) this.applyReceipt(other, delivered, read);

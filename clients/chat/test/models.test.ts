@@ -195,8 +195,9 @@ describe("OutgoingMessages", () => {
   const made = (storage: { getItem(key: string): string | null; setItem(key: string, value: string): void }) => {
     const sends: { clientId: string; fail: (error: WsmsgError) => void; done: () => void }[] = [];
     const unkept: string[] = [];
+    const state = { type: "connected" };
     const client = {
-      state: { type: "connected" },
+      state,
       send: ({ clientId }: { clientId: string }) =>
         new Promise((resolve, reject) => {
           const done = () => resolve({ clientId, timeMs: 5, conversation: "" });
@@ -206,7 +207,7 @@ describe("OutgoingMessages", () => {
     const outgoing = new OutgoingMessages(client, "1", storage, {
       onChange: () => {}, onUnkept: (reason) => unkept.push(reason),
     });
-    return { outgoing, sends, unkept };
+    return { outgoing, sends, state, unkept };
   };
   const texts = () => {
     const kept = new Map<string, string>();
@@ -234,6 +235,16 @@ describe("OutgoingMessages", () => {
     assert.equal(again.outgoing.of(NAME)[0]?.state, "accepted");
     again.outgoing.stored(failed?.clientId ?? "");
     assert.deepEqual(again.outgoing.of(NAME), []);
+  });
+
+  it("keeps what is sent after the end, and leaves the rest to the outbox", async () => {
+    const { outgoing, sends, state } = made(texts());
+    outgoing.send(NAME, { to: "2" }, "before");
+    state.type = "closed";
+    outgoing.send(NAME, { to: "2" }, "after");
+    for (const { fail } of sends) fail(new WsmsgError("unavailable", "the client is closed"));
+    await turn();
+    assert.deepEqual(outgoing.of(NAME).map((one) => one.state), ["waiting", "failed"]);
   });
 
   it("gives a message another id if its id is taken", async () => {

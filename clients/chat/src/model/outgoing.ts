@@ -147,15 +147,21 @@ export class OutgoingMessages {
     for (const one of kept) if (!this.#all.has(one.clientId)) this.#put(one);
   }
 
+  get #isClosed(): boolean {
+    return this.#client.state.type === "closed";
+  }
+
   #submit(clientId: string, to: { to: Id } | { group: Id }, content: string): void {
+    const isTaken = !this.#isClosed;
     this.#client.send({ ...to, content, clientId }).then(
       (accepted) => this.settled(clientId, accepted, undefined),
       (error: unknown) => {
         const one = this.#all.get(clientId);
         const known =
           error instanceof WsmsgError ? error : new WsmsgError("internal", String(error));
-        // A client that was closed still has the message in its outbox.
-        if (one && this.#client.state.type !== "closed") this.#failed(one, known);
+        // A client that was closed since then still has the message in its outbox.
+        const isKept = isTaken && this.#isClosed;
+        if (one && !isKept) this.#failed(one, known);
       },
     );
   }

@@ -5,6 +5,7 @@ The status pages of both daemons, in a browser.
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -28,8 +29,8 @@ class StatusPageTests(IntegrationTestCase):
     async def test_pages(self) -> None:
         """
         Both pages ask for the key, show the node in words, and follow a daemon that is
-        killed and starts again; they load nothing from elsewhere, break no rule of
-        accessibility, and show hostile names as text.
+        killed and starts again, or hangs; they load nothing from elsewhere, break no
+        rule of accessibility, and show hostile names as text.
         """
         SHOTS.mkdir(parents=True, exist_ok=True)
         installation = self.installation
@@ -52,6 +53,8 @@ class StatusPageTests(IntegrationTestCase):
             "kill connect": daemons["connect"].kill,
             "start message": daemons["message"].start,
             "start connect": daemons["connect"].start,
+            "suspend connect": lambda: daemons["connect"].signal(signal.SIGSTOP),
+            "continue connect": lambda: daemons["connect"].signal(signal.SIGCONT),
             "talk": self._talk,
         }
         told: list[str] = []

@@ -174,6 +174,15 @@ await ask("start connect");
 await says(connect, "Ready: clients can log in, send and receive.");
 await connect.locator("#stale").waitFor({ state: "hidden" });
 
+// A daemon that hangs, with its connections open, is taken for one that does not answer.
+await ask("suspend connect");
+await connect.locator("#sentence", { hasText: "has not answered for" }).waitFor({ timeout: LIMIT_MS });
+await shoot(connect, "hanging");
+await check(connect, "a daemon that hangs");
+await ask("continue connect");
+await says(connect, "Ready: clients can log in, send and receive.");
+await connect.locator("#stale").waitFor({ state: "hidden" });
+
 await ask("talk");
 for (const page of pages.values()) {
   const label = 'svg[aria-label*="accepted"]:not([aria-label*="at most 0/s"])';

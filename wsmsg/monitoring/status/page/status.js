@@ -37,6 +37,7 @@ let status = null;
 let skew = 0;
 let heardAt = 0;
 let lostAt = 0;
+let lostReason = "";
 let announced = "";
 
 // ---------------------------------------------------------------- text
@@ -433,18 +434,27 @@ function showBoard(shown) {
   at("board").hidden = !shown;
 }
 
-function isLost(reason) {
-  lostAt ||= heardAt || Date.now();
-  live("lost", "No answer");
-  at("readiness").dataset.state = "bad";
-  at("stale").hidden = false;
-  const text = `This node has not answered for ${span(Date.now() - lostAt)}. Below is what it told last. ${reason}`.trim();
-  put(at("stale"), text);
+/** Says that the daemon does not answer, and for how long; called each second. */
+function showLost() {
+  if (!lostAt) return;
+  const text = `This node has not answered for ${span(Date.now() - lostAt)}.`;
+  put(at("sentence"), text);
+  put(at("stale"), `${lostReason} It told last: ${status.in_words}`.trim());
   if (announced !== "lost") {
     announced = "lost";
     put(at("announcement"), text);
     document.title = "no answer: wsmsg status";
   }
+}
+
+function isLost(reason) {
+  lostAt ||= heardAt || Date.now();
+  live("lost", "No answer");
+  at("board").dataset.state = "lost";
+  at("readiness").dataset.state = "bad";
+  at("stale").hidden = false;
+  lostReason = reason;
+  showLost();
 }
 
 /** Follows the events for as long as the page is open, or until the key is refused. */
@@ -454,6 +464,7 @@ async function follow(key) {
     failures = 0;
     lostAt = 0;
     at("stale").hidden = true;
+    at("board").dataset.state = "";
     showBoard(true);
     live("live", "Live");
   };
@@ -469,7 +480,6 @@ async function follow(key) {
     isLost(reason);
     await new Promise((done) => setTimeout(done, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]));
     failures += 1;
-    isLost(reason);
   }
 }
 
@@ -491,5 +501,7 @@ at("gate-form").addEventListener("submit", async (event) => {
 });
 
 document.querySelector("details").addEventListener("toggle", () => status && showStatus());
+
+setInterval(showLost, 1000);
 
 at("key").focus();

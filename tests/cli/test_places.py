@@ -91,11 +91,40 @@ class ConfigTests(SynchronousTestCase):
         self.assertEqual(told.exit_code, 0, told.output)
         self.assertEqual(self.connect.paths, ["/status"])
         self.assertEqual(self.message.paths, ["/status"])
-        mistaken = self.folder / "mistaken.toml"
-        mistaken.write_text("[connect]\nlisten = 5\n")
-        told = run("status", "--config", str(mistaken))
-        self.assertEqual(told.exit_code, 1)
-        self.assertIn("must be text, not 5", told.output)
+
+    def test_mistakes(self) -> None:
+        """
+        Commands that look for what is wrong do so in spite of mistakes in settings that
+        they do not need, which they show: a certificate that cannot be read, a value, a
+        misspelt key.  A mistake in what they need ends them.
+        """
+        good = self.config.read_text()
+        cert = "tls.listen.cert = '/nowhere.pem'\ntls.listen.key = '/nowhere.key'\n"
+        for wrong, reason in (
+            (cert, "/nowhere.pem cannot be read"),
+            ("drain.lead_s = 'x'\n", "must be a number"),
+            ("drain.led_s = 1\n", "drain.led_s: is not a setting"),
+        ):
+            self.config.write_text(good.replace("[common]\n", f"[common]\n{wrong}"))
+            told = run("status", "--config", str(self.config))
+            self.assertEqual(told.exit_code, 0, told.output)
+            self.assertIn("warning: ", told.stderr)
+            self.assertIn(reason, told.stderr)
+            told = run("doctor", "--config", str(self.config))
+            self.assertEqual(told.exit_code, 1)
+            self.assertIn("PROBLEM  settings: ", told.stdout)
+            self.assertIn(reason, told.stdout)
+            self.assertIn("message: ready", told.stdout)
+            told = run("token", "--config", str(self.config), "1001")
+            self.assertEqual(told.exit_code, 0, told.output)
+            self.assertIn(reason, told.stderr)
+        self.config.write_text(good.replace('admin_listen = "0', 'admin_listen = "0:'))
+        told = run("status", "--config", str(self.config))
+        self.assertEqual((told.exit_code, told.stdout), (1, ""))
+        self.assertIn("admin_listen: ", told.stderr)
+        told = run("status", "--config", str(self.folder / "none.toml"))
+        self.assertEqual((told.exit_code, told.stdout), (1, ""))
+        self.assertIn("cannot be read: No such file", told.stderr)
 
     def test_doctor(self) -> None:
         """

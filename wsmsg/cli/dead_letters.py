@@ -16,6 +16,7 @@ import click
 
 from wsmsg.cli.operator.ask import NoAnswer
 from wsmsg.cli.operator.listener import (
+    ADMIN,
     AdminListener,
     admin_listener,
     ca_option,
@@ -44,7 +45,7 @@ def _admin_option(command: Callable[..., None]) -> Any:
         **more: Any,
     ) -> None:
         try:
-            settings = settings_of(MessageSettings, config)
+            settings = settings_of(MessageSettings, config, needs=ADMIN, rules=False)
             found = admin_listener(settings, message_admin, key_file, ca)
         except NoAnswer as error:
             fail(str(error))

@@ -49,6 +49,10 @@ def key_of(data_dir: Path) -> str:
         fail(str(error))
 
 
+#: The settings by which Connect checks tokens.
+TOKENS = ("data_dir", "token.", "legacy.token_secret", "users.")
+
+
 @attrs.frozen
 class TokenSigner:
     """

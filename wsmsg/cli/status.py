@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from wsmsg.cli.operator.ask import NoAnswer
-from wsmsg.cli.operator.listener import admin_listener, key_file_option
+from wsmsg.cli.operator.listener import ADMIN, admin_listener, key_file_option
 from wsmsg.cli.paths import config_option, settings_of
 from wsmsg.cli.say import say
 from wsmsg.settings.values import ConnectSettings, MessageSettings
@@ -63,8 +63,8 @@ def status(
       until wsmsg status --json > /dev/null; do sleep 1; done
     """
     documents = {
-        "connect": _told(settings_of(ConnectSettings, config), connect_admin, key_file),
-        "message": _told(settings_of(MessageSettings, config), message_admin, key_file),
+        "connect": _told(ConnectSettings, config, connect_admin, key_file),
+        "message": _told(MessageSettings, config, message_admin, key_file),
     }
     if as_json:
         say(json.dumps(documents, indent=2))
@@ -77,10 +77,12 @@ def status(
 
 
 def _told(
-    settings: ConnectSettings | MessageSettings,
+    settings_type: type[ConnectSettings] | type[MessageSettings],
+    config: Path | None,
     admin: str | None,
     key_file: Path | None,
 ) -> dict[str, Any]:
+    settings = settings_of(settings_type, config, needs=ADMIN, rules=False)
     try:
         return admin_listener(settings, admin, key_file).ask("/status")
     except NoAnswer as error:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from wsmsg.cli.paths import fail
+from wsmsg.cli.paths import concerns, fail
 from wsmsg.cli.say import say
 from wsmsg.settings.mistakes import SettingsMistakes
-from wsmsg.settings.sources import Sources, load_settings
+from wsmsg.settings.sources import Sources, read_settings
 from wsmsg.settings.values import MessageSettings
 from wsmsg.text.counted import counted
 
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _EVERY_S = 2.0
+
+#: The settings that say where the store and the journal are.
+_NEEDS = (
+    *("data_dir", "journal", "store", "store_password"),
+    *("kafka.", "mongo.", "retry.", "users."),
+)
 
 #: The longest that a store may be away in the middle.
 _AWAY_S = 60.0
@@ -70,11 +76,14 @@ def settings_of(
     given = [("--store", "store", store), ("--data-dir", "data_dir", data_dir)]
     options = tuple((name, key, value) for name, key, value in given if value)
     sources = Sources(file=config, environ=os.environ, options=options)
-    try:
-        return load_settings(MessageSettings, sources)
-    except SettingsMistakes as e:
-        say(e.text(), err=True)
-        raise SystemExit(2) from None
+    checked = read_settings(MessageSettings, sources)
+    fatal = [m for m in checked.mistakes if concerns(m, _NEEDS)]
+    if fatal:
+        say(SettingsMistakes(fatal).text(), err=True)
+        raise SystemExit(2)
+    for mistake in checked.mistakes:
+        say(f"warning: {mistake}", err=True)
+    return checked.settings
 
 
 def tell(text: str) -> None:

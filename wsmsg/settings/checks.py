@@ -4,8 +4,8 @@ Validation of given settings: each value alone, then the rules between them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import attrs
 from pydantic import ValidationError
@@ -41,28 +41,50 @@ class Given:
     text: bool = attrs.field(kw_only=True)
 
 
+@attrs.frozen
+class Checked(Generic[S]):
+    """
+    The result of a validation.
+
+    @ivar settings: with the default in place of each wrong value.
+    @ivar wrong: the mistakes in sources and single values.
+    @ivar conflicts: the mistakes between values, and in the files that values name.
+    """
+
+    settings: S
+    wrong: Sequence[Mistake]
+    conflicts: Sequence[Mistake]
+
+    @property
+    def mistakes(self) -> list[Mistake]:
+        """
+        All mistakes.
+        """
+        return [*self.wrong, *self.conflicts]
+
+
 def check(
-    settings_type: type[S], given: Iterable[Given], mistakes: list[Mistake]
-) -> S | None:
+    settings_type: type[S], given: Iterable[Given], mistakes: Iterable[Mistake] = ()
+) -> Checked[S]:
     """
     Validate the given values and make the settings.
 
     @param given: one for each key that is given; all keys are known.
-    @param mistakes: the list that new mistakes are appended to.
-    @return: L{None} if there is any mistake, also if it was in the list before.
+    @param mistakes: those that were found before.
     """
+    single, between = list(mistakes), []
     by_key = {g.key: g for g in given}
     wrong = dict(_wrong_values(settings_type, by_key))
     for key, reason in wrong.items():
-        mistakes.append(Mistake(by_key[key].source, key, reason))
+        single.append(Mistake(by_key[key].source, key, reason))
     sound = {k: _read(settings_type, g) for k, g in by_key.items() if k not in wrong}
     settings = settings_type.model_validate(nested(sound))
     for keys, reason in conflicts(settings):
         if not any(key in wrong for key in keys):
             named = [by_key[key].source for key in keys if key in by_key]
             source = ", ".join(dict.fromkeys(named)) or "defaults"
-            mistakes.append(Mistake(source, ", ".join(keys), reason))
-    return None if mistakes else settings
+            between.append(Mistake(source, ", ".join(keys), reason))
+    return Checked(settings, single, between)
 
 
 def _wrong_values(

@@ -23,7 +23,7 @@ from typing import TypeVar
 
 import attrs
 
-from wsmsg.settings.checks import Given, check
+from wsmsg.settings.checks import Checked, Given, check
 from wsmsg.settings.keys import REMOVED, keys_of, new_name
 from wsmsg.settings.mistakes import Mistake, SettingsMistakes, did_you_mean
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
@@ -60,15 +60,23 @@ def load_settings(settings_type: type[S], sources: Sources) -> S:
 
     @raise SettingsMistakes: with every mistake.
     """
+    checked = read_settings(settings_type, sources)
+    if checked.mistakes:
+        raise SettingsMistakes(checked.mistakes)
+    return checked.settings
+
+
+def read_settings(settings_type: type[S], sources: Sources) -> Checked[S]:
+    """
+    Read, merge and check the settings of one daemon, for a command that needs only some
+    of them.
+    """
     table = table_of(settings_type)
     mistakes: list[Mistake] = []
     merged: dict[str, Given] = {}
     for given in _all_given(table, sources, mistakes):
         merged[given.key] = given
-    settings = check(settings_type, merged.values(), mistakes)
-    if settings is None:
-        raise SettingsMistakes(mistakes)
-    return settings
+    return check(settings_type, merged.values(), mistakes)
 
 
 def table_of(settings_type: type[Common]) -> str:

@@ -12,11 +12,14 @@ import click
 from wsmsg.cli.doctor.backends import backends
 from wsmsg.cli.doctor.checks import DaemonPlace, Finding, examine
 from wsmsg.cli.doctor.key_sets import key_sets
-from wsmsg.cli.paths import config_option, data_dir_option, settings_of
+from wsmsg.cli.paths import checked_settings, config_option, data_dir_option
 from wsmsg.cli.say import say
 from wsmsg.cli.status import admin_options
+from wsmsg.settings.mistakes import Mistake
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
+#: Settings with which the doctor reaches no server.
+_OWN = ("tls.", "peer.", "token.")
 _MARKS = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
 
 
@@ -41,12 +44,17 @@ def doctor(
     also whether Kafka, MongoDB and Redis are reachable at the addresses in the file. It
     changes nothing. The exit status is 1 if there is a problem.
     """
-    connect = settings_of(ConnectSettings, config, data_dir)
-    message = settings_of(MessageSettings, config, data_dir)
-    findings = examine(
+    checked = (
+        checked_settings(ConnectSettings, config, data_dir),
+        checked_settings(MessageSettings, config, data_dir),
+    )
+    connect, message = checked[0].settings, checked[1].settings
+    mistakes = dict.fromkeys(m for each in checked for m in each.mistakes)
+    findings = [_mistake(m) for m in mistakes]
+    findings += examine(
         [DaemonPlace(connect, connect_admin), DaemonPlace(message, message_admin)]
     )
-    if config is not None:
+    if config is not None and all(m.key.startswith(_OWN) for m in mistakes):
         findings += backends(connect, message)
         findings += key_sets(connect, message)
     if as_json:
@@ -58,6 +66,11 @@ def doctor(
                 say(f"{'':10}-> {finding.remedy}")
     if any(finding.level == "problem" for finding in findings):
         raise SystemExit(1)
+
+
+def _mistake(mistake: Mistake) -> Finding:
+    remedy = "correct it; the daemon does not start with it, and reloads nothing"
+    return Finding("problem", "settings", str(mistake), remedy)
 
 
 def _document(findings: list[Finding]) -> dict[str, object]:

@@ -34,7 +34,9 @@ def _file_options(command: Callable[..., None]) -> Any:
         file: Path | None, config: Path | None, data_dir: Path | None, **more: Any
     ) -> None:
         if file is None:
-            settings = settings_of(MessageSettings, config, data_dir)
+            settings = settings_of(
+                MessageSettings, config, data_dir, needs=("api_keys", "data_dir")
+            )
             file = keys_path(settings.api_keys, resolve_data_dir(settings))
         command(path=file.absolute(), **more)
 

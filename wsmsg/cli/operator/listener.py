@@ -23,6 +23,9 @@ from wsmsg.settings.sources import resolve_data_dir, table_of
 from wsmsg.settings.urls.address import parse_address
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
+#: The settings that say where an admin listener is.
+ADMIN = ("admin_listen", "data_dir")
+
 #: The data directories of the units in C{deploy/systemd}.
 _STATES = (Path("/var/lib/wsmsg"), Path("/var/lib/wsmsg-connect"))
 #: The accounts that systemd makes for units with C{DynamicUser}; a file of theirs may

@@ -14,7 +14,7 @@ import click
 
 from wsmsg.cli.paths import config_option, data_dir_option, settings_of
 from wsmsg.cli.say import say
-from wsmsg.cli.sign import TokenSigner
+from wsmsg.cli.sign import TOKENS, TokenSigner
 from wsmsg.cli.token.explain import explain, explain_user_id
 from wsmsg.settings.sources import resolve_data_dir
 from wsmsg.settings.values import ConnectSettings
@@ -51,7 +51,7 @@ def check(
     token = text.strip()
     if token[:7].lower() == "bearer ":
         token = token[7:].strip()
-    settings = settings_of(ConnectSettings, config, data_dir)
+    settings = settings_of(ConnectSettings, config, data_dir, needs=TOKENS)
     data_dir = resolve_data_dir(settings)
     signer = TokenSigner(settings.token, data_dir, names=settings.users.names)
     found = [

@@ -13,7 +13,7 @@ import click
 
 from wsmsg.cli.paths import config_option, data_dir_option, fail, settings_of
 from wsmsg.cli.say import say
-from wsmsg.cli.sign import TokenSigner
+from wsmsg.cli.sign import TOKENS, TokenSigner
 from wsmsg.cli.user_options import Duration, UserName
 from wsmsg.settings.sources import resolve_data_dir
 from wsmsg.settings.values import ConnectSettings
@@ -92,7 +92,7 @@ def token(
     who = user if user is not None else user_id
     assert who is not None
     private_key = _read(key_file) if key_file else ""
-    settings = settings_of(ConnectSettings, config, data_dir)
+    settings = settings_of(ConnectSettings, config, data_dir, needs=TOKENS)
     # Without a file, nothing says whether the users of that Connect have names.
     names = settings.users.names or config is None
     if isinstance(who, str) and not names:

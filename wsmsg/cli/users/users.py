@@ -72,7 +72,9 @@ def _api_options(command: Callable[..., None]) -> Any:
         **more: Any,
     ) -> None:
         try:
-            settings = settings_of(MessageSettings, config)
+            settings = settings_of(
+                MessageSettings, config, needs=("listen",), rules=False
+            )
             found = url or http_url(settings)
         except NoAnswer as error:
             fail(str(error))

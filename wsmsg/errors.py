@@ -10,8 +10,9 @@ ranges to applications).
 
 from __future__ import annotations
 
+import json
 from enum import IntEnum
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 
 class Close(IntEnum):
@@ -348,3 +349,52 @@ def is_heard_after(close_code: int) -> bool:
 # 1002 protocol error, 1003 unsupported, 1007 invalid data, 1008 policy, 1009 too
 # big, 1010 missing extension: the same client would get the same answer again.
 _FINAL = frozenset({1000, 1002, 1003, 1007, 1008, 1009, 1010})
+
+
+def json_problem(error: Exception, data: bytes | str) -> str:
+    """
+    Return why JSON was refused.  msgspec takes half of a surrogate pair for an end of
+    the data; the reason names the text that has it.
+
+    @param error: of msgspec.
+    """
+    raw = data if isinstance(data, bytes) else data.encode("utf-8", "replace")
+    if b"\\ud" in raw.lower():
+        place = _lone_surrogate(data)
+        if place is not None:
+            return f"{place or 'the text'} is not valid Unicode: lone surrogate"
+    return str(error)
+
+
+def _lone_surrogate(data: bytes | str) -> str | None:
+    """
+    Return the place of the first text that UTF-8 cannot encode: C{users[1].name}.
+    """
+    try:
+        waiting: list[tuple[str, Any]] = [("", json.loads(data))]
+    except (ValueError, RecursionError):
+        return None
+    while waiting:
+        place, value = waiting.pop()
+        match value:
+            case str() if not _is_encodable(value):
+                return place
+            case dict():
+                if not all(map(_is_encodable, value)):
+                    return f"a name in {place}" if place else "a name"
+                dot = "." if place else ""
+                inner = [(f"{place}{dot}{name}", each) for name, each in value.items()]
+                waiting += reversed(inner)
+            case list():
+                waiting += [
+                    (f"{place}[{n}]", value[n]) for n in reversed(range(len(value)))
+                ]
+    return None
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -47,6 +47,9 @@ class ApiTests(NotesCase):
             status, problem = self.ask("POST", "notes", body)
             self.assertEqual((status, problem["code"]), (400, "bad_request"))
             self.assertTrue(problem["detail"].startswith("the body: "))
+        half = rb'{"user": 1, "text": "\ud800"}'
+        told = self.ask("POST", "notes", half)[1]["detail"]
+        self.assertEqual(told, "the body: text is not valid Unicode: lone surrogate")
         self.assertIn("user", self.ask("POST", "notes", {"user": 0})[1]["detail"])
         self.assertIn("odd", self.ask("GET", "ping", odd=1)[1]["detail"])
         self.assertEqual(self.ask("POST", "users/x/notes", {"user": 1})[0], 404)

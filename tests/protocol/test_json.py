@@ -153,6 +153,17 @@ class JsonTests(CodecTestCase):
         ):
             said = '{"type": "send", "client_id": "a", "content": "' + half + '"}'
             self.refuse(said)
+            with self.assertRaises(BadFrame) as caught:
+                codec_json.CODEC.decode(said.encode())
+            reason = "content is not valid Unicode: lone surrogate"
+            self.assertEqual(caught.exception.reason, reason)
+        said = r'{"type": "watch", "users": [], "names": ["a", "\udead"]}'
+        with self.assertRaises(BadFrame) as caught:
+            codec_json.CODEC.decode(said.encode())
+        self.assertTrue(caught.exception.reason.startswith("names[1] is not valid"))
+        with self.assertRaises(BadFrame) as caught:
+            codec_json.CODEC.decode(rb'{"type": "send", "content": "\ud83d')
+        self.assertIn("truncated", caught.exception.reason)
         encoded = r'{"type": "send", "client_id": "a", "content": "\ud83d\ude00"}'
         frame = codec_json.CODEC.decode(encoded.encode())
         self.assertEqual(frame, frames.Send("a", content="\U0001f600"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from wsmsg.errors import BadRequest, TooLarge
+from wsmsg.errors import BadRequest, TooLarge, json_problem
 from wsmsg.events.kind import (
     EventKind,
     EventRequest,
@@ -86,7 +86,8 @@ def decode_block(content: str) -> BlockChange:
     try:
         change = _decoder.decode(content)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as e:
-        raise InvalidContent(f"not a block: {str(e)[:100]}") from e
+        reason = json_problem(e, content)[:100]
+        raise InvalidContent(f"not a block: {reason}") from e
     if bool(change.user) == bool(change.group):
         raise InvalidContent("a block names either a user or a group")
     if not 0 < (change.user or change.group) <= INT64_MAX:

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from wsmsg.errors import BadRequest, Conflict, Forbidden
+from wsmsg.errors import BadRequest, Conflict, Forbidden, json_problem
 from wsmsg.events.block import user_target
 from wsmsg.events.kind import (
     EventKind,
@@ -99,7 +99,8 @@ def decode_change(content: str) -> GroupChange:
     try:
         change = _decoder.decode(content)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as e:
-        raise InvalidContent(f"not a group change: {str(e)[:100]}") from e
+        reason = json_problem(e, content)[:100]
+        raise InvalidContent(f"not a group change: {reason}") from e
     problem = change_problem(change)
     if problem:
         raise InvalidContent(problem)

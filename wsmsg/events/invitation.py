@@ -12,7 +12,14 @@ from __future__ import annotations
 
 import msgspec
 
-from wsmsg.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge
+from wsmsg.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    TooLarge,
+    json_problem,
+)
 from wsmsg.events.block import user_target
 from wsmsg.events.kind import (
     EventKind,
@@ -62,7 +69,8 @@ def decode_invitation(content: str) -> str:
     try:
         group = _decoder.decode(content).group
     except (msgspec.DecodeError, UnicodeError, RecursionError) as e:
-        raise InvalidContent(f"not an invitation: {str(e)[:100]}") from e
+        reason = json_problem(e, content)[:100]
+        raise InvalidContent(f"not an invitation: {reason}") from e
     if not 0 < group <= INT64_MAX:
         raise InvalidContent("the group is not between 1 and 2^63-1")
     return group_conversation(group)

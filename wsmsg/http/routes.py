@@ -15,7 +15,7 @@ import attrs
 import msgspec
 
 from wsmsg.auth.scopes import Scope
-from wsmsg.errors import BadRequest, NotFound
+from wsmsg.errors import BadRequest, NotFound, json_problem
 from wsmsg.http.access import OPEN, AccessLevel, Caller
 from wsmsg.http.errors import NATIVE, Conventions
 from wsmsg.http.forms import parse_int
@@ -173,7 +173,8 @@ class Call:
         try:
             return msgspec.json.decode(self.body, type=form)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as e:
-            raise BadRequest(f"the body: {str(e)[:_REASON_CHARACTERS]}") from e
+            reason = json_problem(e, self.body)[:_REASON_CHARACTERS]
+            raise BadRequest(f"the body: {reason}") from e
 
 
 Answering = Callable[[Call], Awaitable[Reply]]

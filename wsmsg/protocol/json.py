@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import msgspec
 
-from wsmsg.errors import BadFrame
+from wsmsg.errors import BadFrame, json_problem
 from wsmsg.protocol import frames
 from wsmsg.protocol.codec import INamingCodec
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
@@ -107,7 +107,7 @@ def _encoded(frame: ServerFrame | ClientFrame) -> bytes:
     return _encode(_with_string_ids(frame))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, data: bytes) -> str:
     """
     Return a reason for the author of a client: msgspec names the field, as C{$.to}.
     The text may quote the frame, so it is cut.
@@ -118,7 +118,7 @@ def _reason(error: Exception) -> str:
         return "a string is not valid UTF-8"
     if str(error).startswith("Invalid value") and "$.type" in str(error)[-20:]:
         return f"unknown frame: {error}"[:_REASON]
-    return str(error)[:_REASON]
+    return json_problem(error, data)[:_REASON]
 
 
 class JsonCodec(INamingCodec):
@@ -136,7 +136,7 @@ class JsonCodec(INamingCodec):
         try:
             frame = _client(data)
         except (ValueError, RecursionError) as e:
-            raise BadFrame(_reason(e)) from None
+            raise BadFrame(_reason(e, data)) from None
         return check_frame(frame)
 
     def encode(self, frame: ServerFrame) -> bytes:
@@ -149,7 +149,7 @@ class JsonCodec(INamingCodec):
         try:
             return _server(data)
         except (ValueError, RecursionError) as e:
-            raise BadFrame(_reason(e)) from None
+            raise BadFrame(_reason(e, data)) from None
 
     def encode_named(self, frame: ServerFrame, names: Mapping[int, str]) -> bytes:
         # A frame has its type at least, so a comma is due.
@@ -161,7 +161,7 @@ class JsonCodec(INamingCodec):
             named = _names(data).names.items()
             return frame, {int(user[:20]): name for user, name in named}
         except (ValueError, RecursionError) as e:
-            raise BadFrame(_reason(e)) from None
+            raise BadFrame(_reason(e, data)) from None
 
 
 CODEC = JsonCodec()

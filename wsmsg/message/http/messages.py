@@ -221,9 +221,7 @@ def check_text(name: str, text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as e:
-        raise BadRequest(
-            f"{name} has a lone surrogate, which UTF-8 cannot encode"
-        ) from e
+        raise BadRequest(f"{name} is not valid Unicode: lone surrogate") from e
 
 
 def view(message: Message) -> MessageView:

@@ -52,7 +52,7 @@ def validate(
 def _size_problem(content: str, limit: int) -> WsmsgError | None:
     n_bytes = _utf8_bytes(content)
     if n_bytes is None:
-        return BadRequest("content is not valid Unicode")
+        return BadRequest("content is not valid Unicode: lone surrogate")
     if n_bytes > limit:
         return TooLarge(f"content has {n_bytes} bytes, the limit is {limit}")
     return None

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import msgspec
 
+from wsmsg.errors import json_problem
 from wsmsg.legacy.extra import UNSET, extra_of, shown_ms
 from wsmsg.model import (
     FIRST_EVENT,
@@ -95,7 +96,7 @@ def read_forward(text: str | bytes, node: str, content_bytes: int) -> Forward:
     try:
         forward = _decoder.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as e:
-        raise InvalidForward(str(e)[:200]) from None
+        raise InvalidForward(json_problem(e, text)[:200]) from None
     sent = forward.message
     problem = _problem(forward, node, content_bytes)
     if problem:

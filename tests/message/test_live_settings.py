@@ -60,7 +60,7 @@ def http(value: Any, key: str, *modules: str) -> LiveKey:
     return read(value, lambda t: t.access.settings, key, *modules)
 
 
-def site(value: Any, name: str) -> LiveKey:
+def site(value: Any, name: str, module: str = "site") -> LiveKey:
     """
     A limit of connections and requests.
     """
@@ -68,7 +68,7 @@ def site(value: Any, name: str) -> LiveKey:
         value,
         lambda t: t.owner("http")._factory.limits(),
         name,
-        "wsmsg.http.server.site",
+        f"wsmsg.http.server.{module}",
     )
 
 
@@ -170,7 +170,7 @@ class MessageSettingsTests(live_settings.LiveSettingsCase):
         "api_keys": read(
             "/x/api.keys", lambda t: t.daemon.current, "api_keys", "wsmsg.daemon.app"
         ),
-        "proxies": used(["10.0.0.0/8"], lambda t: trusted(t.access._proxies)),
+        "proxies": used(["10.0.0.0/8"], lambda t: trusted(t.access.proxies)),
         "http.origins": used(
             ["https://new.example"], lambda t: allowed(t.access._pages._origins)
         ),
@@ -183,8 +183,8 @@ class MessageSettingsTests(live_settings.LiveSettingsCase):
         "http.requests_burst": http(9, "requests_burst", "wsmsg.http.access"),
         "http.requests_in_flight": http(9, "requests_in_flight", "wsmsg.http.access"),
         "http.connections": site(9, "connections"),
-        "http.body_bytes": site(9999, "body_bytes"),
-        "http.receive_s": site(9.0, "receive_s"),
+        "http.body_bytes": site(9999, "body_bytes", "request"),
+        "http.receive_s": site(9.0, "receive_s", "channel"),
         "http.unread": read(
             9, lambda t: t.daemon.current, "http.unread", "wsmsg.message.tap"
         ),

@@ -63,8 +63,16 @@ def status(
       until wsmsg status --json > /dev/null; do sleep 1; done
     """
     documents = {
-        "connect": _told(ConnectSettings, config, connect_admin, key_file),
-        "message": _told(MessageSettings, config, message_admin, key_file),
+        "connect": _told(
+            settings_of(ConnectSettings, config, needs=ADMIN, rules=False),
+            connect_admin,
+            key_file,
+        ),
+        "message": _told(
+            settings_of(MessageSettings, config, needs=ADMIN, rules=False),
+            message_admin,
+            key_file,
+        ),
     }
     if as_json:
         say(json.dumps(documents, indent=2))
@@ -77,12 +85,10 @@ def status(
 
 
 def _told(
-    settings_type: type[ConnectSettings] | type[MessageSettings],
-    config: Path | None,
+    settings: ConnectSettings | MessageSettings,
     admin: str | None,
     key_file: Path | None,
 ) -> dict[str, Any]:
-    settings = settings_of(settings_type, config, needs=ADMIN, rules=False)
     try:
         return admin_listener(settings, admin, key_file).ask("/status")
     except NoAnswer as error:

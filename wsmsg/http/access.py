@@ -148,7 +148,7 @@ class Access:
         """
         self.settings = settings
         self._pages = Pages(settings.origins, hosts, remedy=_REMEDY)
-        self._proxies = Proxies(proxies)
+        self.proxies = Proxies(proxies)
         self._authenticate: Identify | None = None
 
     def read_keys(self) -> None:
@@ -233,9 +233,9 @@ class Access:
         return keys.find(given_secret(header)) if header and keys.asks else None
 
     def _address(self, request: Any) -> str:
-        address = getattr(request.getClientAddress(), "host", "")
+        address = _peer(request)
         headers = request.requestHeaders.getRawHeaders(b"x-forwarded-for", ())
-        return self._proxies.behind(address, headers)
+        return self.proxies.behind(address, headers)
 
     def _check_key(self, key: ApiKey, scope: Scope | None, address: str) -> None:
         try:
@@ -276,6 +276,14 @@ class Access:
         except WsmsgError:
             self.rejected += 1
             raise
+
+
+def _peer(request: Any) -> str:
+    """
+    Return the address of the other end, or that which the PROXY protocol has told.
+    """
+    told: str = getattr(getattr(request, "channel", None), "address", "")
+    return told or getattr(request.getClientAddress(), "host", "")
 
 
 def _header(request: Any) -> str:

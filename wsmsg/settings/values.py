@@ -118,8 +118,9 @@ class Common(Section):
     @ivar api_keys: the file with the API keys (L{wsmsg.auth.api_keys}); empty:
         C{api.keys} in the data directory.  Without that, callers of HTTP need no key.
     @ivar proxies: addresses and networks of proxies, which may say by
-        C{X-Forwarded-For} for which address they connect, and to Connect by the PROXY
-        protocol.
+        C{X-Forwarded-For}, or by the PROXY protocol, for which address they connect.
+    @ivar proxy_protocol: each connection to C{listen} begins with a header of the PROXY
+        protocol, version 1 or 2; those of others than C{proxies} are refused.
     @ivar trust_network: the listeners that trust their callers (gRPC, admin, Message's
         HTTP without keys) and may listen beyond loopback all the same; and the settings
         of servers beyond loopback that may be sent a password in the clear.
@@ -129,7 +130,8 @@ class Common(Section):
     """
 
     RESTART: ClassVar[frozenset[str]] = frozenset(
-        {"data_dir", "node", "trust_network", "users.names", *LISTENERS}
+        {"data_dir", "node", "proxy_protocol", "trust_network", "users.names"}
+        | {*LISTENERS}
         | {f"tls.{name}.{key}" for name in LISTENERS for key in TLS_KEYS}
         | {f"peer.{key}" for key in ("ca", "cert", "key", "name")}
     )
@@ -139,6 +141,7 @@ class Common(Section):
     hosts: tuple[str, ...] = ()
     api_keys: str = ""
     proxies: Networks = ()
+    proxy_protocol: bool = False
     trust_network: TrustedNetworks = ()
     stop_s: Seconds = 20.0
     drain: DrainSettings = DrainSettings()
@@ -195,8 +198,6 @@ class ConnectSettings(Common):
     @ivar origins: C{Origin} headers of browsers to accept, C{*} as a wildcard.
     @ivar pages: whether C{listen} serves the chat page at C{/chat}: C{on}, C{off}, or
         C{auto}: only where other machines cannot reach C{listen}.
-    @ivar proxy_protocol: each connection to C{listen} begins with a header of the PROXY
-        protocol, version 1 or 2; those of others than C{proxies} are refused.
     @ivar resync_spread_s: time over which Connect spreads requests to sync after a
         loss.
     @ivar goaway_spread_s: time over which a stopping Connect spreads requests to move.
@@ -206,7 +207,6 @@ class ConnectSettings(Common):
         "legacy.redis",
         "legacy.redis_password",
         "pages",
-        "proxy_protocol",
         "token.jwks",
     }
 
@@ -231,7 +231,6 @@ class ConnectSettings(Common):
     origins: tuple[str, ...] = ("http://localhost:*", "http://127.0.0.1:*")
     alternatives: tuple[str, ...] = ()
     pages: Literal["auto", "on", "off"] = "auto"
-    proxy_protocol: bool = False
     token: TokenSettings = TokenSettings()
     limits: LimitSettings = LimitSettings()
     legacy: ConnectLegacySettings = ConnectLegacySettings()

@@ -8,5 +8,6 @@ groups         groups and their members
 messages       sends messages, and reads conversations
 names          takes and gives names of users
 presence       the presence of users
+refused        connections without the header of a proxy that is expected
 users          conversations, unread counts and sessions of users
 """

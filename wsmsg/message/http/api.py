@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import ServerFactory
 
 from wsmsg.auth.api_keys import NO_KEYS, Keyring
 from wsmsg.auth.reread import NOTHING_READ, FileRead
@@ -16,12 +17,14 @@ from wsmsg.http.changes import Audit, unaudited
 from wsmsg.http.openapi import Description
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import MoreRoutes, Route
+from wsmsg.http.server.proxied import ProxiedSite
 from wsmsg.http.server.site import FixedLimits, QuietSite
 from wsmsg.message.http.consent import ConsentCalls
 from wsmsg.message.http.groups import GroupCalls
 from wsmsg.message.http.messages import MessageCalls
 from wsmsg.message.http.names import NameCalls, NamedRoutes
 from wsmsg.message.http.presence import PresenceCalls
+from wsmsg.message.http.refused import RefusedConnections
 from wsmsg.message.http.users import Revoke, UserCalls
 from wsmsg.message.ingress.interface import ISubmit
 from wsmsg.message.links.interface import ILinks
@@ -61,6 +64,7 @@ class PublicHttp:
     @param more: as for L{Api}.
     @param keys: returns the API keys as they are now.
     @param audit: records the calls that change something.
+    @ivar factory: of the listener.
     """
 
     def __init__(
@@ -88,6 +92,12 @@ class PublicHttp:
         self._api = Api(routes, self._access, more=more, audit=audit)
         self._limits = limits_of(settings)
         self.site = QuietSite(self._api, clock, lambda: self._limits, name="HTTP API")
+        self.refused = RefusedConnections(clock)
+        self.factory: ServerFactory = self.site
+        if settings.proxy_protocol:
+            self.factory = ProxiedSite(
+                self.site, lambda: self._access.proxies, self.refused.note
+            )
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
@@ -107,6 +117,7 @@ class PublicHttp:
         """
         Answer the requests that have arrived, and refuse others.
         """
+        self.refused.stop()
         self._access.drain()
 
     def register_metrics(self, metrics: Metrics) -> None:
@@ -120,6 +131,11 @@ class PublicHttp:
                 "http_failed",
                 "HTTP requests answered with a status of 400 or above",
                 lambda: api.failed,
+            ),
+            (
+                "http_refused",
+                "HTTP connections refused for their header of the PROXY protocol",
+                lambda: self.refused.count,
             ),
             (
                 "http_rejected",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wsmsg.dependency.alarms import Alarms
-from wsmsg.monitoring.metrics import Count, CountsByLabel, Metrics
+from wsmsg.monitoring.metrics import Count, CountsByLabel, Histogram, Metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -64,6 +64,9 @@ class _Recorder(Metrics):
     ) -> CountsByLabel:
         self._keep(MetricRow(f"{name}_total", "counter", label, text))
         return CountsByLabel()
+
+    def histogram(self, name: str, text: str, histogram: Histogram) -> None:
+        self._keep(MetricRow(name, "histogram", "", text))
 
     def gauge(self, name: str, text: str, read: Callable[[], Any]) -> None:
         self._keep(MetricRow(name, "gauge", "", text))

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from wsmsg.auth.key_set import MOST_BYTES
+from wsmsg.dependency.response import ResponseBody
 
 #: The time that a fetch may take altogether.
 FETCH_S: Final = 10.0
@@ -72,62 +72,12 @@ def url_fetch(url: str, clock: IReactorTime) -> Callable[[], Awaitable[bytes]]:
 
 async def _ask(agent: Any, url: str, headers: Any) -> bytes:
     response = await agent.request(b"GET", url.encode("ascii"), headers)
-    body = _Body()
+    body = ResponseBody(MOST_BYTES, FetchFailed)
     if response.code != 200:
         # A redirect is not followed: the operator names the place of the keys.
         body.refuse(f"answered {response.code}")
     response.deliverBody(body)
     return await body.ended
-
-
-class _Body(Protocol):
-    """
-    The body of a response, up to the most bytes.
-    """
-
-    def __init__(self) -> None:
-        self.ended: Deferred[bytes] = Deferred(lambda _: self._abort())
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._refused = ""
-
-    def refuse(self, reason: str) -> None:
-        """
-        Do not read the body.
-        """
-        self._refused = reason
-
-    def connectionMade(self) -> None:
-        if self._refused:
-            self._end(FetchFailed(self._refused))
-
-    def dataReceived(self, data: bytes) -> None:
-        self._parts.append(data)
-        self._size += len(data)
-        if self._size > MOST_BYTES:
-            self._end(FetchFailed(f"answered with more than {MOST_BYTES} bytes"))
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        from twisted.web.client import ResponseDone
-        from twisted.web.http import PotentialDataLoss
-
-        if self.ended.called:
-            return
-        if reason.check(ResponseDone, PotentialDataLoss):
-            self.ended.callback(b"".join(self._parts))
-        else:
-            self.ended.errback(FetchFailed("broke off its answer"))
-
-    def _end(self, error: FetchFailed) -> None:
-        if not self.ended.called:
-            self.ended.errback(error)
-            self._abort()
-
-    def _abort(self) -> None:
-        transport: Any = self.transport
-        if transport is not None:
-            # The transport of a body has loseConnection, and of late abortConnection.
-            getattr(transport, "abortConnection", transport.loseConnection)()
 
 
 def _failed(failure: Failure) -> bytes:

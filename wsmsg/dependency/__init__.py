@@ -12,6 +12,7 @@ backend  the surroundings that every backend is made in
 cause    the causes of failures that an operator can remove
 gather   several asynchronous calls at the same time
 reopen   keeps one thing open that can be lost
+response the body of the response of another HTTP server
 retry    the delays between attempts, from the settings
 state    the state of one dependency
 stop     a stop that may be called more than once

@@ -16,13 +16,20 @@ of a label have to be a small closed set (a code, a reason, a state), never a us
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.state import Snapshot, State
@@ -49,6 +56,36 @@ class CountsByLabel(dict[str, Count]):
     def __missing__(self, label: str) -> Count:
         count = self[label] = Count()
         return count
+
+
+class Histogram:
+    """
+    How many values were at most each of some bounds.
+
+    @param bounds: upper bounds, in rising order; a bucket without one follows.
+    """
+
+    __slots__ = ("_bounds", "_counts", "_sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = tuple(bounds)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._sum: Number = 0
+
+    def observe(self, value: Number) -> None:
+        """
+        Count a value.
+        """
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def family(self, name: str, text: str) -> Metric:
+        """
+        Return the metric as it is now.
+        """
+        bounds = [*map(floatToGoString, self._bounds), "+Inf"]
+        buckets = list(zip(bounds, accumulate(self._counts), strict=True))
+        return HistogramMetricFamily(name, text, buckets=buckets, sum_value=self._sum)
 
 
 class Metrics(Collector):
@@ -101,6 +138,12 @@ class Metrics(Collector):
 
         self._add(name, family)
         return counts
+
+    def histogram(self, name: str, text: str, histogram: Histogram) -> None:
+        """
+        Add a histogram, which another object keeps.
+        """
+        self._add(name, lambda: [histogram.family(name, text)])
 
     def gauge(self, name: str, text: str, read: Callable[[], Number]) -> None:
         """

@@ -49,7 +49,8 @@ class HookTests(SynchronousTestCase):
 
     def test_row_14_metrics(self) -> None:
         """
-        Calls, failures and the time that they took are metrics.
+        Calls, failures and the times that they took are metrics; the times are a
+        histogram, so that one sees how many calls were slow.
         """
         metrics = Metrics()
         self.hook.register_metrics(metrics)
@@ -57,6 +58,9 @@ class HookTests(SynchronousTestCase):
         self.fail()
         self.hook.stop()
         text = metrics.exposition()[1].decode()
-        for name, value in (("calls", "2.0"), ("failures", "2.0"), ("seconds", "0.6")):
-            line = f"wsmsg_message_consent_hook_{name}_total {value}"
-            self.assertIn(line, text)
+        for line in (
+            *("calls_total 2.0", "failures_total 2.0", "seconds_sum 0.6"),
+            *("seconds_count 2.0", 'seconds_bucket{le="0.2"} 0.0'),
+            *('seconds_bucket{le="0.3"} 2.0', 'seconds_bucket{le="+Inf"} 2.0'),
+        ):
+            self.assertIn(f"\nwsmsg_message_consent_hook_{line}\n", text)

@@ -18,12 +18,11 @@ from typing import Any, Final, Literal
 import msgspec
 from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
+from wsmsg.dependency.response import ResponseBody
 from wsmsg.events.numbers import json_number
-from wsmsg.monitoring.metrics import Metrics
+from wsmsg.monitoring.metrics import Histogram, Metrics
 from wsmsg.monitoring.repeats import Repeats
 from wsmsg.settings.values import ConsentSettings
 from wsmsg.text.counted import plural
@@ -36,6 +35,9 @@ MOST_CALLS: Final = 1000
 
 #: What may be asked: whom a user may begin to reach, or may see.
 Question = Literal["contact", "presence"]
+
+# Upper bounds of the times of calls; no call takes longer than hook_timeout_s.
+_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0)
 
 # The lines of the log about failures, in a minute.
 _LINES = 3
@@ -61,14 +63,14 @@ class ConsentHook:
     @param clock: the reactor.
     @ivar asked: the number of calls.
     @ivar failed: the number of calls without a valid answer.
-    @ivar waited_s: the time that all calls took together, in seconds.
+    @ivar seconds: the times that the calls took.
     """
 
     _log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
         self.asked = self.failed = 0
-        self.waited_s = 0.0
+        self.seconds = Histogram(_BOUNDS_S)
         self._clock = clock
         self._lines = Repeats(clock, self._log_sum, first=_LINES, lines=_LINES)
         self._agent: Any = None
@@ -77,7 +79,7 @@ class ConsentHook:
 
     def register_metrics(self, metrics: Metrics) -> None:
         """
-        Register the number of calls, that of failures, and the time that they took.
+        Register the number of calls, that of failures, and the times that they took.
         """
         for name, text, read in (
             ("calls", "Calls of the consent hook", lambda: self.asked),
@@ -86,13 +88,13 @@ class ConsentHook:
                 "Calls of the consent hook without a valid answer in time",
                 lambda: self.failed,
             ),
-            (
-                "seconds",
-                "Time that all calls of the consent hook took together, in seconds",
-                lambda: self.waited_s,
-            ),
         ):
             metrics.counter(f"wsmsg_message_consent_hook_{name}", text, read)
+        metrics.histogram(
+            "wsmsg_message_consent_hook_seconds",
+            "Times that calls of the consent hook took, failed ones too, in seconds",
+            self.seconds,
+        )
 
     def stop(self) -> None:
         """
@@ -136,7 +138,7 @@ class ConsentHook:
             raise HookFailed(reason) from e
         finally:
             self._calls -= 1
-            self.waited_s += self._clock.seconds() - begun_s
+            self.seconds.observe(self._clock.seconds() - begun_s)
 
     def _log_sum(self, cause: object, lines: int, seconds: float) -> None:
         self._log.warn(
@@ -175,11 +177,11 @@ class ConsentHook:
             headers,
             _Producer(msgspec.json.encode(document)),
         )
-        body = _Body()
+        body = ResponseBody(MOST_BYTES, HookFailed)
+        if response.code != 200:
+            body.refuse(f"answered {response.code}")
         response.deliverBody(body)
         text = await body.ended
-        if response.code != 200:
-            raise HookFailed(f"answered {response.code}")
         return frozenset(_decoder.decode(text).allowed).intersection(others)
 
 
@@ -201,37 +203,3 @@ class _Producer:
     def resumeProducing(self) -> None: ...
 
     def stopProducing(self) -> None: ...
-
-
-class _Body(Protocol):
-    """
-    The body of an answer, up to the most bytes.
-    """
-
-    def __init__(self) -> None:
-        self.ended: Deferred[bytes] = Deferred(lambda _: self._abort())
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def dataReceived(self, data: bytes) -> None:
-        self._parts.append(data)
-        self._size += len(data)
-        if self._size > MOST_BYTES and not self.ended.called:
-            self.ended.errback(HookFailed(f"answered more than {MOST_BYTES} bytes"))
-            self._abort()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        from twisted.web.client import ResponseDone
-        from twisted.web.http import PotentialDataLoss
-
-        if self.ended.called:
-            return
-        if reason.check(ResponseDone, PotentialDataLoss):
-            self.ended.callback(b"".join(self._parts))
-        else:
-            self.ended.errback(HookFailed("broke off its answer"))
-
-    def _abort(self) -> None:
-        transport: Any = self.transport
-        if transport is not None:
-            getattr(transport, "abortConnection", transport.loseConnection)()

@@ -14,6 +14,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.doubles import up
+from tests.message.store.cursor_contract import said
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.journal.sqlite.journal import SqliteJournal
 from wsmsg.message.store.sqlite.store import SqliteStore
@@ -136,6 +137,13 @@ class NamesPlace:
         """
         self.store = await self._place.kill()
         return self.store.names
+
+    async def use(self, user: int) -> None:
+        """
+        Give a user a conversation.
+        """
+        message = said(1, conversation=f"u:1:{user}")
+        await self.store.insert([message], 0, [0])
 
 
 def sqlite_names(test: TestCase) -> NamesPlace:

@@ -199,11 +199,7 @@ def leave(user: int | str, group: int) -> Task:
     Leave a group.
     """
 
-    async def task(client: Client) -> tuple[str, Any]:
-        await client.leave(group)
-        return f"left {group}", {"group": group, "left": user}
-
-    return task
+    return _membership(user, group, "left", lambda client: client.leave(group))
 
 
 @groups.command()
@@ -330,11 +326,7 @@ def accept(user: int | str, group: int) -> Task:
     Accept an invitation: join the group.
     """
 
-    async def task(client: Client) -> tuple[str, Any]:
-        await client.accept_invitation(group)
-        return f"joined {group}", {"group": group, "joined": user}
-
-    return task
+    return _membership(user, group, "joined", lambda c: c.accept_invitation(group))
 
 
 @groups.command()
@@ -345,9 +337,24 @@ def decline(user: int | str, group: int) -> Task:
     Decline an invitation. Nobody is told.
     """
 
+    return _membership(user, group, "declined", lambda c: c.decline_invitation(group))
+
+
+def _membership(
+    user: int | str,
+    group: int,
+    done: str,
+    change: Callable[[Client], Awaitable[object]],
+) -> Task:
+    """
+    Change the user's own membership of a group.
+
+    @param done: the change, as it is printed: C{left}.
+    """
+
     async def task(client: Client) -> tuple[str, Any]:
-        await client.decline_invitation(group)
-        return f"declined {group}", {"group": group, "declined": user}
+        await change(client)
+        return f"{done} {group}", {"group": group, done: user}
 
     return task
 

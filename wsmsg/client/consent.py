@@ -7,6 +7,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from functools import partial
+from typing import TypeVar
 
 import attrs
 
@@ -18,6 +19,8 @@ from wsmsg.protocol import frames
 
 #: More than any server returns at once.
 _PAGE = 10_000
+
+_Page = TypeVar("_Page", frames.Blocked, frames.Invited)
 
 
 @attrs.frozen
@@ -100,17 +103,8 @@ class ConsentRequests(GroupRequests):
         Raises:
             WsmsgError: the server refused, or the client is closed.
         """
-        found: list[BlockState] = []
-        after = ""
-        while True:
-            make = partial(frames.Blocks, after=after, limit=_PAGE)
-            answer = await self._ask(make)
-            if not isinstance(answer, frames.Blocked):
-                raise Internal("the server sent an answer of another kind")
-            found += [BlockState(b.user, b.group, b.time) for b in answer.blocks]
-            if not answer.next or answer.next == after:
-                return found
-            after = answer.next
+        pages = await self._pages(frames.Blocks, frames.Blocked)
+        return [BlockState(b.user, b.group, b.time) for p in pages for b in p.blocks]
 
     async def invite(
         self, group: int, user: User, *, client_id: str = ""
@@ -156,19 +150,34 @@ class ConsentRequests(GroupRequests):
         Raises:
             WsmsgError: the server refused, or the client is closed.
         """
-        found: list[InvitationState] = []
+        pages = await self._pages(frames.Invitations, frames.Invited)
+        return [
+            InvitationState(i.group, i.name, i.by, i.time, i.expires)
+            for page in pages
+            for i in page.invitations
+        ]
+
+    async def _pages(
+        self,
+        asking: type[frames.Blocks] | type[frames.Invitations],
+        answering: type[_Page],
+    ) -> Sequence[_Page]:
+        """
+        Read all pages of a list.
+
+        @param asking: the frame that asks for a page.
+        @param answering: the frame with a page.
+        """
+        pages: list[_Page] = []
         after = ""
         while True:
-            make = partial(frames.Invitations, after=after, limit=_PAGE)
+            make = partial(asking, after=after, limit=_PAGE)
             answer = await self._ask(make)
-            if not isinstance(answer, frames.Invited):
+            if not isinstance(answer, answering):
                 raise Internal("the server sent an answer of another kind")
-            found += [
-                InvitationState(i.group, i.name, i.by, i.time, i.expires)
-                for i in answer.invitations
-            ]
+            pages.append(answer)
             if not answer.next or answer.next == after:
-                return found
+                return pages
             after = answer.next
 
     async def _block(

@@ -29,6 +29,9 @@ class Place(Protocol):
     async def killed(self) -> INames:
         """Open them as after a kill."""
 
+    async def use(self, user: int) -> None:
+        """Give a user a conversation."""
+
 
 #: Names that a careless comparison takes for the same.
 ALIKE = [
@@ -94,6 +97,14 @@ def make_name_tests(make_place: Callable[[TestCase], Place]) -> type[TestCase]:
             self.assertEqual(len(set(claimed.values())), len(wanted))
             for some in found:
                 self.assertEqual(some, {name: claimed[name] for name in some})
+
+        async def test_numbers_in_use(self) -> None:
+            """
+            A name is not given the number of a user who has conversations already.
+            """
+            first, following, *_ = candidates("anna")
+            await self.place.use(first)
+            self.assertEqual(await self.names.claim(["anna"]), {"anna": following})
 
         async def test_number_that_is_taken(self) -> None:
             """

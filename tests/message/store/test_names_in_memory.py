@@ -19,6 +19,9 @@ class _Place:
 
     second = killed = first
 
+    async def use(self, user: int) -> None:
+        self._names.in_use.add(user)
+
 
 class NamesInMemoryTests(make_name_tests(_Place)):  # type: ignore[misc]
     """

@@ -25,7 +25,6 @@ from wsmsg.message.store.interface import HeadRow, Outcome
 from wsmsg.message.store.mongo.archive import MongoArchive
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.model import Cursor, Message
-from wsmsg.names import candidates
 
 
 def mongo_names(test: TestCase) -> NamesPlace:
@@ -47,15 +46,6 @@ class MongoNamesTests(make_name_tests(mongo_names)):  # type: ignore[misc]
     """
     The names in MongoDB.
     """
-
-    async def test_numbers_in_use(self) -> None:
-        """
-        A name is not given the number of a user who has conversations already.
-        """
-        first, following, *_ = candidates("anna")
-        message = said(1, conversation=f"u:1:{first}")
-        await self.place.store.insert([message], 0, [0])
-        self.assertEqual(await self.names.claim(["anna"]), {"anna": following})
 
 
 @needs("mongo")

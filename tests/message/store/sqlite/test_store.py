@@ -27,7 +27,6 @@ from wsmsg.message.store.sqlite import unread
 from wsmsg.message.store.sqlite.file import STORE
 from wsmsg.message.store.sqlite.store import SqliteStore
 from wsmsg.model import Mark, Message
-from wsmsg.names import candidates
 from wsmsg.sqlite.file import SqliteFile
 
 
@@ -41,15 +40,6 @@ class SqliteNamesTests(make_name_tests(sqlite_names)):  # type: ignore[misc]
     """
     The names in the embedded store.
     """
-
-    async def test_numbers_in_use(self) -> None:
-        """
-        A name is not given the number of a user who has conversations already.
-        """
-        first, following, *_ = candidates("anna")
-        message = said(1, conversation=f"u:1:{first}")
-        await self.place.store.insert([message], 0, [0])
-        self.assertEqual(await self.names.claim(["anna"]), {"anna": following})
 
 
 class Worked(SynchronousTestCase):

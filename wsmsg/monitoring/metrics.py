@@ -60,7 +60,7 @@ class CountsByLabel(dict[str, Count]):
 
 class Histogram:
     """
-    How many values were at most each of some bounds.
+    Counts of values, by upper bounds.
 
     @param bounds: upper bounds, in rising order; a bucket without one follows.
     """

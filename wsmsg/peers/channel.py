@@ -14,6 +14,7 @@ stream and each answer are checked too: what has no proof is not believed.
 from __future__ import annotations
 
 import hmac
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -123,6 +124,13 @@ class PeerChannel:
         )
 
 
+# Parts of gRPC's messages about handshakes of TLS that failed at this end.
+_TLS = re.compile(
+    "ssl handshake failed|certificate_verify_failed|hostname verification"
+    "|wrong_version_number",
+    re.IGNORECASE,
+)
+
 HEALTH = "/grpc.health.v1.Health/Check"
 
 #: (address, options of the channel, time limit).
@@ -143,7 +151,7 @@ class ProvenDialling:
 
     @ivar failures: the number of peers that did not, by reason: C{unproven}: the peer
         offers no proof; C{secret}: it knows none of our secrets; C{proof}: its proof is
-        wrong; C{certificate}: it refuses ours.
+        wrong; C{certificate}: TLS failed, for its certificate or for ours.
     """
 
     def __init__(
@@ -187,8 +195,10 @@ class ProvenDialling:
                 await self._certified(channel, timeout_s)
                 return PeerChannel(channel)
             return await self._proven(channel, timeout_s)
-        except BaseException:
+        except BaseException as e:
             await channel.close()
+            if isinstance(e, grpc.aio.AioRpcError) and _TLS.search(e.details() or ""):
+                self.failures["certificate"] += 1
             raise
 
     async def _proven(self, channel: grpc.aio.Channel, timeout_s: float) -> PeerChannel:

@@ -4,7 +4,7 @@ All that a daemon needs to prove itself, and to have others prove themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from wsmsg.peers.identity import PeerIdentity
 from wsmsg.peers.refusals import Refusals
 from wsmsg.peers.tls import RpcTls
 from wsmsg.settings.values import ConnectSettings, MessageSettings
+
+# Each series exists from the start, so that its first increase is seen.
+_NONE = {"unproven": 0, "secret": 0, "proof": 0}
 
 
 class PeerParts:
@@ -81,16 +84,11 @@ class PeerParts:
             "wsmsg_peer_refused",
             "Calls to the gRPC listener refused for want of a proof",
             label="reason",
-            read=_read(lambda: self._refusals.counts),
+            read=lambda: {**_NONE, **self._refusals.counts},
         )
         metrics.counters(
             "wsmsg_peer_unproven",
             "Attempts to reach a peer that did not prove itself",
             label="reason",
-            read=_read(lambda: self.dialling.failures),
+            read=lambda: {**_NONE, "certificate": 0, **self.dialling.failures},
         )
-
-
-def _read(counts: Callable[[], dict[str, int]]) -> Callable[[], dict[str, int]]:
-    # Each series exists from the start, so that its first increase is seen.
-    return lambda: {"unproven": 0, "secret": 0, "proof": 0, **counts()}

@@ -32,6 +32,14 @@ class PeerNotProven(StreamFailed):
     cause = Cause.CREDENTIALS
 
 
+class TlsFailed(StreamFailed):
+    """
+    TLS failed, for the certificate of the peer or for want of TLS.
+    """
+
+    cause = Cause.TLS
+
+
 class AlreadyOpen(StreamFailed):
     """
     The peer refuses a second stream of this node: one by another address is open.
@@ -71,11 +79,12 @@ def to_failure(error: BaseException) -> StreamFailed:
         return AlreadyOpen(error.details() or explain(error))
     if isinstance(error, NotProven):
         return PeerNotProven(str(error))
-    return StreamFailed(explain(error))
+    reason = explain(error)
+    return TlsFailed(reason) if reason in _TLS_REASONS else StreamFailed(reason)
 
 
 # Parts of gRPC's messages, and what an operator should read instead.
-_PLAIN = (
+_OF_TLS = (
     (
         re.compile(r"hostname verification", re.I),
         "the certificate of the peer is for another name (peer.name)",
@@ -89,6 +98,10 @@ _PLAIN = (
         "the certificate of the peer is not of an authority in peer.ca",
     ),
     (re.compile(r"wrong_version_number", re.I), "the peer speaks no TLS"),
+)
+_TLS_REASONS = frozenset(reason for _, reason in _OF_TLS)
+_PLAIN = (
+    *_OF_TLS,
     (re.compile(r"connection refused", re.I), "connection refused"),
     (re.compile(r"no route to host", re.I), "no route to host"),
     (re.compile(r"network is unreachable", re.I), "network is unreachable"),

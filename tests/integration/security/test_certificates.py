@@ -52,6 +52,9 @@ class ExpiryTests(TlsTestCase):
         status, told = await connect.get("/readyz")
         self.assertEqual(status, 503)
         self.assertIn("has expired", told["dependencies"][0]["last_error"])
+        self.assertEqual(told["dependencies"][0]["cause"], "tls")
+        unproven = 'wsmsg_peer_unproven_total{reason="certificate"}'
+        self.assertGreater(await metric(connect, unproven), 0)
         self.authority.issue("rpc")
         await self.reload(message)
         await message.until_logged("alarm certificate_expired is over")

@@ -12,7 +12,12 @@ import ssl
 import sys
 from pathlib import Path
 
-from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
+from tests.integration.cases import (
+    IntegrationTestCase,
+    eventually,
+    metric,
+    with_daemons,
+)
 from tests.integration.installation import DaemonProcess, Installation
 from tests.integration.security.certificates import Authority
 from tests.integration.status_events import Events
@@ -326,6 +331,9 @@ class CertificateProofTests(TlsTestCase):
             )
 
     async def start_both(self) -> None:
+        extra = self.installation.connect.extra
+        for name in ("cert", "key"):  # so that Connect tells its metrics without TLS
+            del extra[f"tls.admin_listen.{name}"]
         for daemon in self.installation.daemons:
             await daemon.start()
 
@@ -359,6 +367,8 @@ class CertificateProofTests(TlsTestCase):
         await self.start_both()
         connect = self.installation.connect
         await connect.until_logged("the peer refuses our certificate")
+        failed = 'wsmsg_peer_unproven_total{reason="certificate"}'
+        self.assertGreater(await metric(connect, failed), 0)
 
     @with_daemons
     async def test_other_name(self) -> None:
@@ -373,6 +383,10 @@ class CertificateProofTests(TlsTestCase):
         message.extra["tls.rpc_listen.key"] = key
         await self.start_both()
         await connect.until_logged("the certificate of the peer is for another name")
+        failed = 'wsmsg_peer_unproven_total{reason="certificate"}'
+        self.assertGreater(await metric(connect, failed), 0)
+        _, told = await connect.get("/readyz")
+        self.assertEqual(told["dependencies"][0]["cause"], "tls")
         await connect.terminate()
         connect.extra["peer.name"] = "message.example"
         await connect.start()

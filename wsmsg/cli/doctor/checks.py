@@ -59,6 +59,10 @@ _REMEDIES: dict[str, dict[str, str]] = {
             "give both daemons the same secret: peer.secrets, or peer.key in the data "
             "directory; or find out who listens there"
         ),
+        Cause.TLS: (
+            "correct peer.ca and peer.name, or renew the certificate of that Message "
+            "(tls.rpc_listen.cert)"
+        ),
         "": "start Message (twistd -n message), or correct connect.discovery",
     },
     "journal": {

@@ -80,6 +80,21 @@ def anchors(page: Path) -> set[str]:
     return found
 
 
+def broken_links(page: Path, base: Path) -> Iterator[str]:
+    """
+    Return the links of a page that lead to no file, or to no heading.
+
+    @param base: the folder that they start from.
+    """
+    for link in _LINK.findall(page.read_text()):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = (base / name).resolve() if name else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            yield f"{page.name}: {link}"
+
+
 def defined_in(name: str) -> set[str]:
     """
     Return the functions, classes and methods that a file below C{wsmsg} defines.
@@ -225,15 +240,16 @@ class LinkTests(SynchronousTestCase):
         """
         Each link within the tree leads to a file and a heading that exist.
         """
-        broken = []
-        for page in PAGES:
-            for link in _LINK.findall(page.read_text()):
-                if "://" in link:
-                    continue
-                name, _, anchor = link.partition("#")
-                target = (page.parent / name).resolve() if name else page
-                if not target.exists() or (anchor and anchor not in anchors(target)):
-                    broken.append(f"{page.name}: {link}")
+        broken = [link for page in PAGES for link in broken_links(page, page.parent)]
+        self.assertEqual(broken, [])
+
+    def test_links_of_fragments(self) -> None:
+        """
+        So does each link in a news fragment, from the list of changes in which the
+        fragment ends up.
+        """
+        fragments = sorted((ROOT / "newsfragments").glob("*.md"))
+        broken = [link for page in fragments for link in broken_links(page, ROOT)]
         self.assertEqual(broken, [])
 
 

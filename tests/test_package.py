@@ -1,5 +1,5 @@
 """
-The bill of materials that C{make package} writes.
+The packages of a release, as C{make package} makes them.
 """
 
 from __future__ import annotations
@@ -7,11 +7,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from twisted.trial.unittest import SynchronousTestCase
 
-from tools.package import bill_of
+from tools.package import ROOT, bill_of
+from wsmsg import __version__
 
 
 def component(name: str, url: str) -> dict[str, Any]:
@@ -25,6 +27,25 @@ def component(name: str, url: str) -> dict[str, Any]:
         "version": "1",
         "externalReferences": [{"type": "distribution", "url": url}],
     }
+
+
+class VersionTests(SynchronousTestCase):
+    """
+    The version of the release.
+    """
+
+    def test_same(self) -> None:
+        """
+        The packages in other languages and the chart have the version of the server.
+        """
+        typescript = ROOT / "clients" / "typescript"
+        for name in ("package.json", "package-lock.json"):
+            found = json.loads((typescript / name).read_text())["version"]
+            self.assertEqual(found, __version__, name)
+        chart = ROOT / "deploy" / "helm" / "wsmsg" / "Chart.yaml"
+        read = yaml.safe_load(chart.read_text())
+        versions = (read["version"], read["appVersion"])
+        self.assertEqual(versions, (__version__, __version__))
 
 
 class BillTests(SynchronousTestCase):

@@ -156,6 +156,27 @@ class Machine:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def forged_handshake(url: str) -> str:
+    """
+    Return a command that asks for a WebSocket with a token that is none, and prints the
+    status of the answer.  The client has the address 127.0.0.2, and a proxy on this
+    machine another one.
+
+    @param url: of the proxy, whose certificate is C{chat.pem}.
+    """
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+        "Sec-WebSocket-Protocol": "wsmsg.v1.json",
+        "Authorization": "Bearer nonsense",
+    }
+    given = " ".join(f"-H '{name}: {value}'" for name, value in headers.items())
+    curl = "curl -s -o /dev/null -w '%{http_code}' --interface 127.0.0.2 --http1.1"
+    return f"{curl} --cacert chat.pem {given} {url}/api/v1/connect/ws"
+
+
 def _namespace() -> subprocess.Popen[bytes] | None:
     command = ["unshare", "--map-root-user", "--net", sys.executable, "-c", _HOLD]
     pipe = subprocess.PIPE

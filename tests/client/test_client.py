@@ -277,6 +277,17 @@ class ClientTests(ClientCase):
         kinds = [type(event) async for event in client.events()]
         self.assertEqual(kinds, [Connected, Closed])
 
+    async def test_state_after_the_end(self) -> None:
+        """
+        A program that waits for a change of a closed client waits for nothing.
+        """
+        client = self.client()
+        client.start()
+        await client.close()
+        async with asyncio.timeout(20):
+            for _ in range(2):
+                self.assertIsInstance(await client.state_changed(), Closed)
+
     async def test_fresh_token(self) -> None:
         """
         The client asks once for a new token if the token is refused.

@@ -243,10 +243,12 @@ class Client(ConsentRequests, NameRequests, ConversationRequests):
     async def state_changed(self) -> StateChanged:
         """
         Wait until the state of the connection changes, and return it.  Each failed
-        attempt to connect is a change.
+        attempt to connect is a change.  After the last one, which is `Closed`, the call
+        returns it at once.
         """
         before = self.state
-        while self.state is before:
+        await asyncio.sleep(0)  # lets others run, also in a loop over a closed client
+        while self.state is before and not isinstance(before, Closed):
             await self._upkeep.change()
         return self.state
 

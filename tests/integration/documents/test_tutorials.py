@@ -15,6 +15,11 @@ from tests.integration.documents.table import TYPED
 from tests.integration.documents.terminal import Machine
 
 _TUTORIAL = ROOT / "docs" / "tutorial"
+#: By page, the folder with the files that the page shows.
+_EXAMPLES = {
+    "backend.md": ROOT / "examples" / "own-backend",
+    "bot.md": ROOT / "examples" / "bots",
+}
 #: A file: its name in backquotes in one paragraph, then its text in a block.
 _FILE = re.compile(
     r"^`([\w/.]+\.\w+)`(?:[^\n]|\n(?!\n))*\n\n```\w+\n(.*?)^```", re.M | re.S
@@ -34,10 +39,12 @@ class TutorialTests(SynchronousTestCase):
 
     def write_files(self, page: str) -> set[str]:
         """
-        Write the files that a page shows, and return their names.
+        Write the files that a page shows, which are those of an example, and return
+        their names.
         """
         names = set()
         for name, text in _FILE.findall((_TUTORIAL / page).read_text()):
+            self.assertEqual(text, (_EXAMPLES[page] / name).read_text(), name)
             (self.machine.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (self.machine.folder / name).write_text(text)
             names.add(name)

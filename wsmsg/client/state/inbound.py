@@ -129,6 +129,7 @@ class Inbound:
         self._current = False
         for inflow in self._inflows.values():
             inflow.outdate()
+            inflow.drop_held()
 
     def begin_anew(self) -> None:
         """
@@ -390,7 +391,7 @@ class Inbound:
         if inflow is None:
             return
         if not inflow.behind:
-            inflow.held.clear()
+            inflow.drop_held()
         elif not inflow.queued and not inflow.sync_id:
             inflow.wait_for_turn()
             self._queue[name] = None

@@ -26,7 +26,7 @@ class Position:
     @ivar message_id: the id of the last message that the program processed.
     @ivar before: in an earlier history of which it has not reached the end yet, the
         last number that the program was given; then C{message_id} is the highest id
-        there.
+        that it processed.
     """
 
     seq: int
@@ -55,7 +55,7 @@ class Inflow:
     @ivar confirmed: the server has C{last}, as it said on this connection.
     @ivar continues: the next sync continues a page that has just come.
     @ivar given_id: the highest id of a message that the program was given; C{taken_id}:
-        the id of the last one that it processed.
+        the id of the last one that it processed; C{highest_id}: the highest of those.
     @ivar known_id: the program was given all messages with ids up to this one.
     @ivar before: in an earlier history, the last number that the program was given.
     @ivar untaken: messages that the program was given and has not processed;
@@ -67,6 +67,7 @@ class Inflow:
     head: int
     given_id: int = 0
     taken_id: int = 0
+    highest_id: int = 0
     known_id: int = 0
     before: int = 0
     untaken: int = 0
@@ -86,12 +87,16 @@ class Inflow:
         """
         Return the state of an earlier run.
         """
+        # Nothing is kept that would show another history among the repeats: those are
+        # read again, and recognized.
+        seq = 0 if p.before else p.seq
         return cls(
-            p.seq,
-            p.seq,
+            seq,
+            seq,
             max(p.seq, p.head),
             given_id=p.message_id,
             taken_id=p.message_id,
+            highest_id=p.message_id,
             known_id=p.message_id,
             before=p.before,
             last=NOWHERE if p.before else p,
@@ -103,7 +108,7 @@ class Inflow:
         The state from which a later run can continue.
         """
         if self.taken < self.before:
-            return Position(self.taken, self.head, self.given_id, self.before)
+            return Position(self.taken, self.head, self.highest_id, self.before)
         return Position(self.taken, self.head, self.taken_id)
 
     @property
@@ -157,6 +162,7 @@ class Inflow:
         Note what the program processed.
         """
         self.untaken -= 1
+        self.highest_id = max(self.highest_id, message_id)
         if self.stale:
             self.stale -= 1
         else:
@@ -217,6 +223,13 @@ class Inflow:
         Note that messages may have been missed, so that C{last} is to be confirmed.
         """
         self.confirmed = self.continues = False
+
+    def drop_held(self) -> None:
+        """
+        Drop the messages after a gap, to ask for them: what follows the gap may be of
+        another history.
+        """
+        self.held.clear()
 
     def doubt(self) -> None:
         """

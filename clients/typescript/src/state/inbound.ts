@@ -121,7 +121,11 @@ export class Inbound {
   /** Notes that messages may have been missed, until the next list is complete. */
   outdate(): void {
     this.#current = false;
-    for (const inflow of this.#inflows.values()) inflow.outdate();
+    for (const inflow of this.#inflows.values()) {
+      inflow.outdate();
+      // What follows a gap may be of another history: it is asked for again.
+      inflow.held.clear();
+    }
   }
 
   /**

@@ -19,7 +19,7 @@ export interface Position {
   readonly messageId: Id;
   /**
    * In an earlier history of which it has not reached the end yet, the last number that
-   * the program was given; then `messageId` is the highest id there.
+   * the program was given; then `messageId` is the highest id that it processed.
    */
   readonly before: number;
 }
@@ -69,6 +69,7 @@ export class Inflow {
   givenId: Id = "0";
   /** In an earlier history, the last number that the program was given. */
   before = 0;
+  #highestId: Id = "0";
   #knownId: Id = "0";
   #untaken = 0;
   #stale = 0;
@@ -80,8 +81,11 @@ export class Inflow {
 
   /** Returns the state of an earlier run. */
   static resumed(position: Position): Inflow {
-    const inflow = new Inflow(position.seq, Math.max(position.seq, position.head));
-    inflow.givenId = inflow.takenId = inflow.#knownId = position.messageId;
+    // Nothing is kept that would show another history among the repeats: those are read
+    // again, and recognized.
+    const seq = position.before ? 0 : position.seq;
+    const inflow = new Inflow(seq, Math.max(position.seq, position.head));
+    inflow.givenId = inflow.takenId = inflow.#highestId = inflow.#knownId = position.messageId;
     inflow.before = position.before;
     inflow.last = position.before ? NOWHERE : position;
     return inflow;
@@ -91,7 +95,7 @@ export class Inflow {
   get position(): Position {
     const { taken: seq, head, before } = this;
     return seq < before
-      ? { seq, head, messageId: this.givenId, before }
+      ? { seq, head, messageId: this.#highestId, before }
       : { seq, head, messageId: this.takenId, before: 0 };
   }
 
@@ -140,6 +144,7 @@ export class Inflow {
   /** Notes what the program processed. */
   took(seq: number, messageId: Id): void {
     this.#untaken -= 1;
+    this.#highestId = greater(this.#highestId, messageId);
     if (this.#stale) {
       this.#stale -= 1;
     } else {

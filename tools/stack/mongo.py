@@ -35,6 +35,8 @@ _QUICKER = {
 }
 
 _COMPILERS = ("cargo", "cmake", "cc")
+#: Two cores that do something else as well need half an hour.
+_COMPILE_S = 3600
 
 Kind = Literal["crate", "wheel"]
 
@@ -197,6 +199,7 @@ def _compile(cache: Path, say: Say) -> None:
     run(
         [*command, "--root", str(folder), "secantus-mdb", "--version", CRATE],
         environment=_QUICKER,
+        limit_s=_COMPILE_S,
     )
 
 

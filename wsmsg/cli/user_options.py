@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import click
+import jwt
 
 from wsmsg.cli.paths import URL, WS_PATH, data_dir_of, data_dir_option, fail
 from wsmsg.cli.sign import local_token
@@ -19,6 +20,7 @@ from wsmsg.client import TokenSource
 from wsmsg.client.token_source import check_token_source
 from wsmsg.errors import BadRequest
 from wsmsg.names import group_of_key, name_problem, number_in
+from wsmsg.text.escape import harmless
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -138,7 +140,7 @@ def token_source(
 ) -> TokenSource:
     """
     Return the given token, or a reader of the file, or a signer with the key of this
-    machine.
+    machine.  A token of another user than C{user} is a mistake.
     """
     if token and file:
         raise click.UsageError("--token and --token-file exclude each other")
@@ -147,14 +149,36 @@ def token_source(
             check_token_source(token)
         except BadRequest as error:
             raise click.UsageError(error.reason) from None
+        if problem := _other_user(user, token):
+            raise click.UsageError(f"--token {problem}")
         return token
     if file is None:
         folder = data_dir_of(data_dir)
         local_token(user, folder)  # reports a mistake now, not while connecting
         return lambda: local_token(user, folder)
     read = _reader(file)
-    read()
+    if problem := _other_user(user, read()):
+        raise click.UsageError(f"--token-file {file} {problem}")
     return read
+
+
+def _other_user(user: int | str, token: str) -> str:
+    """
+    Return what is wrong if a token is of another user; empty: it is of this one, or
+    only the server can tell.
+    """
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        return ""  # the server says what is wrong with it
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not subject:
+        return ""
+    owner = number_in(subject) or subject
+    # A user with a name has a number too, which only the server knows.
+    if owner == user or isinstance(owner, str) is not isinstance(user, str):
+        return ""
+    return f"has the token of user {harmless(subject)}, not of --user {user}"
 
 
 def _reader(file: Path) -> Callable[[], str]:

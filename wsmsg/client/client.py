@@ -201,6 +201,14 @@ class Client(ConsentRequests, NameRequests, ConversationRequests):
         return len(self._exchange.outbound)
 
     @property
+    def busy(self) -> str:
+        """
+        The reason for which the server, though it is connected, has asked to send
+        later; empty: there is none, or it has accepted something since.
+        """
+        return self._exchange.outbound.busy
+
+    @property
     def checked_s(self) -> float | None:
         """
         The seconds since the server last made sure that this client was pushed all

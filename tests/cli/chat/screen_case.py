@@ -8,6 +8,7 @@ import asyncio
 from contextlib import ExitStack
 
 from prompt_toolkit.application import create_app_session
+from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
@@ -43,3 +44,31 @@ class ScreenCase(AsyncioCase):
         """
         self.screen = ChatScreen(self.client, target)
         self.running = asyncio.create_task(self.screen.run())
+
+    async def type(self, keys: str, text: str) -> None:
+        """
+        Type keys, and wait until the input line has a text.
+        """
+        typed = asyncio.Event()
+
+        def changed(buffer: Buffer) -> None:
+            if buffer.text == text:
+                typed.set()
+
+        self.screen._input.buffer.on_text_changed += changed
+        self.keys.send_text(keys)
+        await typed.wait()
+
+    def lines(self) -> list[str]:
+        """
+        The lines on the screen.
+        """
+        rows = self.screen.draw(200, 100)
+        return ["".join(text for _, text in row) for row in rows]
+
+    async def quit(self) -> None:
+        """
+        Leave the chat.
+        """
+        self.keys.send_text("\x03y" if self.client.unsent else "/quit\r")
+        await self.running

@@ -42,19 +42,6 @@ class ScreenTests(ScreenCase):
                 return
             asked = await link.next(frames.Sync)
 
-    def lines(self) -> list[str]:
-        """
-        The lines on the screen.
-        """
-        return "".join(part[1] for part in self.screen._lines()).split("\n")
-
-    async def quit(self) -> None:
-        """
-        Leave the chat.
-        """
-        self.keys.send_text("/quit\r")
-        await self.running
-
     async def test_shown(self) -> None:
         """
         Each line has its sender, and an own line its number.
@@ -62,11 +49,13 @@ class ScreenTests(ScreenCase):
         self.keys.send_text("hello\r")
         frame = await self.link.next(frames.Send)
         self.assertEqual((frame.group, frame.to, frame.content), (5, 0, "hello"))
-        said = [line[6:] for line in self.lines()]
+        day, *lines = self.lines()
+        self.assertIn("1 January 1970", day)
+        said = [line[6:] for line in lines]
         self.assertIn("2 made the group 'Us' with 1", said[0])
         self.assertIn("1: mine  \u2713 #2", said[1])
         self.assertIn("7: theirs", said[2])
-        self.assertIn("group 5", self.screen._status())
+        self.assertIn("group Us", self.screen._status())
         self.link.give(frames.Accepted(frame.client_id, 1))
         await self.quit()
 
@@ -82,7 +71,7 @@ class ScreenTests(ScreenCase):
         self.keys.send_text("/recall what\r/members\r")
         asked = await self.link.next(frames.Members)
         self.assertIn("/recall takes the number", "".join(self.lines()))
-        self.assertIn("not recalled: forbidden: too late", "".join(self.lines()))
+        self.assertIn("/recall failed: forbidden: too late", "".join(self.lines()))
         self.link.give(frames.Error("forbidden", "gone", asked.id))
         await self.quit()
 
@@ -117,6 +106,99 @@ class ScreenTests(ScreenCase):
         self.assertIn("invited anna@x", told)
         self.assertIn("/invite takes the number or the name of a user", told)
         await self.quit()
+
+    async def test_unknown_command(self) -> None:
+        """
+        A line that begins with a slash and is no command is not sent; one that begins
+        with two slashes is, with one of them.
+        """
+        self.keys.send_text("/qiut\r")
+        self.keys.send_text("/invitations x y\r")
+        await self.link.next(frames.Invitations)
+        self.assertIn("there is no command /qiut", "".join(self.lines()))
+        self.keys.send_text("//etc/hosts\r")
+        frame = await self.link.next(frames.Send)
+        self.assertEqual(frame.content, "/etc/hosts")
+        await self.quit()
+
+    async def test_help(self) -> None:
+        """
+        C{/help} lists the commands that make sense in the chat.
+        """
+        self.keys.send_text("/help\r/invitations\r")
+        await self.link.next(frames.Invitations)
+        told = "\n".join(self.lines())
+        for line in ("/members ", "/history [N] ", "/quit ", "Alt-Enter"):
+            self.assertIn(line, told)
+        await self.quit()
+
+    async def test_completed(self) -> None:
+        """
+        Tab completes the name of a command.
+        """
+        await self.type("/mem\t", "/members")
+        self.keys.send_text("\r")
+        asked = await self.link.next(frames.Members)
+        self.link.give(frames.Error("forbidden", "gone", asked.id))
+        await self.quit()
+
+    async def test_lines(self) -> None:
+        """
+        Pasted lines are one message, and so is a line that Alt-Enter ended.
+        """
+        await self.type("\x1b[200~one\ntwo\x1b[201~", "one\ntwo")
+        await self.type("\x1b\r", "one\ntwo\n")
+        self.keys.send_text("three\r")
+        frame = await self.link.next(frames.Send)
+        self.assertEqual(frame.content, "one\ntwo\nthree")
+        shown = [line.strip() for line in self.lines()]
+        self.assertEqual(shown[-2:], ["two", "three  \u2026"])
+        await self.quit()
+
+    async def test_older(self) -> None:
+        """
+        C{/history N} shows so many messages before the first one.
+        """
+        self.screen.view.entries.clear()
+        self.screen.view.first = 3
+        self.keys.send_text("/history 1\r")
+        asked = await self.link.next(frames.Sync)
+        self.assertEqual((asked.after, asked.limit), (1, 1))
+        self.link.give(frames.Page(asked.id, G, (Deliver(G, 2, 2, 7, "old", 1, 2),), 3))
+        self.keys.send_text("/invitations\r")
+        await self.link.next(frames.Invitations)
+        self.assertIn("7: old", "".join(self.lines()))
+        self.assertEqual(self.screen.view.first, 2)
+        await self.quit()
+
+    async def test_busy(self) -> None:
+        """
+        The status tells a server that is busy from one that is away.
+        """
+        self.keys.send_text("hello\r")
+        frame = await self.link.next(frames.Send)
+        self.link.give(frames.Rejected(frame.client_id, "unavailable", "disk", 60_000))
+        self.keys.send_text("/invitations\r")
+        await self.link.next(frames.Invitations)
+        self.assertIn("connected, but the server is busy: disk", self.screen._status())
+        await self.quit()
+
+    async def test_leaving(self) -> None:
+        """
+        Who leaves while a message is not accepted is asked, and may stay.
+        """
+        self.keys.send_text("hello\r")
+        frame = await self.link.next(frames.Send)
+        self.keys.send_text("\x03n/invitations\r")
+        await self.link.next(frames.Invitations)
+        self.assertFalse(self.running.done())
+        self.assertIn("1 message is not accepted yet", self.screen._question())
+        self.link.give(frames.Accepted(frame.client_id, 1))
+        await self.client.caught_up()
+        self.keys.send_text("/quit\r")
+        await self.running
+        last = self.screen.last_rows()[-1].fragments
+        self.assertIn("hello", str(last))
 
 
 class TwoTests(ScreenCase):

@@ -21,9 +21,6 @@ class UnnumberedScreenTests(ScreenCase):
         self.chat(ChatTarget(1, target=2))
         self.link = await self.server.connection(unnumbered_welcome())
 
-    def lines(self) -> list[str]:
-        return "".join(part[1] for part in self.screen._lines()).split("\n")
-
     async def test_chat(self) -> None:
         """
         The chat says that there are no numbers, asks for no history, shows each message
@@ -47,8 +44,7 @@ class UnnumberedScreenTests(ScreenCase):
         self.assertIn("this server does not number messages", text)
         self.assertEqual(text.count("2: from two"), 1)
         self.assertIn("1: hello  \u2713", text)
-        self.assertIn("not recalled: unsupported: there is none", text)
+        self.assertIn("/recall failed: unsupported: there is none", text)
         asked = [f for f in self.link.rest() if isinstance(f, frames.Sync)]
         self.assertEqual(asked, [])
-        self.keys.send_text("/quit\r")
-        await self.running
+        await self.quit()

@@ -86,11 +86,9 @@ def chat(
     On a terminal the chat begins with the history. Your messages have marks: … being
     sent, ✓ accepted (it will not be lost), ✓✓ delivered, ✓✓ read. After a lost
     connection the chat reconnects and sends each message that was not accepted, once.
-    Your messages show their numbers: /recall N recalls one, /recall the last one.
-    /members lists the members of the group, /quit leaves the chat. /block and /unblock
-    are about the other user, or about being added to the group; /invite USER asks
-    somebody to join the group, /invitations lists yours, /accept GROUP and
-    /decline GROUP answer one.
+    Lines that begin with / are commands: /help lists them, Tab completes them. If you
+    leave while messages are not accepted, the chat asks; without --position-file they
+    are lost, and the exit status is 1.
 
     From a pipe each line is a message (empty lines are skipped), and the exit status is
     0 only if all of them were accepted. Standard error says why there is no connection.
@@ -127,7 +125,7 @@ def chat(
     if piped:
         asyncio.run(_pipe(client, talk, timeout, as_json))
     else:
-        asyncio.run(_screen(client, talk))
+        asyncio.run(_screen(client, talk, str(position_file or "")))
 
 
 async def _pipe(
@@ -151,23 +149,31 @@ async def _pipe(
         await client.close()
 
 
-async def _screen(client: Client, talk: ChatTarget) -> None:
-    from wsmsg.cli.chat.screen import ChatScreen
+async def _screen(client: Client, talk: ChatTarget, kept_in: str) -> None:
+    from prompt_toolkit import print_formatted_text
+    from prompt_toolkit.formatted_text import FormattedText
+
+    from wsmsg.cli.chat.screen import STYLE, ChatScreen
+    from wsmsg.cli.chat.view import messages_are
 
     try:
         try:
             talk = await talk.numbered(client)
         except WsmsgError as error:
             fail(error.reason)
-        closed = await ChatScreen(client, talk).run()
+        screen = ChatScreen(client, talk, kept_in)
+        closed = await screen.run()
         unsent = client.unsent
     finally:
         await client.close()
+    for row in screen.last_rows():
+        print_formatted_text(FormattedText(row.fragments), style=STYLE)
     if closed is not None:
         fail(closed.reason)
-    if unsent:
-        was = plural(unsent, "message was", "messages were")
-        fail(f"{unsent} {was} not accepted")
+    if unsent and kept_in:
+        say(f"{messages_are(unsent)} kept in {kept_in}, to be sent by the next chat")
+    elif unsent:
+        fail(f"{messages_are(unsent)} lost, as no server had accepted them")
 
 
 def _log(debug: bool, piped: bool, user: int | str) -> None:

@@ -7,41 +7,61 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.data_structures import Point
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.layout import HSplit, Layout, Window
-from prompt_toolkit.layout.controls import FormattedTextControl
+from prompt_toolkit.layout import (
+    ConditionalContainer,
+    Float,
+    FloatContainer,
+    HSplit,
+    Layout,
+    Window,
+)
+from prompt_toolkit.layout.controls import (
+    FormattedTextControl,
+    UIContent,
+    UIControl,
+)
 from prompt_toolkit.layout.dimension import Dimension
+from prompt_toolkit.layout.menus import CompletionsMenu
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import TextArea
 
-from wsmsg.cli.chat.consent import COMMANDS, run_command
+from wsmsg.cli.chat.commands import ChatContext, commands_for, run_command
+from wsmsg.cli.chat.rows import ConversationRows, Row
 from wsmsg.cli.chat.target import ChatTarget
-from wsmsg.cli.chat.view import ChatEntry, ChatView, clock_time
+from wsmsg.cli.chat.view import ChatEntry, ChatView, messages_are
 from wsmsg.client import Client, Closed, Connected, Stored
 from wsmsg.errors import WsmsgError
+from wsmsg.model import group_in, is_group
 from wsmsg.text.escape import harmless
 
 _HISTORY = 100
-_MEMBERS = 50
 _REFRESH_S = 1.0
 _TYPING_EVERY_S = 2.0
+_INPUT_ROWS = 6
+# For the first draw, before the terminal has said how large it is.
+_SIZE = (80, 24)
 
-_STYLE = Style.from_dict(
+STYLE = Style.from_dict(
     {
         "time": "ansibrightblack",
+        "day": "ansibrightblack",
         "mine": "bold ansicyan",
         "theirs": "bold ansigreen",
         "mark": "ansibrightblack",
         "problem": "bold ansired",
         "note": "italic ansiyellow",
         "status": "reverse",
+        "question": "bold ansiyellow",
     }
 )
 
@@ -51,33 +71,53 @@ class ChatScreen:
     The screen of the chat.
 
     @param talk: the user or the group to talk to.
+    @param kept_in: the file that keeps unsent messages when the user leaves; empty:
+        they are lost.
     """
 
-    def __init__(self, client: Client, talk: ChatTarget) -> None:
+    def __init__(self, client: Client, talk: ChatTarget, kept_in: str = "") -> None:
         self._client = client
         self._talk = talk
         self._user = talk.user
+        self._kept_in = kept_in
         self._conversation = talk.conversation
         self.view = ChatView(self._conversation, time.monotonic, client.name_of)
-        self._back = 0
+        self.rows = ConversationRows(self.view, self._sender)
+        self._context = ChatContext(client, talk, self.view, self._leave)
+        self._size = _SIZE
+        self._loading = False
+        self._asks = False
         self._typed_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._input = TextArea(
-            height=1, prompt="> ", multiline=False, accept_handler=self._entered
+            height=Dimension(min=1, max=_INPUT_ROWS),
+            prompt="> ",
+            dont_extend_height=True,
+            completer=_CommandNames(talk),
+            complete_while_typing=False,
         )
         self._input.buffer.on_text_changed += self._typed
-        lines = Window(
-            FormattedTextControl(self._lines, get_cursor_position=self._cursor),
-            wrap_lines=True,
-            height=Dimension(weight=1),
+        asks = Condition(lambda: self._asks)
+        question = Window(
+            FormattedTextControl(self._question),
+            height=1,
+            style="class:question",
         )
-        status = Window(
-            FormattedTextControl(self._status), height=1, style="class:status"
+        screen = HSplit(
+            [
+                Window(_Conversation(self), height=Dimension(weight=1)),
+                Window(
+                    FormattedTextControl(self._status), height=1, style="class:status"
+                ),
+                ConditionalContainer(question, asks),
+                ConditionalContainer(self._input, ~asks),
+            ]
         )
+        menu = Float(CompletionsMenu(max_height=12), xcursor=True, ycursor=True)
         self._app: Application[None] = Application(
-            Layout(HSplit([lines, status, self._input]), self._input),
-            key_bindings=self._keys(),
-            style=_STYLE,
+            Layout(FloatContainer(screen, [menu]), self._input),
+            key_bindings=self._keys(asks),
+            style=STYLE,
             full_screen=True,
             refresh_interval=_REFRESH_S,
         )
@@ -102,6 +142,24 @@ class ChatScreen:
         state = self._client.state
         return state if isinstance(state, Closed) else None
 
+    def last_rows(self) -> Sequence[Row]:
+        """
+        Return the rows that were in sight last.
+        """
+        return self.rows.in_sight(*self._size)
+
+    def draw(self, width: int, height: int) -> list[StyleAndTextTuples]:
+        """
+        Return the rows of the conversation in a window of this size.
+        """
+        self._size = (width, height)
+        rows = self.rows.in_sight(width, height)
+        return [list(row.fragments) for row in rows] or [
+            [("class:note", "There are no messages yet. Enter sends, /help explains.")]
+        ]
+
+    # ------------------------------------------------------- what the client says
+
     async def _begin(self) -> None:
         try:
             await self._client.connect()
@@ -115,49 +173,82 @@ class ChatScreen:
             self.view.note(f"no history: {error.reason}")
         else:
             self.view.history(messages)
-            self._seen()
+            self._mark_read()
+        if self._talk.group and self._talk.group not in self.view.groups:
+            await self._learn_group(self._talk.group)
         self._app.invalidate()
 
     async def _listen(self) -> None:
         async for event in self._client.events():
-            self.view.event(event)
+            if self._is_unnamed(event):
+                self._spawn(self._show_named(event))
+            else:
+                self.view.event(event)
             if isinstance(event, Stored):
-                self._seen(event)
+                self._mark_read(event)
             if isinstance(event, Connected):
                 self.view.connected(numbers=self._numbers)
             if isinstance(event, Closed):
                 self._app.exit()
             self._app.invalidate()
 
+    def _is_unnamed(self, event: object) -> bool:
+        """
+        Return whether an event is of another group, whose name the chat does not know.
+        """
+        return (
+            isinstance(event, Stored)
+            and event.conversation != self._conversation
+            and not event.mine
+            and is_group(event.conversation)
+            and group_in(event.conversation) not in self.view.groups
+        )
+
+    async def _show_named(self, event: Stored) -> None:
+        await self._learn_group(group_in(event.conversation))
+        self.view.event(event)
+        self._app.invalidate()
+
+    async def _learn_group(self, group: int) -> None:
+        try:
+            found = await self._client.members(group, limit=1)
+        except WsmsgError:
+            self.view.groups[group] = ""  # the number must do
+        else:
+            self.view.groups[group] = found.name
+
     @property
     def _numbers(self) -> bool:
         limits = self._client.limits
         return limits is None or not limits.unnumbered
 
-    def _seen(self, event: Stored | None = None) -> None:
+    def _mark_read(self, event: Stored | None = None) -> None:
         if event is not None and not event.seq:
             if event.conversation == self._conversation and not event.mine:
                 self._client.mark_read(event.conversation, message_id=event.message_id)
-        elif self.view.shown and isinstance(self._client.state, Connected):
+        elif (
+            self.view.shown
+            and self.rows.at_end
+            and isinstance(self._client.state, Connected)
+        ):
             self._client.mark_read(self._conversation, self.view.shown)
 
-    def _entered(self, buffer: Buffer) -> bool:
-        text = buffer.text.strip()
-        command, _, rest = text.partition(" ")
-        if text in ("/quit", "/q"):
-            self._app.exit()
-        elif command == "/recall":
-            self._spawn(self._recall(rest.strip()))
-        elif text == "/members":
-            self._spawn(self._members())
-        elif command in COMMANDS:
-            self._spawn(self._command(command, rest.strip()))
+    # -------------------------------------------------------- what the user does
+
+    def _entered(self) -> None:
+        text = self._input.text.strip()
+        self._input.buffer.reset(append_to_history=bool(text))
+        if text.startswith("/") and not text.startswith("//"):
+            self.rows.to_end()
+            self._spawn(self._command(text))
         elif text:
-            self._back = 0
-            client_id = uuid.uuid4().hex
-            self.view.sending(client_id, harmless(text), int(time.time() * 1000))
-            self._spawn(self._send(client_id, text))
-        return False
+            self._say(text.removeprefix("/") if text.startswith("//") else text)
+
+    def _say(self, text: str) -> None:
+        self.rows.to_end()
+        client_id = uuid.uuid4().hex
+        self.view.sending(client_id, text, int(time.time() * 1000))
+        self._spawn(self._send(client_id, text))
 
     async def _send(self, client_id: str, text: str) -> None:
         try:
@@ -168,40 +259,35 @@ class ChatScreen:
             self.view.accepted(client_id)
         self._app.invalidate()
 
-    async def _recall(self, which: str) -> None:
-        which = which.removeprefix("#") or str(self.view.last_own())
-        if not (which.isascii() and which.isdecimal() and int(which[:19]) > 0):
-            self.view.note("/recall takes the number of one of your messages")
-        else:
-            try:
-                await self._client.recall(self._conversation, int(which[:19]))
-            except WsmsgError as error:
-                self.view.note(f"not recalled: {error.code}: {error.reason}")
+    async def _command(self, line: str) -> None:
+        if shown := await run_command(self._context, line):
+            self.view.note(shown)
         self._app.invalidate()
 
-    async def _command(self, name: str, rest: str) -> None:
-        self.view.note(await run_command(self._client, self._talk, name, rest))
-        self._app.invalidate()
-
-    async def _members(self) -> None:
-        if not self._talk.group:
-            self.view.note("/members is for groups")
+    async def _load_older(self) -> None:
+        if self._loading or not self.view.first:
             return
+        self._loading = True
         try:
-            group = await self._client.members(self._talk.group, limit=_MEMBERS)
-        except WsmsgError as error:
-            self.view.note(f"no members: {error.code}: {error.reason}")
-        else:
-            name_of = self._client.name_of
-            users = ", ".join(name_of(member.user) for member in group.members)
-            more = group.count - len(group.members)
-            rest = f" and {more} more" if more > 0 else ""
-            self.view.note(f"{group.name}: {users}{rest}; owner {name_of(group.owner)}")
+            if shown := await run_command(self._context, "/history"):
+                self.view.connection = shown
+        finally:
+            self._loading = False
+        self._app.invalidate()
+
+    def _leave(self) -> None:
+        if self._client.unsent and not self._kept_in and not self._asks:
+            self._asks = True
+        elif self._app.is_running and not self._app.is_done:
+            self._app.exit()
         self._app.invalidate()
 
     def _typed(self, buffer: Buffer) -> None:
         now = time.monotonic()
-        if buffer.text and now >= self._typed_at + _TYPING_EVERY_S:
+        text = buffer.text
+        if not text or (text.startswith("/") and not text.startswith("//")):
+            return
+        if now >= self._typed_at + _TYPING_EVERY_S:
             self._typed_at = now
             self._client.typing(self._conversation)
 
@@ -212,79 +298,118 @@ class ChatScreen:
 
     # ----------------------------------------------------------------- drawing
 
-    def _lines(self) -> StyleAndTextTuples:
-        entries = self.view.entries
-        if not entries:
-            return [
-                ("class:note", "There are no messages yet. Enter sends, /quit leaves.")
-            ]
-        out: StyleAndTextTuples = []
-        for entry in entries:
-            out += self._line(entry)
-            out.append(("", "\n"))
-        out.pop()
-        return out
-
-    def _line(self, entry: ChatEntry) -> StyleAndTextTuples:
-        when = ("class:time", f"{clock_time(entry.time_ms):>5} ")
-        if entry.note:
-            return [when, ("class:note", entry.text)]
-        sender = self._user if entry.mine else entry.sender
-        who, style = self._name(sender), "mine" if entry.mine else "theirs"
-        if entry.recalled:
-            return [
-                when,
-                (f"class:{style}", f"{who}: "),
-                ("class:mark", "(taken back)"),
-            ]
-        mark = self.view.mark(entry)
-        if entry.mine and entry.seq:
-            mark += f" #{entry.seq}"
-        return [
-            when,
-            (f"class:{style}", f"{who}: "),
-            ("", entry.text),
-            ("class:problem" if entry.problem else "class:mark", f"  {mark}"),
-        ]
-
-    def _cursor(self) -> Point:
-        # The window scrolls so that this line is seen: the last, or further back.
-        last = max(0, len(self.view.entries) - 1)
-        return Point(0, max(0, last - self._back))
+    def _sender(self, entry: ChatEntry) -> str:
+        return self._name(self._user if entry.mine else entry.sender)
 
     def _status(self) -> str:
         presence = {True: "online", False: "offline", None: "?"}[self.view.online]
-        typing = ", is typing" if self.view.typing else ""
-        waiting = self._client.unsent
-        unsent = f" | {waiting} to be sent" if waiting else ""
-        back = " | PageDown: newer" if self._back else ""
         with_whom = f"{self._name(self._talk.target)} {presence}"
         if self._talk.group:
-            with_whom = f"group {self._talk.group}"
-        return (
-            f" {self._name(self._user)} | {self.view.connection} | "
-            f"{with_whom}{typing}{unsent}{back}"
-        )
+            with_whom = self.view.group_label(self._talk.group)
+        connection = self.view.connection
+        if (busy := self._client.busy) and isinstance(self._client.state, Connected):
+            connection = f"connected, but the server is busy: {harmless(busy)}"
+        parts = [self._name(self._user), connection, with_whom]
+        if self.view.typing:
+            parts[-1] += ", is typing"
+        if waiting := self._client.unsent:
+            parts.append(f"{waiting} to be sent")
+        if not self.rows.at_end:
+            unseen = self.rows.unseen
+            parts.append(f"{unseen} new below, End" if unseen else "End: newest")
+        return " " + " | ".join(parts)
+
+    def _question(self) -> str:
+        unsent = messages_are(self._client.unsent)
+        return f"{unsent} not accepted yet and would be lost. Leave? (y/n) "
 
     def _name(self, user: int | str) -> str:
         return harmless(self._client.name_of(user) if isinstance(user, int) else user)
 
-    def _keys(self) -> KeyBindings:
+    def _keys(self, asks: Condition) -> KeyBindings:
         keys = KeyBindings()
 
         @keys.add("c-c")
         @keys.add("c-d")
         def leave(event: KeyPressEvent) -> None:
-            event.app.exit()
+            self._leave()
+
+        @keys.add("y", filter=asks)
+        @keys.add("Y", filter=asks)
+        def yes(event: KeyPressEvent) -> None:
+            self._leave()
+
+        @keys.add("n", filter=asks)
+        @keys.add("N", filter=asks)
+        @keys.add("escape", filter=asks)
+        @keys.add("enter", filter=asks)
+        def no(event: KeyPressEvent) -> None:
+            self._asks = False
+
+        @keys.add("enter", filter=~asks)
+        def send(event: KeyPressEvent) -> None:
+            self._entered()
+
+        @keys.add("escape", "enter", filter=~asks)
+        def new_line(event: KeyPressEvent) -> None:
+            self._input.buffer.insert_text("\n")
 
         @keys.add("pageup")
         def older(event: KeyPressEvent) -> None:
-            step = max(1, event.app.output.get_size().rows - 4)
-            self._back = min(max(0, len(self.view.entries) - 1), self._back + step)
+            width, height = self._size
+            more = self.rows.back(width, height, max(1, height - 1))
+            if not more:
+                self._spawn(self._load_older())
 
         @keys.add("pagedown")
         def newer(event: KeyPressEvent) -> None:
-            step = max(1, event.app.output.get_size().rows - 4)
-            self._back = max(0, self._back - step)
+            width, height = self._size
+            self.rows.forward(width, max(1, height - 1))
+            self._mark_read()
+
+        @keys.add("end", filter=Condition(lambda: not self.rows.at_end))
+        @keys.add("c-end")
+        def newest(event: KeyPressEvent) -> None:
+            self.rows.to_end()
+            self._mark_read()
 
         return keys
+
+
+class _Conversation(UIControl):
+    """
+    The window of the conversation, whose rows depend on its size.
+    """
+
+    def __init__(self, screen: ChatScreen) -> None:
+        self._screen = screen
+
+    def create_content(self, width: int, height: int) -> UIContent:
+        rows = self._screen.draw(width, height)
+        return UIContent(
+            get_line=lambda at: rows[at], line_count=len(rows), show_cursor=False
+        )
+
+
+class _CommandNames(Completer):
+    """
+    Completes the name of a command.
+    """
+
+    def __init__(self, talk: ChatTarget) -> None:
+        self._commands = commands_for(talk)
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterator[Completion]:
+        typed = document.text
+        if not typed.startswith("/") or " " in typed:
+            return
+        for command in self._commands:
+            if command.name.startswith(typed):
+                yield Completion(
+                    command.name,
+                    start_position=-len(typed),
+                    display=command.usage,
+                    display_meta=command.help,
+                )

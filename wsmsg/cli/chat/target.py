@@ -52,6 +52,14 @@ class ChatTarget:
         assert isinstance(self.user, int) and isinstance(self.target, int)
         return conversation_of(self.user, self.target)
 
+    @property
+    def other(self) -> int:
+        """
+        The number of the other user, who must have one (L{numbered}).
+        """
+        assert isinstance(self.target, int), self
+        return self.target
+
     async def say(self, client: Client, text: str, client_id: str = "") -> SendAccepted:
         """
         Send a message to the conversation.

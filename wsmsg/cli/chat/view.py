@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from wsmsg.cli.chat.cells import drawable
 from wsmsg.client import (
     Closed,
     Connected,
     Event,
+    GroupChanged,
     MessageRecalled,
     MessageReceived,
     PresenceChanged,
@@ -23,13 +25,14 @@ from wsmsg.client import (
     Stored,
     TypingReceived,
 )
-from wsmsg.model import is_group
+from wsmsg.model import group_in, is_group
 from wsmsg.text.escape import harmless
 
 #: Seconds after the last typing notice for which a user counts as typing.
 TYPING_S = 4.0
 
-_LINES = 2000
+#: The most lines that are kept.
+LINES = 2000
 
 
 @attrs.define(slots=True)
@@ -86,7 +89,10 @@ class ChatView:
 
     @param now: a monotonic clock, in seconds.
     @param name_of: returns the name of a user.
-    @ivar read: the last number of the others' messages that is shown.
+    @ivar shown: the greatest number that is shown.
+    @ivar first: the smallest number that is shown; 0: none is.
+    @ivar arrived: how many messages of others have been added at the end.
+    @ivar groups: the names of groups, by number.
     """
 
     def __init__(
@@ -100,7 +106,8 @@ class ChatView:
         self.entries: list[ChatEntry] = []
         self.connection = "connecting"
         self.online: bool | None = None
-        self.shown = 0
+        self.shown = self.first = self.arrived = 0
+        self.groups: dict[int, str] = {}
         self._numbers = True
         self._now = now
         self._delivered = self._read = 0
@@ -127,16 +134,29 @@ class ChatView:
 
     def history(self, messages: Sequence[Stored]) -> None:
         """
-        Add earlier messages that are not shown yet.
+        Add the last messages of the conversation, as far as they are not shown yet.
         """
+        arrived = self.arrived
         for message in messages:
             self._stored(message)
+        self.arrived = arrived
+
+    def older(self, messages: Sequence[Stored]) -> None:
+        """
+        Add messages before the first one that is shown.
+        """
+        page = ChatView(self.conversation, self._now, self._name_of)
+        page.history([m for m in messages if not self.first or m.seq < self.first])
+        self.entries[:0] = page.entries
+        self.first = page.first or self.first
 
     def sending(self, client_id: str, text: str, time_ms: int) -> None:
         """
         Add a message that the user wrote.
         """
-        entry = ChatEntry(text, mine=True, time_ms=time_ms, client_id=client_id)
+        entry = ChatEntry(
+            drawable(text), mine=True, time_ms=time_ms, client_id=client_id
+        )
         self._own[client_id] = entry
         self._add(entry)
 
@@ -159,7 +179,7 @@ class ChatView:
         """
         Add a line that is not a message.
         """
-        self._add(ChatEntry(harmless(text), mine=False, time_ms=time_ms, note=True))
+        self._add(ChatEntry(drawable(text), mine=False, time_ms=time_ms, note=True))
 
     def event(self, event: Event) -> None:
         """
@@ -219,10 +239,17 @@ class ChatView:
         own = (e.seq for e in self.entries if e.mine and e.seq and not e.recalled)
         return max(own, default=0)
 
+    def group_label(self, group: int) -> str:
+        """
+        Return the name of a group, or its number if the name is not known.
+        """
+        name = harmless(self.groups.get(group, ""))
+        return f"group {name}" if name else f"group {group}"
+
     def _elsewhere(self, event: Stored) -> None:
         where = "you"
         if is_group(event.conversation):
-            where = f"group {event.conversation[2:]}"
+            where = self.group_label(group_in(event.conversation))
         if event.mine:
             return
         if isinstance(event, MessageReceived):
@@ -237,6 +264,7 @@ class ChatView:
             if event.seq <= self.shown:
                 return
             self.shown = event.seq
+            self.first = self.first or event.seq
         match event:
             case MessageReceived():
                 self._message(event)
@@ -245,6 +273,8 @@ class ChatView:
                     if entry.seq == seq:
                         entry.recall()
             case _ if summary := event.summary_by(self._name_of):
+                if isinstance(event, GroupChanged) and event.created:
+                    self.groups[event.group] = event.name
                 self.note(summary, event.time_ms)
 
     def _message(self, message: MessageReceived) -> None:
@@ -255,7 +285,9 @@ class ChatView:
             # It moves to where it is numbered: the same place for everybody.
             self.entries.remove(entry)
         else:
-            entry = ChatEntry(harmless(message.content), message.mine, message.time_ms)
+            text = drawable(message.content)
+            entry = ChatEntry(text, message.mine, message.time_ms)
+            self.arrived += not message.mine
         entry.store(message)
         waiting = len(self.entries)
         while waiting and self.entries[waiting - 1] in self._own.values():
@@ -268,18 +300,26 @@ class ChatView:
         self._trim()
 
     def _trim(self) -> None:
-        if len(self.entries) > _LINES:
-            del self.entries[: len(self.entries) - _LINES]
+        if len(self.entries) > LINES:
+            del self.entries[: len(self.entries) - LINES]
 
 
 def clock_time(time_ms: int) -> str:
     """
-    Return hours and minutes in the time zone of this terminal, with the day unless it
-    is today.
+    Return hours and minutes in the time zone of this terminal.
     """
-    if not time_ms:
-        return ""
-    then = time.localtime(time_ms / 1000)
-    today = time.localtime()
-    same = then[:3] == today[:3]
-    return time.strftime("%H:%M" if same else "%d %b %H:%M", then)
+    return time.strftime("%H:%M", time.localtime(time_ms / 1000)) if time_ms else ""
+
+
+def day_of(time_ms: int) -> str:
+    """
+    Return the day in the time zone of this terminal, as in C{Monday, 30 November 2026}.
+    """
+    return time.strftime("%A, %-d %B %Y", time.localtime(time_ms / 1000))
+
+
+def messages_are(count: int) -> str:
+    """
+    Return the subject and the verb of a sentence about some messages.
+    """
+    return "1 message is" if count == 1 else f"{count} messages are"

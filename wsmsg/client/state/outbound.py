@@ -81,6 +81,7 @@ class Outbound:
         self._content_bytes = 0
         self._not_before = 0.0
         self._turned_away = False
+        self._busy = ""
         self._pace = Pace(0.0)
         self._recent = RecentlyAccepted()
         self._again: set[str] = set()
@@ -88,6 +89,14 @@ class Outbound:
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    @property
+    def busy(self) -> str:
+        """
+        The reason for which the server has asked to send later; empty: there is none,
+        or the server has accepted something since.
+        """
+        return self._busy
 
     def saved(self) -> None:
         """
@@ -163,6 +172,7 @@ class Outbound:
         self._content_bytes = limits.content_bytes
         self._not_before = 0.0
         self._turned_away = False
+        self._busy = ""
         self._pace = Pace(float(limits.sends_per_s), now)
         for _, client_id in sorted(self._waiting):
             outgoing = self._by_id[client_id]
@@ -204,6 +214,7 @@ class Outbound:
         """
         Settle a send that the server accepted.
         """
+        self._busy = ""
         known = self._by_id.get(client_id)
         if known is not None:
             self._recent.add(known.frame)
@@ -221,6 +232,7 @@ class Outbound:
             known = self._in_flight.get(frame.client_id)
             if frame.uncertain and known is not None:
                 known.mark_uncertain()
+            self._busy = frame.reason
             self._send_again(frame.client_id, frame.retry_after_ms / 1000, now)
         else:
             self.refused(frame.client_id, error)

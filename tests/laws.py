@@ -91,6 +91,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("wsmsg.monitoring.metrics",),
     "click": ("wsmsg.cli.*",),
     "prompt_toolkit": ("wsmsg.cli.*",),
+    "wcwidth": ("wsmsg.cli.chat.*",),
     "grpc": (
         *("wsmsg.stream.*", "wsmsg.peers.guard", "wsmsg.peers.channel"),
         "wsmsg.peers.tls",

@@ -64,7 +64,7 @@ class ScreenCase(AsyncioCase):
         The lines on the screen.
         """
         rows = self.screen.draw(200, 100)
-        return ["".join(text for _, text in row) for row in rows]
+        return ["".join(part[1] for part in row) for row in rows]
 
     async def quit(self) -> None:
         """

@@ -125,9 +125,10 @@ async def _history(context: ChatContext, rest: str) -> str:
         raise BadCommand("this server keeps no history")
     if most <= 0:
         raise BadCommand(f"the chat shows at most {LINES} lines")
-    found = await context.client.history(
-        view.conversation, before=view.first or None, limit=most
+    reading = context.client.history(
+        view.conversation, before=view.first or None, newest_first=True, limit=most
     )
+    found = [message async for message in reading][::-1]
     if not found:
         return "there are no older messages"
     view.older(found)

@@ -180,7 +180,7 @@ class ChatScreen:
 
     async def _listen(self) -> None:
         async for event in self._client.events():
-            if self._is_unnamed(event):
+            if isinstance(event, Stored) and self._is_unnamed(event):
                 self._spawn(self._show_named(event))
             else:
                 self.view.event(event)
@@ -192,13 +192,12 @@ class ChatScreen:
                 self._app.exit()
             self._app.invalidate()
 
-    def _is_unnamed(self, event: object) -> bool:
+    def _is_unnamed(self, event: Stored) -> bool:
         """
         Return whether an event is of another group, whose name the chat does not know.
         """
         return (
-            isinstance(event, Stored)
-            and event.conversation != self._conversation
+            event.conversation != self._conversation
             and not event.mine
             and is_group(event.conversation)
             and group_in(event.conversation) not in self.view.groups

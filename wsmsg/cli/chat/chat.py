@@ -25,7 +25,7 @@ from wsmsg.cli.user_options import (
 )
 from wsmsg.client import BadPositions, Client
 from wsmsg.errors import BadRequest, WsmsgError
-from wsmsg.text.counted import plural
+from wsmsg.text.counted import counted
 
 
 @click.command()
@@ -154,7 +154,6 @@ async def _screen(client: Client, talk: ChatTarget, kept_in: str) -> None:
     from prompt_toolkit.formatted_text import FormattedText
 
     from wsmsg.cli.chat.screen import STYLE, ChatScreen
-    from wsmsg.cli.chat.view import messages_are
 
     try:
         try:
@@ -170,10 +169,11 @@ async def _screen(client: Client, talk: ChatTarget, kept_in: str) -> None:
         print_formatted_text(FormattedText(row.fragments), style=STYLE)
     if closed is not None:
         fail(closed.reason)
+    left = counted(unsent, "message is", "messages are")
     if unsent and kept_in:
-        say(f"{messages_are(unsent)} kept in {kept_in}, to be sent by the next chat")
+        say(f"{left} kept in {kept_in}, to be sent by the next chat")
     elif unsent:
-        fail(f"{messages_are(unsent)} lost, as no server had accepted them")
+        fail(f"{left} lost, as no server had accepted them")
 
 
 def _log(debug: bool, piped: bool, user: int | str) -> None:

@@ -38,10 +38,11 @@ from prompt_toolkit.widgets import TextArea
 from wsmsg.cli.chat.commands import ChatContext, commands_for, run_command
 from wsmsg.cli.chat.rows import ConversationRows, Row
 from wsmsg.cli.chat.target import ChatTarget
-from wsmsg.cli.chat.view import ChatEntry, ChatView, messages_are
+from wsmsg.cli.chat.view import ChatEntry, ChatView
 from wsmsg.client import Client, Closed, Connected, Stored
 from wsmsg.errors import WsmsgError
 from wsmsg.model import group_in, is_group
+from wsmsg.text.counted import counted
 from wsmsg.text.escape import harmless
 
 _HISTORY = 100
@@ -319,7 +320,7 @@ class ChatScreen:
         return " " + " | ".join(parts)
 
     def _question(self) -> str:
-        unsent = messages_are(self._client.unsent)
+        unsent = counted(self._client.unsent, "message is", "messages are")
         return f"{unsent} not accepted yet and would be lost. Leave? (y/n) "
 
     def _name(self, user: int | str) -> str:

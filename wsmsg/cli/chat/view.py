@@ -316,10 +316,3 @@ def day_of(time_ms: int) -> str:
     Return the day in the time zone of this terminal, as in C{Monday, 30 November 2026}.
     """
     return time.strftime("%A, %-d %B %Y", time.localtime(time_ms / 1000))
-
-
-def messages_are(count: int) -> str:
-    """
-    Return the subject and the verb of a sentence about some messages.
-    """
-    return "1 message is" if count == 1 else f"{count} messages are"

@@ -200,6 +200,22 @@ class ScreenTests(ScreenCase):
         last = self.screen.last_rows()[-1].fragments
         self.assertIn("hello", str(last))
 
+    async def test_left(self) -> None:
+        """
+        A message that was not accepted when the user left stays with the client, which
+        keeps it in its position file.
+        """
+        self.link.lose()
+        self.keys.send_text("hello\r")
+        link = await self.server.connection()
+        self.keys.send_text("\x03y")
+        await self.running
+        self.assertEqual(self.client.unsent, 1)
+        link.lose()
+        await self.client.close()
+        await self.screen.sends_ended()
+        self.assertEqual(self.client.unsent, 1)
+
 
 class TwoTests(ScreenCase):
     """

@@ -162,10 +162,11 @@ async def _screen(client: Client, talk: ChatTarget, kept_in: str) -> None:
             fail(error.reason)
         screen = ChatScreen(client, talk, kept_in)
         closed = await screen.run()
-        unsent = client.unsent
+        unsent, rows = client.unsent, screen.last_rows()
     finally:
         await client.close()
-    for row in screen.last_rows():
+    await screen.sends_ended()
+    for row in rows:
         print_formatted_text(FormattedText(row.fragments), style=STYLE)
     if closed is not None:
         fail(closed.reason)

@@ -90,6 +90,8 @@ class ChatScreen:
         self._asks = False
         self._typed_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
+        # To cancel one of these would withdraw its message.
+        self._sends: set[asyncio.Task[None]] = set()
         self._input = TextArea(
             height=Dimension(min=1, max=_INPUT_ROWS),
             prompt="> ",
@@ -125,7 +127,7 @@ class ChatScreen:
 
     async def run(self) -> Closed | None:
         """
-        Run until the user leaves.
+        Run until the user leaves.  Messages that are not accepted stay with the client.
 
         @return: the end of the connection, if it ended for good.
         """
@@ -142,6 +144,12 @@ class ChatScreen:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         state = self._client.state
         return state if isinstance(state, Closed) else None
+
+    async def sends_ended(self) -> None:
+        """
+        Wait until all sends have a result; they do if the client is closed.
+        """
+        await asyncio.gather(*self._sends)
 
     def last_rows(self) -> Sequence[Row]:
         """
@@ -248,7 +256,9 @@ class ChatScreen:
         self.rows.to_end()
         client_id = uuid.uuid4().hex
         self.view.sending(client_id, text, int(time.time() * 1000))
-        self._spawn(self._send(client_id, text))
+        sending = asyncio.create_task(self._send(client_id, text))
+        self._sends.add(sending)
+        sending.add_done_callback(self._sends.discard)
 
     async def _send(self, client_id: str, text: str) -> None:
         try:

@@ -94,9 +94,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "wcwidth": ("wsmsg.cli.chat.*",),
     "grpc": (
         *("wsmsg.stream.*", "wsmsg.peers.guard", "wsmsg.peers.channel"),
-        "wsmsg.peers.tls",
         *("wsmsg.connect.edge.rpc", "wsmsg.connect.upstream.*"),
-        *("wsmsg.message.rpc", "wsmsg.message.links.stream"),
+        *("wsmsg.peers.tls", "wsmsg.message.rpc", "wsmsg.message.links.stream"),
         *("wsmsg.connect.legacy.upstream.*", "wsmsg.message.legacy.stream"),
     ),
     "grpc_health": ("wsmsg.stream.server", "wsmsg.monitoring.grpc_health"),

@@ -12,7 +12,7 @@ from wsmsg.cli.chat.cells import cells, drawable, wrapped
 
 class DrawableTests(SynchronousTestCase):
     """
-    What every terminal draws at the same width.
+    Text that every terminal draws at the same width.
     """
 
     def test_emoji(self) -> None:
@@ -46,7 +46,7 @@ class DrawableTests(SynchronousTestCase):
 
     def test_obeyed(self) -> None:
         """
-        What a terminal would obey is visible; line ends stay.
+        Characters that a terminal would obey are visible; line ends stay.
         """
         self.assertEqual(drawable("a\x1b[2Jb\nc\td"), "a\u241b[2Jb\nc\u2409d")
 

@@ -47,7 +47,7 @@ class RowCase(SynchronousTestCase):
 
 class RowTests(RowCase):
     """
-    What the rows show.
+    Rows and their text.
     """
 
     def test_days(self) -> None:
@@ -106,7 +106,7 @@ class ScrollTests(RowCase):
 
     def test_stays(self) -> None:
         """
-        What is in sight stays there when messages arrive, and these are counted.
+        The rows in sight stay there when messages arrive, and these are counted.
         """
         self.assertEqual(self.shown(), ["m16", "m17", "m18", "m19", "m20"])
         self.assertTrue(self.rows.back(40, 5, 4))

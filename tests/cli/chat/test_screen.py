@@ -185,7 +185,7 @@ class ScreenTests(ScreenCase):
 
     async def test_leaving(self) -> None:
         """
-        Who leaves while a message is not accepted is asked, and may stay.
+        A user who leaves while a message is not accepted is asked, and may stay.
         """
         self.keys.send_text("hello\r")
         frame = await self.link.next(frames.Send)

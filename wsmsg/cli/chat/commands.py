@@ -28,7 +28,7 @@ class BadCommand(Exception):
 @attrs.frozen
 class ChatContext:
     """
-    What a command acts on.
+    The chat that a command acts on.
 
     @ivar leave: ends the chat.
     """

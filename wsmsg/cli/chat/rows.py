@@ -23,7 +23,7 @@ _NARROWEST = 10
 
 
 @attrs.frozen(eq=False)
-class Row:
+class ChatRow:
     """
     One row.
 
@@ -47,7 +47,7 @@ class ConversationRows:
     def __init__(self, view: ChatView, name_of: Callable[[ChatEntry], str]) -> None:
         self._view = view
         self._name_of = name_of
-        self._made: dict[int, tuple[object, list[Row]]] = {}
+        self._made: dict[int, tuple[object, list[ChatRow]]] = {}
         self._last: tuple[ChatEntry, int] | None = None
         self._arrived = 0
 
@@ -65,7 +65,7 @@ class ConversationRows:
         """
         return 0 if self.at_end else self._view.arrived - self._arrived
 
-    def in_sight(self, width: int, height: int) -> list[Row]:
+    def in_sight(self, width: int, height: int) -> list[ChatRow]:
         """
         Return the rows to draw, at most C{height}, of at most C{width} cells.
         """
@@ -104,12 +104,12 @@ class ConversationRows:
         """
         self._last = None
 
-    def _keep(self, rows: Sequence[Row], end: int) -> None:
+    def _keep(self, rows: Sequence[ChatRow], end: int) -> None:
         last = rows[end - 1]
         first = next(i for i, row in enumerate(rows) if row.entry is last.entry)
         self._last = (last.entry, end - 1 - first)
 
-    def _end(self, rows: Sequence[Row]) -> int:
+    def _end(self, rows: Sequence[ChatRow]) -> int:
         if self._last is None:
             return len(rows)
         entry, at = self._last
@@ -118,8 +118,8 @@ class ConversationRows:
             return 0
         return own[min(at, len(own) - 1)] + 1
 
-    def _rows(self, width: int) -> list[Row]:
-        rows: list[Row] = []
+    def _rows(self, width: int) -> list[ChatRow]:
+        rows: list[ChatRow] = []
         made, self._made = self._made, {}
         day = ""
         for entry in self._view.entries:
@@ -143,7 +143,7 @@ class ConversationRows:
             day = new_day
         return rows
 
-    def _entry_rows(self, entry: ChatEntry, width: int, dated: str) -> list[Row]:
+    def _entry_rows(self, entry: ChatEntry, width: int, dated: str) -> list[ChatRow]:
         rows: list[list[Fragment]] = []
         if dated:
             rows.append([("class:day", f"\u2500\u2500 {dated}"[:width])])
@@ -173,7 +173,7 @@ class ConversationRows:
                 rows[-1].append((style, f"  {mark}"))
             else:
                 rows += [[pad, (style, m)] for m in wrapped(mark, width - indent)]
-        return [Row(entry, fragments) for fragments in rows]
+        return [ChatRow(entry, fragments) for fragments in rows]
 
     def _mark(self, entry: ChatEntry) -> str:
         mark = self._view.mark(entry)

@@ -7,13 +7,11 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -25,18 +23,15 @@ from prompt_toolkit.layout import (
     Layout,
     Window,
 )
-from prompt_toolkit.layout.controls import (
-    FormattedTextControl,
-    UIContent,
-    UIControl,
-)
+from prompt_toolkit.layout.controls import FormattedTextControl
 from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.layout.menus import CompletionsMenu
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import TextArea
 
-from wsmsg.cli.chat.commands import ChatContext, commands_for, run_command
-from wsmsg.cli.chat.rows import ConversationRows, Row
+from wsmsg.cli.chat.commands import ChatContext, run_command
+from wsmsg.cli.chat.controls import CommandNames, ConversationControl
+from wsmsg.cli.chat.rows import ChatRow, ConversationRows
 from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.cli.chat.view import ChatEntry, ChatView
 from wsmsg.client import Client, Closed, Connected, Stored
@@ -96,7 +91,7 @@ class ChatScreen:
             height=Dimension(min=1, max=_INPUT_ROWS),
             prompt="> ",
             dont_extend_height=True,
-            completer=_CommandNames(talk),
+            completer=CommandNames(talk),
             complete_while_typing=False,
         )
         self._input.buffer.on_text_changed += self._typed
@@ -108,7 +103,7 @@ class ChatScreen:
         )
         screen = HSplit(
             [
-                Window(_Conversation(self), height=Dimension(weight=1)),
+                Window(ConversationControl(self.draw), height=Dimension(weight=1)),
                 Window(
                     FormattedTextControl(self._status), height=1, style="class:status"
                 ),
@@ -151,7 +146,7 @@ class ChatScreen:
         """
         await asyncio.gather(*self._sends)
 
-    def last_rows(self) -> Sequence[Row]:
+    def last_rows(self) -> Sequence[ChatRow]:
         """
         Return the rows that were in sight last.
         """
@@ -280,7 +275,7 @@ class ChatScreen:
         self._loading = True
         try:
             if shown := await run_command(self._context, "/history"):
-                self.view.connection = shown
+                self.view.note(shown)
         finally:
             self._loading = False
         self._app.invalidate()
@@ -384,42 +379,3 @@ class ChatScreen:
             self._mark_read()
 
         return keys
-
-
-class _Conversation(UIControl):
-    """
-    The window of the conversation, whose rows depend on its size.
-    """
-
-    def __init__(self, screen: ChatScreen) -> None:
-        self._screen = screen
-
-    def create_content(self, width: int, height: int) -> UIContent:
-        rows = self._screen.draw(width, height)
-        return UIContent(
-            get_line=lambda at: rows[at], line_count=len(rows), show_cursor=False
-        )
-
-
-class _CommandNames(Completer):
-    """
-    Completes the name of a command.
-    """
-
-    def __init__(self, talk: ChatTarget) -> None:
-        self._commands = commands_for(talk)
-
-    def get_completions(
-        self, document: Document, complete_event: CompleteEvent
-    ) -> Iterator[Completion]:
-        typed = document.text
-        if not typed.startswith("/") or " " in typed:
-            return
-        for command in self._commands:
-            if command.name.startswith(typed):
-                yield Completion(
-                    command.name,
-                    start_position=-len(typed),
-                    display=command.usage,
-                    display_meta=command.help,
-                )

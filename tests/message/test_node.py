@@ -31,7 +31,10 @@ class EachSecondTests(SynchronousTestCase):
             slow=str,
             tell_partial=lambda: None,
             unlinked=str,
-            reach=SimpleNamespace(unreached=str),
+            status=list,
+            reach=SimpleNamespace(
+                unreached=str, address="", listed=(), unreached_by=dict
+            ),
         )
         parts: dict[str, Any] = dict.fromkeys(("settings", "journal", "marks"), None)
         self.node = MessageNode(

@@ -87,12 +87,17 @@ class ScopeTests(ApiCase):
 
     def test_described(self) -> None:
         """
-        The description of the API, and its page, name the scope of each call.
+        The description of the API, and its page, name the scope of each call, and which
+        calls take a user's token.
         """
         paths = describe(self.routes).paths
         for route in self.routes:
             told = paths[route.path][route.method.lower()].get("security")
-            wanted = [{"key": [route.scope.value]}, {}] if route.scope else None
+            wanted: list[dict[str, list[str]]] | None = None
+            if route.scope:
+                takes_token = route.access is AccessLevel.USERS
+                token = [{"token": list[str]()}] if takes_token else []
+                wanted = [{"key": [route.scope.value]}, *token, {}]
             self.assertEqual(told, wanted, route.target)
         page = _DOCS.read_text()
         for scope in GRANTED:

@@ -157,6 +157,28 @@ export class App {
     }
   };
 
+  /** Adds users to a group, or invites them where users are not added. */
+  async addToGroup(group: Id, users: readonly Id[]): Promise<void> {
+    try {
+      await this.client.addMembers(group, users);
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      for (const user of users) await this.client.invite(group, user);
+      this.notices.show("invited", `Invited: ${users.map(this.nameOf).join(", ")}`);
+    }
+  }
+
+  async #createGroup(name: string, users: Id[], history: boolean): Promise<Id> {
+    try {
+      return await this.client.createGroup(name, users, { history, clientId: newId() });
+    } catch (error) {
+      if (!isForbidden(error) || !users.length) throw error;
+      const group = await this.client.createGroup(name, [], { history, clientId: newId() });
+      await this.addToGroup(group, users);
+      return group;
+    }
+  }
+
   /** Leaves a group, whose conversation is not shown any more. */
   async leaveGroup(group: Id): Promise<void> {
     await this.client.leave(group);
@@ -338,9 +360,7 @@ export class App {
       askChat(this.usersIn, (user) => this.open(conversationOf(this.user, user))));
     byId("start-group").addEventListener("click", () =>
       askGroup(this.usersIn, async (name, users, history) => {
-        const clientId = newId();
-        const group = await this.client.createGroup(name, users, { history, clientId });
-        this.open(groupConversation(group));
+        this.open(groupConversation(await this.#createGroup(name, users, history)));
       }));
     byId("sign-out").addEventListener("click", () => void this.#signOut());
   }
@@ -367,6 +387,9 @@ export class App {
     location.reload();
   }
 }
+
+const isForbidden = (error: unknown): boolean =>
+  error instanceof WsmsgError && error.code === "forbidden";
 
 const UNKEPT = (reason: string): string =>
   `This browser does not keep your messages across a reload (${reason}). ` +

@@ -195,7 +195,7 @@ export class Chat {
       this.#showMembers = showMembers(this.#app.titleOf(this.name), state, {
         user, nameOf,
         find: this.#app.usersIn,
-        add: (users) => client.addMembers(group, users),
+        add: (users) => this.#app.addToGroup(group, users),
         remove: (one) => client.removeMembers(group, [one]),
         leave: () => this.#app.leaveGroup(group),
       });

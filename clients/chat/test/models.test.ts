@@ -278,6 +278,14 @@ describe("words", () => {
     assert.match(failureOf("a_new_code", "why"), /why \(a_new_code\)/);
   });
 
+  it("says who joined, left, and was added", () => {
+    const change = (added: string[], removed: string[]) =>
+      sentenceOf({ ...message(1), type: "groupChanged", added, removed, created: false } as never, String);
+    assert.equal(change(["2"], []), "2 joined the group");
+    assert.equal(change([], ["2"]), "2 left the group");
+    assert.equal(change(["3", "4"], ["5"]), "2 added 3 and 4 and removed 5");
+  });
+
   it("lets no name reorder or hide the text around it", () => {
     assert.equal(plainName("a\u202eb\u2066c\u200b\n"), "a\ufffdb\ufffdc\ufffd\ufffd");
     assert.equal(plainName("  "), "(no name)");

@@ -48,6 +48,9 @@ export const sentenceOf = (event: StoredEvent, nameOf: (user: Id) => string): st
       if (!event.added.length && event.removed.length === 1 && only === event.sender) {
         return event.mine ? "You left the group" : `${who} left the group`;
       }
+      if (!event.removed.length && event.added.length === 1 && event.added[0] === event.sender) {
+        return `${who} joined the group`;
+      }
       const done = [];
       if (event.added.length) done.push(`added ${list(event.added, nameOf)}`);
       if (event.removed.length) done.push(`removed ${list(event.removed, nameOf)}`);

@@ -225,7 +225,6 @@ class LetterClient:
         self.epoch, self.position = epoch, ""
         self.have.clear()
         self.last.clear()
-        self._held.clear()
         self._checks.clear()
         self._begin_connection()
         await self._ask_list()
@@ -239,6 +238,7 @@ class LetterClient:
     def _outdate(self) -> None:
         self._is_listed = False
         self._confirmed.clear()
+        self._held.clear()
 
     def _keep_position(self) -> None:
         if self._listed and not self._syncs:

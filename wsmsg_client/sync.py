@@ -230,13 +230,14 @@ class Client:
                 call.close()
                 how = "closed" if self._thread else "not started"
                 raise Unavailable(f"the client is {how}")
-            waiting = asyncio.run_coroutine_threadsafe(call, self._loop)
+            limited = _within(timeout_s, call)
+            waiting = asyncio.run_coroutine_threadsafe(limited, self._loop)
         try:
-            return waiting.result(timeout_s)
+            return waiting.result()
         except CancelledError:
             raise Unavailable("the client is closed") from None
         except BaseException:
-            # Ctrl-C and the end of the time; a call that has failed is done already.
+            # Ctrl-C; a call that has failed is done already.
             waiting.cancel()
             raise
 
@@ -327,6 +328,14 @@ class Client:
         return self._client.limits
 
     @property
+    def busy(self) -> str:
+        """
+        The reason for which the server, though it is connected, has asked to send
+        later; empty: there is none, or it has accepted something since.
+        """
+        return self._client.busy
+
+    @property
     def unsent(self) -> int:
         """
         The number of messages that are neither accepted nor refused yet.
@@ -362,6 +371,15 @@ class Client:
     typing = _calling(AsyncClient.typing)
     head = _calling(AsyncClient.head)
     name_of = _calling(AsyncClient.name_of)
+
+
+async def _within(timeout_s: float | None, call: Coroutine[Any, Any, R]) -> R:
+    """
+    Run a call with a time limit.  The limit is in the client's own thread: that of
+    another thread could pass while the call returns an event, which would be lost.
+    """
+    async with asyncio.timeout(timeout_s):
+        return await call
 
 
 async def _next_of(iterator: AsyncIterator[R]) -> R | None:

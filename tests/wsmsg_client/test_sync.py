@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from tests.asyncio_case import AsyncioCase
@@ -227,6 +228,37 @@ class SyncTests(SyncCase):
         await asyncio.to_thread(nobody.close)
         self.assertEqual(_threads(), [])
 
+    async def test_short_times(self) -> None:
+        """
+        An event that comes at the moment at which the time ends is not lost.
+        """
+        wanted = [str(i) for i in range(400)]
+
+        def script(client: sync.Client) -> list[str]:
+            found: list[str] = []
+            for i, text in enumerate(wanted):
+                loop.call_soon_threadsafe(
+                    partial(self.server.deliver, text, sender=9, to=1)
+                )
+                found += contents(client, (i % 20) * 0.0001)
+            while len(found) < len(wanted):
+                more = contents(client, 5)
+                self.assertTrue(more, f"{len(found)} of {len(wanted)}")
+                found += more
+            return found
+
+        def contents(client: sync.Client, timeout_s: float) -> list[str]:
+            try:
+                for event in client.events(timeout_s=timeout_s):
+                    if isinstance(event, MessageReceived):
+                        return [event.content]
+            except TimeoutError:
+                pass
+            return []
+
+        loop = asyncio.get_running_loop()
+        self.assertEqual(await self.run_program(script), wanted)
+
     async def test_not_open(self) -> None:
         """
         Calls before the start and after the end are refused, and a second end does
@@ -282,7 +314,9 @@ class SyncTests(SyncCase):
         order.
         """
         program = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", WAITS, self.server.url, self.server.token(1)),
+            # In the background of a shell, SIGINT is ignored.
+            *("env", "--default-signal=INT", sys.executable, "-c", WAITS),
+            *(self.server.url, self.server.token(1)),
             stdout=asyncio.subprocess.PIPE,
             cwd=ROOT,
         )

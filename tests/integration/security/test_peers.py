@@ -6,11 +6,11 @@ machine, or an impostor at the port, gets nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -307,8 +307,9 @@ class LegacyCallersTests(IntegrationTestCase):
         port = message.port("rpc_listen")
         refused = ScriptedConnect(port)
         self.at_end(refused.kill)
-        # The stream may be refused before the subscription is written to it.
-        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        # The stream may be refused before the subscription is written to it.  (Trial
+        # takes a name "suppress" of a module for warnings that it is to suppress.)
+        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
             await refused.connect()
         await message.until_logged("refused MessageStream of 127.0.0.1")
         message.extra["legacy.callers"] = "127.0.0.1"

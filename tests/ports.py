@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import socket
 
+from tests.integration.installation import free_ports
+from wsmsg.cli.demo.daemons import Ports
+
 
 class KeptPort:
     """
@@ -28,3 +31,13 @@ class KeptPort:
         Release the port.
         """
         self._socket.close()
+
+
+def free_base() -> int:
+    """
+    Return the first of six ports in a row that no process uses, for C{wsmsg demo}.
+    """
+    for base in free_ports(50):
+        if base + 5 < 2**16 and not Ports.from_base(base).taken():
+            return base
+    raise OSError("no six ports in a row are free")

@@ -18,7 +18,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from tests.integration.installation import free_ports
+from tests.ports import free_base
 from tools.typescript import PACKAGE
 
 _LINK = re.compile(r"^  \w+: (http://\S+/chat#token=\S+)$")
@@ -43,7 +43,7 @@ class DemoLinkTests(TestCase):
         folder = Path(tempfile.mkdtemp(prefix="wsmsg-demo-test-"))
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         wsmsg = str(Path(sys.executable).parent / "wsmsg")
-        [base] = free_ports(1)
+        base = free_base()
         demo = await _start(
             *(wsmsg, "demo", "--port-base", str(base), "--data-dir", str(folder))
         )

@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 from tests.asyncio_case import AsyncioCase
-from tests.integration.installation import free_ports
+from tests.ports import free_base
 
 _RUN = "from wsmsg.cli.main import main; main()"
 
@@ -29,7 +29,7 @@ class DemoTests(AsyncioCase):
         """
         folder = tempfile.TemporaryDirectory(prefix="wsmsg-demo-test-")
         self.addCleanup(folder.cleanup)
-        [base] = [p for p in free_ports(20) if p < 31_990][:1]
+        base = free_base()
         demo = await asyncio.create_subprocess_exec(
             *(sys.executable, "-u", "-c", _RUN, "demo"),
             *("--port-base", str(base), "--data-dir", folder.name),

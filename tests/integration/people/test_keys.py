@@ -177,7 +177,7 @@ class LocalKeyTests(IntegrationTestCase):
         path.touch(0o600)
         path.write_text("k" * 48 + "\n")
         await installation.connect.signal(signal.SIGHUP)
-        await installation.connect.until_logged("token.key has changed")
+        await installation.connect.until_logged("changed files: token.key")
         with self.assertRaises(websockets.InvalidStatus) as caught:
             await self.dial(user, token=old)
         self.assertEqual(caught.exception.response.status_code, 401)

@@ -155,11 +155,22 @@ try {
   assert.ok(first);
   for (const tab of rest.slice(1)) await tab.close();
   await until("it leads", () => leads(first));
-  await first.evaluate((to) => {
+  await first.evaluate(async (to) => {
     const { client } = globalThis as unknown as {
       client: { send: (message: unknown) => Promise<unknown> };
     };
     for (const content of ["one", "two", "three"]) client.send({ to, content }).catch(() => {});
+    // A reload aborts what the browser has not stored yet.
+    const done = <T>(request: IDBRequest<T>): Promise<T> =>
+      new Promise((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+    const [found] = await indexedDB.databases();
+    const database = await done(indexedDB.open(found?.name ?? ""));
+    const unsent = () => database.transaction("unsent").objectStore("unsent").count();
+    while ((await done(unsent())) < 3);
+    database.close();
   }, ben);
   await begin(first, anna); // This loads the page anew.
   await ask("start connect");

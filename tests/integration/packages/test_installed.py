@@ -35,7 +35,8 @@ class InstalledTests(AsyncioCase):
         Start a program where only the client is installed.
         """
         return await asyncio.create_subprocess_exec(
-            client().commands / "python",
+            # In the background of a shell, SIGINT is ignored.
+            *("env", "--default-signal=INT", client().commands / "python"),
             *("-c", text, *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

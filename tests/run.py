@@ -78,7 +78,7 @@ class Suite(NamedTuple):
 SUITES = {
     "unit": Suite(processes=2),
     "integration": Suite(
-        ("integration", "conformance/daemons"), processes=3, limit_s=1800
+        ("integration", "conformance/daemons"), processes=3, limit_s=900
     ),
     "typescript": Suite(("typescript",), node=True),
     "browser": Suite(("browser",), node=True),

@@ -28,10 +28,8 @@ _CONTENT = "x" * 6_000
 _LAPS = 6
 # The allocator and the garbage collector move within this.
 _SLACK_BYTES = 5 * 2**20
-# Message grows by about 800 bytes with each user who comes for the first time.  160 of
-# them are the time at which the user was last online (without Redis, of a million
-# users); the rest has not been traced to its owner yet.
-_USER_BYTES = {"message": 1000, "connect": 0}
+# Message without Redis remembers when each user was last online, up to a million.
+_USER_BYTES = {"message": 160, "connect": 0}
 
 
 class MemoryTests(IntegrationTestCase):

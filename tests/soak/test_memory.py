@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from tests.integration.cases import IntegrationTestCase, with_daemons
 from tests.soak.guests import Guests
+from wsmsg.message.limits.pending import LASTING_S
 
 #: How long the load lasts once the daemons are warm, in minutes.
 MINUTES = float(os.environ.get("WSMSG_SOAK") or 1)
@@ -20,7 +21,9 @@ MINUTES = float(os.environ.get("WSMSG_SOAK") or 1)
 #: cache (the places of messages) drops its older half at each 50,000 messages, so that
 #: it has been as large as it gets after 150,000.
 _FILL = 155_000
-_WARM_S = 10.0
+# The groups that Message has allowed are kept for a minute, until the store has them:
+# as many come as go only after that.
+_WARM_S = LASTING_S + 5
 _FILLING = 4
 _PAIRS = 10
 _MESSAGES = 4

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tools.trace_message import Call, returns
+from tools.trace_message import Call, message_calls, returns
 
 
 def calls_of(*rows: tuple[int, int, str, int]) -> list[Call]:
@@ -116,3 +116,25 @@ class RuleTests(SynchronousTestCase):
         self.assertEqual(self.explained(*again), [("Message.identity", "value")])
         back = (*again, (1, 2, "protocol/json.py:f", 0), (1, 2, "c.py:C.f", 4))
         self.assertEqual(self.explained(*back), [("Message.identity", "unexplained")])
+
+
+class MessageCallsTests(SynchronousTestCase):
+    """
+    The calls of a message are told from those of timers.
+    """
+
+    def test_called_by_a_timer(self) -> None:
+        """
+        A function that every message calls does not count where a timer calls it.
+        """
+        message = ((1, 0, "store.py:find", 0), (1, 1, "file.py:select", 0))
+        timer = ((2, 0, "store.py:heads", 0), (2, 1, "file.py:select", 0))
+        calls = [
+            *calls_of(*message, *timer, *((3, d, w, r) for _, d, w, r in message)),
+            *(c._replace(at_s=c.at_s + 10) for c in calls_of(*message)),
+        ]
+        found = message_calls(calls, [(0, 5), (10, 11)])
+        self.assertEqual(
+            [(c.turn, c.name) for c in found],
+            [(1, "find"), (1, "select"), (3, "find"), (3, "select")],
+        )

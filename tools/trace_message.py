@@ -34,7 +34,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import chain, groupby, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -229,8 +229,27 @@ def message_calls(
     """
     runs = [[c for c in calls if a <= c.at_s <= b] for a, b in spans]
     always = set.intersection(*({(c.path, c.name) for c in run} for run in runs))
-    runs = [[c for c in run if (c.path, c.name) in always] for run in runs]
+    runs = [list(_called_by(run, always)) for run in runs]
     return max(runs, key=lambda run: len({c.turn for c in run}))
+
+
+def _called_by(
+    run: Sequence[Call], functions: Container[tuple[str, str]]
+) -> Iterator[Call]:
+    """
+    Yield the calls that only functions of a set lead to: what a timer calls is not a
+    call of the message, even if the message calls the same function too.
+    """
+    outside: dict[int, Call] = {}
+    for call in run:
+        other = outside.get(call.thread)
+        if other and call.turn == other.turn and call.depth > other.depth:
+            continue
+        outside.pop(call.thread, None)
+        if (call.path, call.name) in functions:
+            yield call
+        else:
+            outside[call.thread] = call
 
 
 class _Scope:

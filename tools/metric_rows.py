@@ -9,13 +9,20 @@ daemon registers when it first needs them.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from wsmsg.dependency.alarms import Alarms
-from wsmsg.monitoring.metrics import Count, CountsByLabel, Histogram, Metrics
+from wsmsg.monitoring.metrics import (
+    Count,
+    Counter,
+    CountsByLabel,
+    Family,
+    Histogram,
+    Metrics,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -60,7 +67,7 @@ class _Recorder(Metrics):
         return Count()
 
     def counters(
-        self, name: str, text: str, *, label: str, read: Any = None
+        self, name: str, text: str, *, label: str, read: Any = None, values: Any = ()
     ) -> CountsByLabel:
         self._keep(MetricRow(f"{name}_total", "counter", label, text))
         return CountsByLabel()
@@ -73,6 +80,16 @@ class _Recorder(Metrics):
 
     def gauges(self, name: str, text: str, read: Any, *, label: str) -> None:
         self._keep(MetricRow(name, "gauge", label, text))
+
+    def info(self, name: str, text: str, labels: dict[str, str]) -> None:
+        self._keep(MetricRow(f"{name}_info", "gauge", ", ".join(labels), text))
+
+    def keyed(self, read: Any, table: Mapping[str, Family]) -> None:
+        for family in table.values():
+            if isinstance(family, Counter):
+                self.counter(family.name, family.text)
+            else:
+                self.gauge(family.name, family.text, int)
 
     def _keep(self, row: MetricRow) -> None:
         self.rows[row.name] = row

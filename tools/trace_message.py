@@ -28,7 +28,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -56,8 +55,7 @@ def hook(frame, event, argument):
     _, found, path = code.co_filename.rpartition("/wsmsg/")
     if not found or path.startswith("rpc/"):
         return
-    thread = threading.get_ident()
-    calls, stack = threads.setdefault(thread, ([], []))
+    calls, stack = threads.setdefault(thread := threading.get_ident(), ([], []))
     if event == "return":
         if stack and stack[-1] is frame:
             stack.pop()
@@ -126,15 +124,6 @@ class Counts(NamedTuple):
     branches: int
     values: int
     unexplained: int
-
-
-def free_port() -> int:
-    """
-    Return a port of loopback that is free now.
-    """
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 def start(folder: Path, name: str, *options: str) -> subprocess.Popen[bytes]:
@@ -359,8 +348,9 @@ def traced(folder: Path) -> dict[str, list[Call]]:
     import jwt
 
     from wsmsg.auth.local_key import local_key
+    from wsmsg.bench.processes import free_ports
 
-    ports = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    ports = [f"127.0.0.1:{port}" for port in free_ports(2)]
     common = ("--admin-listen=", "--log-level=error")
     running = [
         start(folder, "message", "--listen=", f"--rpc-listen={ports[0]}", *common),
@@ -400,8 +390,8 @@ def main() -> int:
         for call in calls:
             rule = rules.get(call, "")
             if options.calls or rule == "unexplained":
-                line = f"{'  ' * call.depth}{call.path} {call.name}"
-                print(f"{name} {rule:11} {line}")
+                indent = "  " * call.depth
+                print(f"{name} {rule:11} {indent}{call.path} {call.name}")
     print(counts_of(daemons))
     return 0
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from wsmsg import __version__
 from wsmsg.auth.key_file import ApiKeys, keys_probe
 from wsmsg.auth.local_key import ADMIN_KEY, local_key
 from wsmsg.auth.reread import FileRead
@@ -90,6 +91,11 @@ class Daemon:
         )
         self.health.on_give_up(lambda reason: self.exits.exit_with(1, reason))
         self.metrics = Metrics()
+        self.metrics.info(
+            "wsmsg_build",
+            "The version of wsmsg, the kind of the daemon and the name of its node",
+            {"version": __version__, "daemon": options.daemon, "node": self.node},
+        )
         self.metrics.dependencies(lambda: self.health.dependencies)
         self.metrics.alarms(self.health.alarms)
         self.metrics.gauge(

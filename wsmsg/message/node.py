@@ -25,10 +25,10 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from wsmsg.dependency.alarms import Alarms
-from wsmsg.errors import Unavailable
+from wsmsg.errors import ERRORS, Unavailable
 from wsmsg.message.cluster.nodes import GONE, peer_nodes
 from wsmsg.message.delivery.reader import JournalReader
-from wsmsg.message.journal.interface import IJournal
+from wsmsg.message.journal.interface import IJournal, LetterKind
 from wsmsg.message.links.stream import ConnectStreams, StreamContext
 from wsmsg.message.queries.marks import Marks
 from wsmsg.message.queries.queries import Queries
@@ -276,12 +276,25 @@ class MessageNode:
             metrics.counter(f"wsmsg_message_{name}", text, read)
         for name, text, read in self._gauges():
             metrics.gauge(f"wsmsg_message_{name}", text, read)
+        metrics.counters(
+            "wsmsg_message_rejected",
+            "Sends rejected",
+            label="code",
+            read=lambda: self.core.ingress.rejected,
+            values=ERRORS,
+        )
+        metrics.counters(
+            "wsmsg_message_dead_letters",
+            "Records written to the dead letters",
+            label="kind",
+            read=lambda: self.reading.dead_letters,
+            values=LetterKind,
+        )
         self.queries.register_metrics(metrics)
 
     def _counters(self) -> Iterator[tuple[str, str, Callable[[], float]]]:
         ingress, links, reading = self.core.ingress, self.core.links, self.reading
         yield "accepted", "Sends accepted", lambda: ingress.accepted
-        yield "rejected", "Sends rejected", lambda: ingress.rejected
         yield "repeats", "Sends of a message accepted before", lambda: ingress.repeats
         yield "records_read", "Journal records read", lambda: reading.read
         yield "stored", "Messages stored", lambda: reading.numbering.stored
@@ -289,11 +302,6 @@ class MessageNode:
             "events",
             "Events applied, such as group changes",
             lambda: reading.numbering.events,
-        )
-        yield (
-            "dead_letters",
-            "Records written to the dead letters",
-            lambda: reading.dead_letters,
         )
         yield (
             "dead_letters_dropped",

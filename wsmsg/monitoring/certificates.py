@@ -121,7 +121,7 @@ class CertificateWatch:
         Have the ends read by each scrape.
         """
         metrics.gauges(
-            "wsmsg_certificate_expires_seconds",
+            "wsmsg_certificate_expiry_timestamp_seconds",
             "Unix time at which a certificate in use expires",
             lambda: self.ends_s,
             label="setting",

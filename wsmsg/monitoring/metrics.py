@@ -12,6 +12,9 @@ Frequent events add to a plain integer, which only a scrape reads::
 A value that another object keeps is read from there at a scrape:
 C{metrics.gauge("wsmsg_sessions", "Open sessions", lambda: len(registry))}.  The values
 of a label have to be a small closed set (a code, a reason, a state), never a user.
+
+A name ends with its unit, which is a base unit (C{_seconds}, C{_bytes}), and a counter
+then with C{_total}.  A family is a counter, a level or a histogram, never a mixture.
 """
 
 from __future__ import annotations
@@ -20,11 +23,18 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, ProcessCollector
+import attrs
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+)
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
+    InfoMetricFamily,
 )
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
@@ -88,6 +98,30 @@ class Histogram:
         return HistogramMetricFamily(name, text, buckets=buckets, sum_value=self._sum)
 
 
+@attrs.frozen
+class Family:
+    """
+    A name and a help text, for L{Metrics.keyed}.
+
+    @ivar name: of a counter, without the suffix C{_total}, which is added.
+    """
+
+    name: str
+    text: str
+
+
+class Counter(Family):
+    """
+    A number that only rises.
+    """
+
+
+class Gauge(Family):
+    """
+    A number that rises and falls.
+    """
+
+
 class Metrics(Collector):
     """
     All metrics of a daemon.
@@ -97,8 +131,10 @@ class Metrics(Collector):
         self._families: dict[str, Callable[[], Iterable[Metric]]] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
-        # CPU seconds, memory and open files of the process.
-        ProcessCollector(registry=self._registry)
+        # CPU seconds, memory, open files and garbage collections of the process, and
+        # the version of Python.
+        for collector in (ProcessCollector, GCCollector, PlatformCollector):
+            collector(registry=self._registry)
 
     def counter(
         self, name: str, text: str, read: Callable[[], Number] | None = None
@@ -123,16 +159,21 @@ class Metrics(Collector):
         *,
         label: str,
         read: Callable[[], Mapping[str, Number]] | None = None,
+        values: Iterable[str] = (),
     ) -> CountsByLabel:
         """
         Add a counter for each value of a label.
+
+        @param values: those of the label that have a sample from the start, so that
+            Prometheus sees the first increase.
         """
         counts = CountsByLabel()
-        values = read or (lambda: {key: c.value for key, c in counts.items()})
+        current = read or (lambda: {key: c.value for key, c in counts.items()})
+        zeros = dict.fromkeys(values, 0)
 
         def family() -> Iterator[Metric]:
             metric = CounterMetricFamily(name, text, labels=[label])
-            for key, value in values().items():
+            for key, value in {**zeros, **current()}.items():
                 metric.add_metric([key], value)
             yield metric
 
@@ -145,13 +186,22 @@ class Metrics(Collector):
         """
         self._add(name, lambda: [histogram.family(name, text)])
 
-    def gauge(self, name: str, text: str, read: Callable[[], Number]) -> None:
+    def gauge(self, name: str, text: str, read: Callable[[], Number | None]) -> None:
         """
         Add a gauge.
 
-        @param read: returns its value.
+        @param read: returns its value; L{None}: it is not known, and the gauge has no
+            sample.
         """
         self._add(name, lambda: [GaugeMetricFamily(name, text, value=read())])
+
+    def info(self, name: str, text: str, labels: dict[str, str]) -> None:
+        """
+        Add a gauge that is always 1, for the values of its labels.
+
+        @param name: without the suffix C{_info}, which is added.
+        """
+        self._add(name, lambda: [InfoMetricFamily(name, text, value=labels)])
 
     def gauges(
         self,
@@ -162,7 +212,7 @@ class Metrics(Collector):
         label: str,
     ) -> None:
         """
-        Something that rises and falls, for each value of a label.
+        Add a gauge for each value of a label.
         """
 
         def family() -> Iterator[Metric]:
@@ -172,6 +222,24 @@ class Metrics(Collector):
             yield metric
 
         self._add(name, family)
+
+    def keyed(
+        self, read: Callable[[], Mapping[str, Number]], table: Mapping[str, Family]
+    ) -> None:
+        """
+        Add a family for each key of a mapping that another object keeps.
+
+        @param read: returns the mapping; a family has no sample while its key lacks.
+        @param table: the families by key.
+        """
+
+        def value(key: str) -> Callable[[], Iterable[Metric]]:
+            kind, name, text = type(table[key]), table[key].name, table[key].text
+            family = CounterMetricFamily if kind is Counter else GaugeMetricFamily
+            return lambda: [family(name, text, value=read().get(key))]
+
+        for key, family in table.items():
+            self._add(family.name, value(key))
 
     def dependencies(self, read: Callable[[], Iterable[Snapshot]]) -> None:
         """
@@ -194,7 +262,7 @@ class Metrics(Collector):
             label="dependency",
         )
         self.gauges(
-            "wsmsg_dependency_since_seconds",
+            "wsmsg_dependency_changed_timestamp_seconds",
             "Unix time of the last change of the state of the dependency",
             lambda: by_name(lambda s: s.since_s),
             label="dependency",

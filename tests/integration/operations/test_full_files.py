@@ -373,4 +373,5 @@ class DeadLetterTests(IntegrationTestCase):
         _, told = await message.get("/dead-letters")
         sizes = [(x["size"], x["cut"]) for x in told["dead_letters"]]
         self.assertEqual(sizes, [(len(record), False)])
-        self.assertEqual(await metric(message, "wsmsg_message_dead_letters_total"), 1)
+        count = 'wsmsg_message_dead_letters_total{kind="unreadable"}'
+        self.assertEqual(await metric(message, count), 1)

@@ -44,7 +44,9 @@ class ExpiryTests(TlsTestCase):
         await message.until_logged("alarm certificate_expired: tls.rpc_listen.cert")
         _, told = await message.get("/readyz")
         self.assertEqual((told["ready"], told["degraded"]), (True, True))
-        ends = 'wsmsg_certificate_expires_seconds{setting="tls.rpc_listen.cert"}'
+        ends = (
+            'wsmsg_certificate_expiry_timestamp_seconds{setting="tls.rpc_listen.cert"}'
+        )
         self.assertGreater(await metric(message, ends), 0)
         await connect.ready()
         proxy.reset_clients()

@@ -85,12 +85,7 @@ class ReadingsTests(SynchronousTestCase):
             label="reason",
             read=lambda: self.refused,
         )
-        self.metrics.gauges(
-            "wsmsg_connect_upstream",
-            "Counts",
-            lambda: {"sends_unanswered": 4, "reads": 99},
-            label="what",
-        )
+        self.metrics.gauge("wsmsg_connect_sends_unanswered", "Waiting", lambda: 4)
         self.readings = Readings(self.metrics)
 
     def test_charts(self) -> None:

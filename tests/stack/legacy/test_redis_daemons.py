@@ -245,7 +245,7 @@ class MixedFleetTests(ForwardingRedis):
         await self.forward(heard)
         await here.send_text(there.user, "good morning")
         await there.expect("good morning")
-        name = 'wsmsg_connect_legacy_redis{what="forwards_unneeded"}'
+        name = "wsmsg_connect_legacy_forwards_unneeded_total"
         connect = self.installation.connect
 
         async def counted() -> bool:

@@ -163,7 +163,11 @@ class UserNames:
         """
         for name, text, read in (
             ("name_queries", "Queries for names of users", lambda: self.asked),
-            ("name_queries_failed", "Those that failed", lambda: self.failed),
+            (
+                "name_queries_failed",
+                "Queries for names of users that failed",
+                lambda: self.failed,
+            ),
         ):
             metrics.counter(f"wsmsg_connect_{name}", text, read)
         metrics.gauge(

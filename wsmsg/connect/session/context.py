@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from wsmsg.auth.identity import Authenticate, Identity
 from wsmsg.connect.names.interface import IUserNames
 from wsmsg.connect.upstream.interface import IUpstream
-from wsmsg.errors import Unauthenticated
+from wsmsg.errors import ERRORS, Close, Unauthenticated
 from wsmsg.flow.user_rates import UserRates, UserRatesTable
 from wsmsg.monitoring.counters import Counters
 from wsmsg.monitoring.metrics import Metrics
@@ -114,12 +114,14 @@ class SessionCounters(Counters):
             "Sends rejected",
             label="code",
             read=lambda: self.rejected,
+            values=ERRORS,
         )
         metrics.counters(
             "wsmsg_connect_closes",
             "Connections that Connect closed",
             label="reason",
             read=lambda: self.closes,
+            values=[close.name for close in Close],
         )
 
 

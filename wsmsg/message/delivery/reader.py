@@ -13,6 +13,7 @@ cannot be pushed reaches its recipients by a sync.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
@@ -29,7 +30,7 @@ from wsmsg.errors import Unavailable
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
 from wsmsg.message.delivery.progress import CommitTracker, DeliveryProgress
-from wsmsg.message.journal.interface import IJournal, JournalEntry
+from wsmsg.message.journal.interface import IJournal, JournalEntry, kind_of
 from wsmsg.message.links.interface import ILinks
 from wsmsg.model import Message
 from wsmsg.settings.values import MessageSettings
@@ -55,7 +56,7 @@ class JournalReader:
     @param stalled_s: a step that takes longer stands still.
     @param on_stored: called with the messages of each batch once they are stored.
     @ivar read: the number of records that were read.
-    @ivar dead_letters: the number of records that became dead letters.
+    @ivar dead_letters: the number of records that became dead letters, by kind.
     """
 
     _log = Logger()
@@ -75,7 +76,7 @@ class JournalReader:
         on_stored: Callable[[Sequence[Message]], object] | None = None,
         unix_s: Callable[[], float] = time.time,
     ) -> None:
-        self.dead_letters = 0
+        self.dead_letters: Counter[str] = Counter()
         self.read = 0
         self._journal = journal
         self.numbering = numbering
@@ -287,7 +288,7 @@ class JournalReader:
 
     async def _dead_letter(self, letters: Sequence[tuple[JournalEntry, str]]) -> None:
         await self._journal.dead_letter(letters)
-        self.dead_letters += len(letters)
+        self.dead_letters.update(kind_of(reason).value for _, reason in letters)
         for entry, reason in letters:
             self._log.warn(
                 "record {offset} of partition {partition} is in the dead letters:"

@@ -87,8 +87,8 @@ class DiskWatch:
         if self._files:
             metrics.gauge(
                 "wsmsg_message_disk_free_bytes",
-                "Free space of the fullest disk with an embedded file; -1: not known",
-                lambda: self.free_bytes,
+                "Free space of the fullest disk with an embedded file",
+                lambda: None if self.free_bytes < 0 else self.free_bytes,
             )
 
     def start(self) -> None:

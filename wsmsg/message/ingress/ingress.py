@@ -18,6 +18,7 @@ Sends to groups and events are judged first, and I{held} meanwhile
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
@@ -96,7 +97,7 @@ class Ingress:
     ) -> None:
         self.in_flight = 0
         self.accepted = 0
-        self.rejected = 0
+        self.rejected: Counter[str] = Counter()
         self.repeats = 0
         self.rules = rules
         self.gate = gate or IntakeGate()
@@ -365,9 +366,9 @@ class Ingress:
         for request, answer in answers if refusals.fences.standing else ():
             if isinstance(answer, int) or not answer.retry:
                 refusals.answered(request)
-        accepted = sum(isinstance(a, int) for _, a in answers)
-        self.accepted += accepted
-        self.rejected += len(answers) - accepted
+        codes = [a.code for _, a in answers if not isinstance(a, int)]
+        self.accepted += len(answers) - len(codes)
+        self.rejected.update(codes)
         reply(answers)
 
 

@@ -4,7 +4,7 @@ Requests to send a message: their form, their answers, and the interfaces of ing
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import attrs
@@ -72,7 +72,7 @@ class IIngress(Interface):
 
     in_flight: int = Attribute("Requests on their way into the journal.")
     accepted: int = Attribute("Requests that were accepted.")
-    rejected: int = Attribute("Requests that were refused.")
+    rejected: Mapping[str, int] = Attribute("Requests refused, by code of the error.")
     repeats: int = Attribute("Requests that were accepted before.")
 
     def accept(requests: Iterable[SendRequest], reply: Reply) -> None:

@@ -10,6 +10,7 @@ out then, and may be repeated.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from typing import ClassVar
 
 import attrs
@@ -23,6 +24,32 @@ from wsmsg.model import Message
 CONFLICT_REASON = "conflict: the sender used this client id for another message"
 #: The reason of the dead letters of messages that can never be stored.
 REFUSED_REASON = "the store refuses this message"
+
+
+class LetterKind(StrEnum):
+    """
+    The kind of a dead letter.
+    """
+
+    #: A second message under a used client id; the sender was told.
+    CONFLICT = "conflict"
+    #: A message that the store refuses.
+    REFUSED = "refused"
+    #: A record that cannot be decoded, perhaps of a newer version.
+    UNREADABLE = "unreadable"
+
+
+_KINDS = {
+    CONFLICT_REASON: LetterKind.CONFLICT,
+    REFUSED_REASON: LetterKind.REFUSED,
+}
+
+
+def kind_of(reason: str) -> LetterKind:
+    """
+    Return the kind of a letter with this reason.
+    """
+    return _KINDS.get(reason, LetterKind.UNREADABLE)
 
 
 class JournalEntry(msgspec.Struct, frozen=True, gc=False):

@@ -5,28 +5,14 @@ The kinds of dead letters, and how many of each kind are kept.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
 import attrs
 from twisted.logger import Logger
 
-from wsmsg.message.journal.interface import CONFLICT_REASON, REFUSED_REASON
+from wsmsg.message.journal.interface import LetterKind
 from wsmsg.text.counted import plural
-
-
-class LetterKind(StrEnum):
-    """
-    The kind of a dead letter.
-    """
-
-    #: A second message under a used client id; the sender was told.
-    CONFLICT = "conflict"
-    #: A message that the store refuses.
-    REFUSED = "refused"
-    #: A record that cannot be decoded, perhaps of a newer version.
-    UNREADABLE = "unreadable"
 
 
 @attrs.frozen
@@ -38,11 +24,6 @@ class LetterBound:
     letters: int
     n_bytes: int
 
-
-_KINDS = {
-    CONFLICT_REASON: LetterKind.CONFLICT,
-    REFUSED_REASON: LetterKind.REFUSED,
-}
 
 _MIB = 2**20
 
@@ -93,13 +74,6 @@ class DroppedLetters:
                 most=BOUNDS[kind].letters,
                 n_bytes=BOUNDS[kind].n_bytes,
             )
-
-
-def kind_of(reason: str) -> LetterKind:
-    """
-    Return the kind of a letter with this reason.
-    """
-    return _KINDS.get(reason, LetterKind.UNREADABLE)
 
 
 def over_bounds(

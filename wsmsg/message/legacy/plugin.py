@@ -193,8 +193,8 @@ class LegacyPlugin:
         )
         gauges: tuple[tuple[str, str, Callable[[], int]], ...] = (
             ("streams", "Streams of legacy Connects", lambda: connects.streams),
-            ("held", "Pushes and answers that wait for them", connects.held),
-            ("sends_held", "Sends of theirs that wait", connects.sends_held),
+            ("held", "Pushes and answers that wait for legacy Connects", connects.held),
+            ("sends_held", "Sends of legacy Connects that wait", connects.sends_held),
         )
         for name, text, read in gauges:
             metrics.gauge(f"wsmsg_message_legacy_{name}", text, read)

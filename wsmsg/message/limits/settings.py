@@ -53,7 +53,7 @@ class UserLimits:
         """
         metrics.counters(
             "wsmsg_message_limited",
-            "Requests of users refused for a limit of theirs",
+            "Requests refused because the user reached a limit",
             label="limit",
             read=lambda: self.refused,
         )

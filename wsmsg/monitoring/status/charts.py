@@ -32,13 +32,11 @@ class Series:
     """
     A line of a chart.
 
-    @ivar metric: without the suffix C{_total}.
-    @ivar value: of the metric's label; empty: the sum of all.
+    @ivar metric: without the suffix C{_total}; the sum over its label.
     """
 
     name: str
     metric: str
-    value: str = ""
 
 
 @attrs.frozen
@@ -87,7 +85,7 @@ CHARTS = (
         "Waiting",
         Unit.LEVEL,
         "Messages of clients for which no Message has answered yet.",
-        [Series("messages", f"{_CONNECT}upstream", "sends_unanswered")],
+        [Series("messages", f"{_CONNECT}sends_unanswered")],
     ),
     Chart(
         "Messages",
@@ -213,8 +211,7 @@ class Readings:
 
     def _sampler(self, series: Series) -> Callable[[], Number]:
         def read() -> Number:
-            values = self._metrics.read(series.metric)
-            return values[series.value] if series.value else sum(values.values())
+            return sum(self._metrics.read(series.metric).values())
 
         return read
 

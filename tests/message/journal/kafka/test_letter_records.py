@@ -7,7 +7,7 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.message.journal.interface import JournalEntry
+from wsmsg.message.journal.interface import JournalEntry, LetterKind
 from wsmsg.message.journal.kafka.config import KafkaPlace
 from wsmsg.message.journal.kafka.letter_records import (
     DeadLetterLine,
@@ -17,7 +17,7 @@ from wsmsg.message.journal.kafka.letter_records import (
     live_offsets,
     value_limits,
 )
-from wsmsg.message.journal.letters import LetterBound, LetterKind
+from wsmsg.message.journal.letters import LetterBound
 from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.urls.address import Address
 

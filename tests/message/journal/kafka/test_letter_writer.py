@@ -11,12 +11,11 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.errors import TooLarge, Unavailable
-from wsmsg.message.journal.interface import CONFLICT_REASON, JournalEntry
+from wsmsg.message.journal.interface import CONFLICT_REASON, JournalEntry, LetterKind
 from wsmsg.message.journal.kafka.config import KafkaPlace
 from wsmsg.message.journal.kafka.dead_letters import KafkaDeadLetters
 from wsmsg.message.journal.kafka.letter_writer import LetterWriter
 from wsmsg.message.journal.kafka.producer import Outgoing
-from wsmsg.message.journal.letters import LetterKind
 from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.urls.address import Address
 

@@ -25,8 +25,9 @@ from wsmsg.message.journal.interface import (
     CONFLICT_REASON,
     REFUSED_REASON,
     JournalEntry,
+    LetterKind,
 )
-from wsmsg.message.journal.letters import BOUNDS, LetterBound, LetterKind
+from wsmsg.message.journal.letters import BOUNDS, LetterBound
 from wsmsg.message.journal.sqlite.file import JournalFile, rows_of
 
 

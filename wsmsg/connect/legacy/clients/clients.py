@@ -31,7 +31,7 @@ from wsmsg.connect.session.interface import ISessionPeer
 from wsmsg.dependency.retry import backoff
 from wsmsg.errors import BadRequest, Close, Unauthenticated, WsmsgError
 from wsmsg.model import Mark
-from wsmsg.monitoring.metrics import Metrics
+from wsmsg.monitoring.metrics import Gauge, Metrics
 from wsmsg.protocol import json, protobuf
 from wsmsg.text.counted import plural
 
@@ -45,6 +45,29 @@ NO_NAME = "a client without a subprotocol needs a token whose subject is a numbe
 
 #: Seconds between two warnings about skipped messages.
 _WARN_S = 10.0
+
+_HELD = {
+    "sends_held": Gauge(
+        "wsmsg_connect_legacy_sends_held",
+        "Messages of legacy clients that wait to be accepted",
+    ),
+    "bytes_held": Gauge(
+        "wsmsg_connect_legacy_held_bytes",
+        "Size of the messages of legacy clients that wait to be accepted",
+    ),
+    "senders": Gauge(
+        "wsmsg_connect_legacy_senders",
+        "Users whose messages wait to be accepted at a legacy connection",
+    ),
+    "not_read": Gauge(
+        "wsmsg_connect_legacy_connections_not_read",
+        "Legacy connections that are not read because too much waits",
+    ),
+    "marks": Gauge(
+        "wsmsg_connect_legacy_marks",
+        "Acknowledgements of legacy clients that are not stored yet",
+    ),
+}
 
 
 class LegacyClients:
@@ -256,13 +279,8 @@ class LegacyClients:
         """
         self.counters.register_metrics(metrics)
         metrics.counter(
-            "wsmsg_connect_marks_dropped",
+            "wsmsg_connect_legacy_marks_dropped",
             "Acknowledgements of legacy clients that were not stored",
             lambda: self.marks.dropped,
         )
-        metrics.gauges(
-            "wsmsg_connect_legacy",
-            "What Connect keeps for legacy clients; see docs/how-to/legacy/run.md",
-            self.status,
-            label="what",
-        )
+        metrics.keyed(self.status, _HELD)

@@ -16,9 +16,41 @@ from wsmsg.connect.legacy.redis.presence import LegacyRedisPresence
 from wsmsg.connect.session.registry import Registry
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
-from wsmsg.monitoring.metrics import Metrics
+from wsmsg.monitoring.metrics import Counter, Gauge, Metrics
 from wsmsg.settings.legacy import ConnectLegacySettings
 from wsmsg.settings.urls.redis import read_redis_url
+
+_PREFIX = "wsmsg_connect_legacy_redis"
+_FAMILIES = {
+    "redis_written": Counter(
+        f"{_PREFIX}_written", "Sessions written to the Redis of legacy Connects"
+    ),
+    "redis_removed": Counter(
+        f"{_PREFIX}_removed", "Sessions removed from the Redis of legacy Connects"
+    ),
+    "redis_cleared": Counter(
+        f"{_PREFIX}_cleared", "Entries of Connects that died, removed from that Redis"
+    ),
+    "redis_waiting": Gauge(
+        f"{_PREFIX}_waiting", "Sessions that wait to be written or removed there"
+    ),
+    "redis_forgotten": Counter(
+        f"{_PREFIX}_forgotten",
+        "Sessions left there to expire, because too many ended while Redis was away",
+    ),
+    "forwards_delivered": Counter(
+        "wsmsg_connect_legacy_forwards_delivered",
+        "Messages forwarded by legacy Connects that were delivered",
+    ),
+    "forwards_unneeded": Counter(
+        "wsmsg_connect_legacy_forwards_unneeded",
+        "Messages forwarded by legacy Connects that Message delivers itself",
+    ),
+    "forwards_invalid": Counter(
+        "wsmsg_connect_legacy_forwards_invalid",
+        "Messages forwarded by legacy Connects that were malformed",
+    ),
+}
 
 
 @attrs.frozen
@@ -63,13 +95,7 @@ class LegacyRedisBridge:
         """
         Have the counters read by each scrape.
         """
-        metrics.gauges(
-            "wsmsg_connect_legacy_redis",
-            "Entries written for legacy Connects, and messages they forward; see "
-            "docs/how-to/legacy/run.md",
-            self.status,
-            label="what",
-        )
+        metrics.keyed(self.status, _FAMILIES)
 
     def status(self) -> dict[str, int]:
         """

@@ -33,7 +33,7 @@ from confluent_kafka import (
 )
 
 from wsmsg.errors import Unavailable
-from wsmsg.message.journal.interface import DeadLetter
+from wsmsg.message.journal.interface import DeadLetter, LetterKind, kind_of
 from wsmsg.message.journal.kafka.config import KafkaPlace, reader, replayer
 from wsmsg.message.journal.kafka.errors import describe
 from wsmsg.message.journal.kafka.letter_records import (
@@ -44,7 +44,6 @@ from wsmsg.message.journal.kafka.letter_records import (
     reason_in,
 )
 from wsmsg.message.journal.kafka.log import QUIET
-from wsmsg.message.journal.letters import LetterKind, kind_of
 from wsmsg.message.journal.record import decode
 
 _ATTEMPTS = 3

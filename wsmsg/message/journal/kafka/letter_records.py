@@ -7,14 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from wsmsg.message.journal.interface import DeadLetter, JournalEntry
+from wsmsg.message.journal.interface import DeadLetter, JournalEntry, LetterKind
 from wsmsg.message.journal.kafka.config import KafkaPlace, longest_record
 from wsmsg.message.journal.kafka.producer import Headers, Outgoing
 from wsmsg.message.journal.letters import (
     BOUNDS,
     KeptLetter,
     LetterBound,
-    LetterKind,
     over_bounds,
 )
 

@@ -18,12 +18,12 @@ from twisted.logger import Logger
 
 from wsmsg.dependency.worker import IWorker
 from wsmsg.errors import TooLarge, WsmsgError
-from wsmsg.message.journal.interface import JournalEntry
+from wsmsg.message.journal.interface import JournalEntry, LetterKind, kind_of
 from wsmsg.message.journal.kafka.config import KafkaPlace, producer
 from wsmsg.message.journal.kafka.dead_letters import KafkaDeadLetters
 from wsmsg.message.journal.kafka.letter_records import dead_letter_record, value_limits
 from wsmsg.message.journal.kafka.producer import KafkaProducer, Outgoing
-from wsmsg.message.journal.letters import BOUNDS, DroppedLetters, LetterKind, kind_of
+from wsmsg.message.journal.letters import BOUNDS, DroppedLetters
 
 _CHUNK_BYTES = 4 * 2**20
 #: Letters are removed each time that a part of so many of the bound was written.

@@ -15,12 +15,15 @@ from time import time
 import attrs
 import msgspec
 
-from wsmsg.message.journal.interface import DeadLetter, JournalEntry
+from wsmsg.message.journal.interface import (
+    DeadLetter,
+    JournalEntry,
+    LetterKind,
+    kind_of,
+)
 from wsmsg.message.journal.letters import (
     BOUNDS,
     LetterBound,
-    LetterKind,
-    kind_of,
 )
 from wsmsg.message.journal.record import decode
 from wsmsg.sqlite.file import SqliteFile

@@ -11,13 +11,13 @@ from twisted.internet.task import Clock
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from tests.message.presence.doubles import RecordingPresence
 from wsmsg.message.cluster.message_ids import MessageIds
-from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.links import Links
 from wsmsg.message.links.recipients import MemberCache
 from wsmsg.message.links.stream import StreamContext
 from wsmsg.message.links.typing import TypingSignals
+from wsmsg.message.log.appends import Appends
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.query_rpc import QueryAdapter
 from wsmsg.stream.clocks import ClockOffsets

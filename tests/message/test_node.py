@@ -36,14 +36,14 @@ class EachSecondTests(SynchronousTestCase):
                 unreached=str, address="", listed=(), unreached_by=dict
             ),
         )
-        parts: dict[str, Any] = dict.fromkeys(("settings", "journal", "marks"), None)
+        parts: dict[str, Any] = dict.fromkeys(("settings", "numbering", "marks"), None)
         self.node = MessageNode(
             **parts,
             store=MemoryStore(),
             clock=self.clock,
             alarms=Alarms(),
             queries=SimpleNamespace(history=SimpleNamespace(reason=str, look=str)),  # type: ignore[arg-type]
-            reading=SimpleNamespace(stalled=self.stalled),  # type: ignore[arg-type]
+            log=SimpleNamespace(stalled=self.stalled),  # type: ignore[arg-type]
             core=SimpleNamespace(links=links, clocks=SimpleNamespace(reason=str)),  # type: ignore[arg-type]
             streams=None,  # type: ignore[arg-type]
             rpc=None,  # type: ignore[arg-type]

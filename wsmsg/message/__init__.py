@@ -14,8 +14,9 @@ The daemon at the core: it accepts, numbers, stores and pushes messages.
 
 The packages::
 
-    ingress   from a send to a durable record
-    journal   the durable log: IJournal; sqlite, kafka
+    ingress   from a send to a message in the log
+    log       durable messages, delivered: IMessageLog; the one with a journal
+    journal   the durable journal of accepted messages: IJournal; sqlite, kafka
     consent   whom users may begin to reach: contacts, and the operator's hook
     delivery  from a record to a numbered, stored and pushed message; commits
     store     messages, groups, read marks: IMessageStore; sqlite, mongo
@@ -31,7 +32,7 @@ The modules::
 
     options      the command line
     tap          the composition of a Message
-    intake       the composition of the ingress, and of the queries
+    intake       the composition of the log, of the ingress, and of the queries
     node         start, stop, reload, status and metrics of all parts
     rpc          the gRPC services
     query_rpc    queries in protobuf

@@ -1,37 +1,74 @@
 """
-The parts of a Message that accept messages, put together; those that answer queries.
+The parts of a Message that accept and deliver messages, put together; those that
+answer queries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
+from wsmsg.dependency.retry import Backoff
 from wsmsg.message.backends import store_backend
 from wsmsg.message.cluster.interface import IMessageIds
 from wsmsg.message.consent.contacts import Contacts
 from wsmsg.message.consent.hook import ConsentHook
 from wsmsg.message.consent.sight import Sight
-from wsmsg.message.ingress.appends import Appends
+from wsmsg.message.delivery.numbering import Numbering
+from wsmsg.message.delivery.reader import JournalReader
 from wsmsg.message.ingress.gate import IntakeGate
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.limits.parts import LimitParts
-from wsmsg.message.links.interface import IRoutes
+from wsmsg.message.links.interface import ILinks, IRoutes
+from wsmsg.message.log.interface import IAppends, IMessageLog
+from wsmsg.message.log.journaled import JournaledLog
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.message.queries.consent import ConsentReader
 from wsmsg.message.queries.history import HistoryWatch
 from wsmsg.message.queries.interface import Marking
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.store.interface import IMessageStore
+from wsmsg.model import Message
 from wsmsg.settings.values import MessageSettings
+
+
+def make_log(
+    settings: MessageSettings,
+    journal: IJournal,
+    store: IMessageStore,
+    reactor: IReactorTime,
+    *,
+    numbering: Numbering,
+    links: ILinks,
+    backoff: Backoff,
+    on_stored: Callable[[Sequence[Message]], object],
+) -> IMessageLog:
+    """
+    Make the log.
+
+    @param backoff: as for L{JournalReader}, as is C{on_stored}.
+    """
+    reader = JournalReader(
+        journal,
+        numbering,
+        links,
+        reactor,
+        store=store.dependency,
+        backoff=backoff,
+        batch=settings.read_batch,
+        limit_unsettled=settings.unsettled_records,
+        stalled_s=settings.stalled_s,
+        on_stored=on_stored,
+    )
+    return JournaledLog(journal, store, reactor, reader)
 
 
 def make_ingress(
     settings: MessageSettings,
-    journal: IJournal,
+    log: IAppends,
     store: IMessageStore,
     reactor: IReactorTime,
     *,
@@ -57,7 +94,7 @@ def make_ingress(
         seconds=reactor.seconds,
     )
     return Ingress(
-        Appends(journal, store, reactor),
+        log,
         store,
         ids,
         now_ms,

@@ -27,9 +27,10 @@ from twisted.logger import Logger
 from wsmsg.dependency.alarms import Alarms
 from wsmsg.errors import ERRORS, Unavailable
 from wsmsg.message.cluster.nodes import GONE, peer_nodes
-from wsmsg.message.delivery.reader import JournalReader
-from wsmsg.message.journal.interface import IJournal, LetterKind
+from wsmsg.message.delivery.numbering import Numbering
+from wsmsg.message.journal.interface import LetterKind
 from wsmsg.message.links.stream import ConnectStreams, StreamContext
+from wsmsg.message.log.interface import IMessageLog
 from wsmsg.message.queries.marks import Marks
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.rpc import MessageRpc
@@ -82,12 +83,12 @@ class MessageNode:
     settings: MessageSettings
     clock: IReactorTime
     alarms: Alarms
-    journal: IJournal
+    log: IMessageLog
+    numbering: Numbering
     store: IMessageStore
     core: StreamContext
     marks: Marks
     queries: Queries
-    reading: JournalReader
     streams: ConnectStreams
     rpc: MessageRpc
     peers: PeerParts
@@ -104,11 +105,10 @@ class MessageNode:
 
     def open_files(self) -> None:
         """
-        Open the journal and the store, and begin to read the journal once it is open.
+        Open the store and the log, and begin to deliver.
         """
-        self.journal.start()
         self.store.start()
-        self.reading.start()
+        self.log.start()
 
     def start_leases(self) -> None:
         """
@@ -148,7 +148,7 @@ class MessageNode:
         self.alarms.set("clocks_differ", self.core.clocks.reason())
 
     def _check_progress(self) -> None:
-        self.alarms.set("delivery_stalled", self.reading.stalled())
+        self.alarms.set("delivery_stalled", self.log.stalled())
 
     def _check_history(self) -> None:
         self.queries.history.look()
@@ -192,7 +192,7 @@ class MessageNode:
         self.core.drain()
         for work, finished in (
             ("sends to become durable", self.core.ingress.idle),
-            ("records to be settled", self.reading.caught_up),
+            ("records to be settled", self.log.caught_up),
             ("cursors and marks to be stored", self._cursors_and_marks_stored),
         ):
             if not await self._in_time(finished()):
@@ -211,14 +211,12 @@ class MessageNode:
 
     async def close_files(self) -> None:
         """
-        End the reader, write the last commit, close the journal and the store.
+        Stop the log, which writes the last commit, and close the store.
         """
         self.core.links.give_up_all()
         self.marks.stop()
         self.queries.stop()
-        reading = Deferred.fromCoroutine(self.reading.stop())
-        await self.journal.stop()
-        await reading
+        await self.log.stop()
         await self.store.stop()
 
     async def stop_rpc(self) -> None:
@@ -243,7 +241,7 @@ class MessageNode:
         """
         self.settings = settings
         self.core.apply_settings(settings)
-        self.reading.apply_settings(settings)
+        self.log.apply_settings(settings)
         self.queries.apply_settings(settings)
         for plugin in self.plugins:
             plugin.apply_settings(settings)
@@ -260,9 +258,9 @@ class MessageNode:
             "links": self.core.links.status(),
             "users": len(self.core.links.routes),
             "appends_in_flight": self.core.ingress.in_flight,
-            "unsettled": self.reading.unsettled,
+            "unsettled": self.log.unsettled,
             "accepted": self.core.ingress.accepted,
-            "journal": dict(self.journal.counts()),
+            "journal": dict(self.log.counts()),
         }
         for plugin in self.plugins:
             found.update(plugin.status())
@@ -287,21 +285,21 @@ class MessageNode:
             "wsmsg_message_dead_letters",
             "Records written to the dead letters",
             label="kind",
-            read=lambda: self.reading.dead_letters,
+            read=lambda: self.log.dead_lettered,
             values=LetterKind,
         )
         self.queries.register_metrics(metrics)
 
     def _counters(self) -> Iterator[tuple[str, str, Callable[[], float]]]:
-        ingress, links, reading = self.core.ingress, self.core.links, self.reading
+        ingress, links, log = self.core.ingress, self.core.links, self.log
         yield "accepted", "Sends accepted", lambda: ingress.accepted
         yield "repeats", "Sends of a message accepted before", lambda: ingress.repeats
-        yield "records_read", "Journal records read", lambda: reading.read
-        yield "stored", "Messages stored", lambda: reading.numbering.stored
+        yield "records_read", "Journal records read", lambda: log.read
+        yield "stored", "Messages stored", lambda: self.numbering.stored
         yield (
             "events",
             "Events applied, such as group changes",
-            lambda: reading.numbering.events,
+            lambda: self.numbering.events,
         )
         yield (
             "dead_letters_dropped",
@@ -336,18 +334,18 @@ class MessageNode:
         yield "positions_forged", forged, lambda: queries.history.forged
 
     def _gauges(self) -> Iterator[tuple[str, str, Callable[[], float]]]:
-        ingress, links, reading = self.core.ingress, self.core.links, self.reading
+        ingress, links, log = self.core.ingress, self.core.links, self.log
         yield "in_flight", "Sends being appended", lambda: ingress.in_flight
-        yield "unsettled", "Records not settled", lambda: reading.unsettled
+        yield "unsettled", "Records not settled", lambda: log.unsettled
         yield (
             "oldest_unstored_seconds",
             "Age of the oldest message that is accepted and not stored",
-            reading.oldest_unstored_s,
+            log.oldest_unstored_s,
         )
         yield (
             "oldest_unsettled_seconds",
             "Time since the oldest record that is not settled was read",
-            reading.oldest_unsettled_s,
+            log.oldest_unsettled_s,
         )
         for name, text in _JOURNAL_COUNTS:
             yield f"journal_{name}", text, partial(self._journal_count, name)
@@ -365,7 +363,7 @@ class MessageNode:
         yield "streams", "Open streams of Connects", lambda: self.streams.open
 
     def _journal_count(self, name: str) -> int:
-        return self.journal.counts()[name]
+        return self.log.counts()[name]
 
     async def _in_time(self, finished: Deferred[None]) -> bool:
         late: list[float] = []

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from wsmsg.http.routes import MoreRoutes
     from wsmsg.message.backends import Backends
     from wsmsg.message.delivery.numbering import Numbering
-    from wsmsg.message.delivery.reader import JournalReader
     from wsmsg.message.http.api import PublicHttp
     from wsmsg.message.ingress.gate import IntakeGate
     from wsmsg.message.ingress.ingress import Ingress
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from wsmsg.message.limits.parts import LimitParts
     from wsmsg.message.links.links import Links
     from wsmsg.message.links.stream import StreamContext
+    from wsmsg.message.log.interface import IMessageLog
     from wsmsg.message.node import MessageNode
     from wsmsg.message.queries.marks import Marks
     from wsmsg.message.queries.queries import Queries
@@ -90,7 +90,7 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     daemon.on_reload(node.apply_settings)
     node.register_metrics(daemon.metrics)
     follow_readiness(daemon.health, node.rpc.health, node.rpc.services)
-    admin = DeadLetterCalls(node.journal).routes()
+    admin = DeadLetterCalls(node.log).routes()
     return daemon.service(*assembly.parts(), admin=admin)
 
 
@@ -177,13 +177,13 @@ class Assembly:
         return MessageNode(
             settings=self._settings,
             clock=self._reactor,
-            journal=self._journal,
+            log=self._log,
+            numbering=self._numbering,
             store=self._store,
             alarms=self._daemon.health.alarms,
             core=self._core,
             marks=self._marks,
             queries=self._queries,
-            reading=self._reader(),
             streams=streams,
             rpc=MessageRpc(
                 streams,
@@ -248,8 +248,7 @@ class Assembly:
             self._reactor,
             self._settings,
             files=files(self._settings, self._daemon.data_dir),
-            journal=self._journal,
-            oldest_s=self.node.reading.oldest_unstored_s,
+            log=self._log,
             keep=self._ingress.keep_unstored,
         )
         watches.register_metrics(self._daemon.metrics)
@@ -271,7 +270,7 @@ class Assembly:
 
         return make_ingress(
             self._settings,
-            self._journal,
+            self._log,
             self._store,
             self._reactor,
             ids=self._ids,
@@ -279,6 +278,21 @@ class Assembly:
             gate=self._gate,
             limits=self._limits,
             hook=self._hook,
+        )
+
+    @cached_property
+    def _log(self) -> IMessageLog:
+        from wsmsg.message.intake import make_log
+
+        return make_log(
+            self._settings,
+            self._journal,
+            self._store,
+            self._reactor,
+            numbering=self._numbering,
+            links=self._links,
+            backoff=self._daemon.backoff,
+            on_stored=self._marks.pushed,
         )
 
     @cached_property
@@ -336,22 +350,6 @@ class Assembly:
             clocks=ClockOffsets(self._reactor.seconds, time.time),
             revoked=self._revoked.known,
             rates=self._limits.rates,
-        )
-
-    def _reader(self) -> JournalReader:
-        from wsmsg.message.delivery.reader import JournalReader
-
-        return JournalReader(
-            self._journal,
-            self._numbering,
-            self._links,
-            self._reactor,
-            store=self._store.dependency,
-            backoff=self._daemon.backoff,
-            batch=self._settings.read_batch,
-            limit_unsettled=self._settings.unsettled_records,
-            stalled_s=self._settings.stalled_s,
-            on_stored=self._marks.pushed,
         )
 
     def _http(self) -> PublicHttp:

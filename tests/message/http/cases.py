@@ -17,13 +17,13 @@ from wsmsg.http.resource import Api
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.delivery.numbering import Numbering
 from wsmsg.message.http.api import ApiServices, routes_of
-from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.submit import SubmitAndWait
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.legacy.history import History
 from wsmsg.message.legacy.http import LegacyHttpCalls
 from wsmsg.message.links.links import Links
+from wsmsg.message.log.appends import Appends
 from wsmsg.message.presence.memory import MemoryPresence
 from wsmsg.message.queries.marks import Marks
 from wsmsg.message.queries.queries import Queries

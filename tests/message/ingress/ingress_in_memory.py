@@ -11,8 +11,8 @@ from twisted.internet.task import Clock
 
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from wsmsg.message.cluster.message_ids import MessageIds
-from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
+from wsmsg.message.log.appends import Appends
 
 
 def ingress_of(

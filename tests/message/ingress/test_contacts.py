@@ -19,10 +19,10 @@ from wsmsg.message.cluster.message_ids import EPOCH_MS
 from wsmsg.message.consent.contacts import Contacts
 from wsmsg.message.consent.hook import HookFailed
 from wsmsg.message.consent.sharing import ANSWERED_S
-from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import SendRequest
+from wsmsg.message.log.appends import Appends
 from wsmsg.model import TEXT, Message, conversation_of
 from wsmsg.settings.values import ConsentSettings
 

@@ -15,9 +15,9 @@ from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.ingress import doubts
-from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import Answer, SendRequest
+from wsmsg.message.log.appends import Appends
 from wsmsg.model import Message
 
 

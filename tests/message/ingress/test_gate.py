@@ -14,12 +14,12 @@ from tests.doubles import MemoryWorker
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
-from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.backlog_watch import BacklogBounds, BacklogWatch
 from wsmsg.message.ingress.disk_watch import LOOK_S, LOOK_SOON_S, DiskWatch
 from wsmsg.message.ingress.gate import RETRY_AFTER_MS, IntakeGate
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import Answer, SendRequest
+from wsmsg.message.log.appends import Appends
 from wsmsg.settings.values import MessageSettings
 from wsmsg.sqlite.space import DiskSpace
 
@@ -237,17 +237,21 @@ def broken(file: Path) -> DiskSpace:
     raise OSError("no such device")
 
 
-class BacklogJournal:
+class BacklogLog:
     """
-    A journal with a backlog.
+    A log with a backlog.
     """
 
     def __init__(self) -> None:
         self.retention_s = 0.0
         self.lag = self.lag_bytes = 0
+        self.oldest_s = 0.0
 
     def counts(self) -> Mapping[str, int]:
         return {"lag": self.lag, "lag_bytes": self.lag_bytes}
+
+    def oldest_unstored_s(self) -> float:
+        return self.oldest_s
 
 
 class BacklogWatchTests(SynchronousTestCase):
@@ -258,12 +262,10 @@ class BacklogWatchTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.gate = IntakeGate()
-        self.journal = BacklogJournal()
-        self.oldest_s = 0.0
+        self.log = BacklogLog()
         self.kept: list[int] = []
         self.watch = BacklogWatch(
-            self.journal,
-            lambda: self.oldest_s,
+            self.log,
             self.gate,
             self.clock,
             bounds=BacklogBounds(1000, 50_000, 600.0),
@@ -276,8 +278,8 @@ class BacklogWatchTests(SynchronousTestCase):
         """
         Return whether the gate is closed with such a backlog.
         """
-        self.journal.lag, self.journal.lag_bytes = lag, lag_bytes
-        self.oldest_s = oldest_s
+        self.log.lag, self.log.lag_bytes = lag, lag_bytes
+        self.log.oldest_s = oldest_s
         self.clock.advance(1)
         return self.gate.closed
 
@@ -314,7 +316,7 @@ class BacklogWatchTests(SynchronousTestCase):
         """
         Messages are refused long before the brokers remove what nobody has read.
         """
-        self.journal.retention_s = 1000.0
+        self.log.retention_s = 1000.0
         self.assertFalse(self.closed(lag=1, oldest_s=249))
         self.assertTrue(self.closed(lag=1, oldest_s=250))
 

@@ -15,7 +15,6 @@ from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.events.recall import RECALL
 from wsmsg.flow.expiring import Expiring
 from wsmsg.message.cluster.message_ids import MessageIds
-from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.group_rules import (
     CONFIRMED_S,
     KNOWN_S,
@@ -23,6 +22,7 @@ from wsmsg.message.ingress.group_rules import (
 )
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import SendRequest
+from wsmsg.message.log.appends import Appends
 from wsmsg.model import RECALLED, TEXT, Message, group_conversation, group_of
 
 

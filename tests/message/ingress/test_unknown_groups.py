@@ -12,8 +12,8 @@ from tests.message.ingress.group_case import GroupCase
 from tests.message.store.group_contract import CREW
 from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.message.cluster.message_ids import MessageIds
-from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
+from wsmsg.message.log.appends import Appends
 from wsmsg.model import Message, group_conversation, group_of
 
 

@@ -16,10 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from wsmsg.errors import Unavailable
 from wsmsg.message.cluster.message_ids import MessageIds
-from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.legacy.peer import InvalidPeer, LegacyConnect
 from wsmsg.message.legacy.peers import LegacyConnects
+from wsmsg.message.log.appends import Appends
 from wsmsg.model import INT64_MAX, Message
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.legacy import MessageLegacySettings

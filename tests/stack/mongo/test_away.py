@@ -20,10 +20,10 @@ from tests.stack.mongo.test_faults import Stores, becomes
 from tests.stack.servers import needs, own_mongo
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.message.cluster.message_ids import MessageIds
-from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import Answer, SendRequest
+from wsmsg.message.log.appends import Appends
 from wsmsg.model import TEXT
 from wsmsg.settings.urls.mongo import read_mongo_url
 

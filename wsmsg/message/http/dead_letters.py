@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from wsmsg.auth.scopes import Scope
 from wsmsg.http.forms import Form
 from wsmsg.http.routes import Argument, Call, Reply, Route
-from wsmsg.message.journal.interface import DeadLetter, IJournal
+from wsmsg.message.journal.interface import DeadLetter, IDeadLetters
 
 _PAGE = 100
 _MOST = 1000
@@ -37,8 +37,8 @@ class DeadLetterCalls:
     The calls below C{/dead-letters}.
     """
 
-    def __init__(self, journal: IJournal) -> None:
-        self._journal = journal
+    def __init__(self, letters: IDeadLetters) -> None:
+        self._letters = letters
 
     def routes(self) -> Sequence[Route]:
         """
@@ -71,7 +71,7 @@ class DeadLetterCalls:
         List dead letters.
         """
         after, limit = call.number("after", 0), call.limit(_PAGE, _MOST)
-        letters = await self._journal.dead_letters(after, limit + 1)
+        letters = await self._letters.dead_letters(after, limit + 1)
         shown = [_document(letter) for letter in letters[:limit]]
         return Reply(200, {"dead_letters": shown, "more": len(letters) > limit})
 
@@ -81,7 +81,7 @@ class DeadLetterCalls:
         """
         numbers = call.body_as(NewReplay).numbers
         call.concerns(dead_letters=",".join(map(str, numbers)))
-        replayed = await _uncancelled(self._journal.replay(numbers))
+        replayed = await _uncancelled(self._letters.replay(numbers))
         return Reply(200, {"replayed": list(replayed)})
 
 

@@ -45,9 +45,9 @@ class BacklogBounds:
         return cls(settings.backlog_records, settings.backlog_bytes, settings.backlog_s)
 
 
-class WatchedJournal(Protocol):
+class WatchedLog(Protocol):
     """
-    The parts of L{wsmsg.message.journal.interface.IJournal} that the watch reads.
+    The parts of L{wsmsg.message.log.interface.IMessageLog} that the watch reads.
     """
 
     @property
@@ -55,12 +55,13 @@ class WatchedJournal(Protocol):
 
     def counts(self) -> Mapping[str, int]: ...
 
+    def oldest_unstored_s(self) -> float: ...
+
 
 class BacklogWatch:
     """
     Watches the backlog, from L{start} to L{stop}.
 
-    @param oldest_s: returns the age of the oldest message that is not stored.
     @param keep: called with the number of messages that may not be stored.
     @ivar bounds: the bounds of the settings.
     """
@@ -69,8 +70,7 @@ class BacklogWatch:
 
     def __init__(
         self,
-        journal: WatchedJournal,
-        oldest_s: Callable[[], float],
+        log: WatchedLog,
         gate: IntakeGate,
         clock: IReactorTime,
         *,
@@ -78,8 +78,7 @@ class BacklogWatch:
         keep: Callable[[int], object],
     ) -> None:
         self.bounds = bounds
-        self._journal = journal
-        self._oldest_s = oldest_s
+        self._messages = log
         self._gate = gate
         self._keep = keep
         self._looks = LoopingCall(self._look)
@@ -106,15 +105,15 @@ class BacklogWatch:
 
     def _look(self) -> None:
         with self._log.failuresHandled("the backlog cannot be looked at"):
-            counts = self._journal.counts()
+            counts = self._messages.counts()
             self._keep(counts["lag"])
             self._gate.set("backlog", self._problem(counts))
 
     def _problem(self, counts: Mapping[str, int]) -> str:
         bounds = self.bounds
         age_s = bounds.age_s
-        if self._journal.retention_s:
-            age_s = min(age_s, self._journal.retention_s * _OF_RETENTION)
+        if self._messages.retention_s:
+            age_s = min(age_s, self._messages.retention_s * _OF_RETENTION)
         part = _OPENS if self._gate.closed_by("backlog") else 1.0
         if counts["lag"] >= bounds.records * part:
             return (
@@ -123,6 +122,6 @@ class BacklogWatch:
             )
         if counts["lag_bytes"] >= bounds.n_bytes * part:
             return f"{bounds.n_bytes} bytes and more (backlog_bytes) wait to be stored"
-        if self._oldest_s() >= age_s * part:
+        if self._messages.oldest_unstored_s() >= age_s * part:
             return f"messages have waited for {age_s:g} s to be stored (backlog_s)"
         return ""

@@ -2,7 +2,7 @@
 Ingress: from a send request to a durable record, the only way into the journal.
 
 A record is appended and its identity is looked up in the store at the same time
-(L{wsmsg.message.ingress.appends}), and a request is answered when both are done.  So
+(L{wsmsg.message.log.appends}), and a request is answered when both are done.  So
 Ingress recognises a repeated request, and refuses a client id that was used for another
 message, without another round trip.  It remembers, without their contents, the accepted
 messages that may not be stored yet, and those that it found in the store: a further
@@ -31,21 +31,20 @@ from wsmsg.events import EVENT_KINDS
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.message.cluster.interface import IMessageIds
 from wsmsg.message.consent.interface import Contacts
-from wsmsg.message.ingress.appends import (
-    Appended,
-    Appends,
-    RememberedMessage,
-    RememberedMessages,
-    summary_of,
-)
 from wsmsg.message.ingress.doubts import Doubts
 from wsmsg.message.ingress.gate import IntakeGate
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.interface import Answer, IIngress, Reply, SendRequest
 from wsmsg.message.ingress.judging import Judged, Judging
 from wsmsg.message.ingress.refusals import RETRY_AFTER_MS, TemporaryRefusals
+from wsmsg.message.ingress.remembered import (
+    RememberedMessage,
+    RememberedMessages,
+    summary_of,
+)
 from wsmsg.message.ingress.validation import validate
 from wsmsg.message.limits.interface import OVERHEAD_BYTES, Quotas, UserMeters
+from wsmsg.message.log.interface import Appended, IAppends
 from wsmsg.message.store.interface import IMessages
 from wsmsg.model import (
     FIRST_EVENT,
@@ -80,7 +79,7 @@ class Ingress:
 
     def __init__(
         self,
-        appends: Appends,
+        appends: IAppends,
         store: IMessages,
         ids: IMessageIds,
         now_ms: Callable[[], int],
@@ -114,7 +113,7 @@ class Ingress:
         self._meters = meters
         self._quotas = quotas
         self._contacts = contacts
-        self._judging = Judging(rules, store, appends.backlog, self._refusals, self)
+        self._judging = Judging(rules, store, appends, self._refusals, self)
         self._judging.limit(quotas, contacts)
         self.may_be_unstored = self._judging.may_be_unstored
         self._doubts = Doubts(
@@ -143,7 +142,7 @@ class Ingress:
             refusals.forget_noted()
         at_once: list[Answer] = []
         fresh: dict[MessageIdentity, tuple[SendRequest, Message]] = {}
-        longest = self._appends.journal.content_bytes
+        longest = self._appends.content_bytes
         content_bytes = min(self.content_bytes, longest)
         now_ms = 0
         meters = None if judged else self._meters

@@ -20,12 +20,12 @@ from wsmsg.errors import Forbidden, LimitReached, Unavailable, WsmsgError
 from wsmsg.events import EVENT_KINDS
 from wsmsg.events.invitation import INVITATION
 from wsmsg.message.consent.interface import Contacts
-from wsmsg.message.ingress.appends import RememberedMessage, summary_of
-from wsmsg.message.ingress.backlog import StartupBacklog
 from wsmsg.message.ingress.group_rules import GroupRules, NotAMember
 from wsmsg.message.ingress.interface import Reply, SendRequest
 from wsmsg.message.ingress.refusals import TemporaryRefusals
+from wsmsg.message.ingress.remembered import RememberedMessage, summary_of
 from wsmsg.message.limits.interface import GroupRequest, Quotas
+from wsmsg.message.log.interface import IAppends
 from wsmsg.message.store.interface import IMessages
 from wsmsg.model import FIRST_EVENT, MessageIdentity, is_group, other_of
 
@@ -76,7 +76,7 @@ class Judging:
         self,
         rules: GroupRules,
         store: IMessages,
-        backlog: StartupBacklog,
+        appends: IAppends,
         refusals: TemporaryRefusals,
         owner: JudgingOwner,
     ) -> None:
@@ -84,7 +84,7 @@ class Judging:
         self.holding: Counter[tuple[str, int]] = Counter()
         self._rules = rules
         self._store = store
-        self._backlog = backlog
+        self._appends = appends
         self._refusals = refusals
         self._owner = owner
         self._quotas: Quotas | None = None
@@ -127,7 +127,7 @@ class Judging:
         @param user: 0: any member.
         @raise Unavailable: the store is not available.
         """
-        if self._backlog.may_be_unstored():
+        if self._appends.may_be_unstored():
             return True
         return bool(await self._rules.may_be_unstored([(conversation, user)]))
 
@@ -166,7 +166,7 @@ class Judging:
         self._over.clear()
         try:
             # Checked before the rules, which may miss what is stored after this.
-            backlog = self._backlog.may_be_unstored()
+            backlog = self._appends.may_be_unstored()
             judged = await self._rules.judge(requests)
             problems = [a or b for a, b in zip(over, judged, strict=True)]
             problems = await self._with_consent(requests, problems)

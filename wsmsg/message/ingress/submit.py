@@ -19,7 +19,6 @@ from zope.interface import implementer
 
 from wsmsg.errors import Internal, Unavailable, WsmsgError
 from wsmsg.events import EVENT_KINDS
-from wsmsg.message.ingress.appends import RememberedMessage
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import (
     Answer,
@@ -27,6 +26,7 @@ from wsmsg.message.ingress.interface import (
     SendRequest,
     SubmitResult,
 )
+from wsmsg.message.ingress.remembered import RememberedMessage
 from wsmsg.message.store.interface import IConversations
 from wsmsg.model import Message, MessageIdentity
 

@@ -15,7 +15,7 @@ from wsmsg.dependency.worker import TimeAndThreads, Worker
 from wsmsg.message.ingress.backlog_watch import (
     BacklogBounds,
     BacklogWatch,
-    WatchedJournal,
+    WatchedLog,
 )
 from wsmsg.message.ingress.disk_watch import DiskWatch
 from wsmsg.message.ingress.gate import IntakeGate
@@ -28,7 +28,7 @@ class IntakeWatches:
     The watches over the disk and over the backlog, which start and stop together.
 
     @param files: the files of embedded backends.
-    @param oldest_s: as for L{BacklogWatch}, as is C{keep}.
+    @param keep: as for L{BacklogWatch}.
     """
 
     def __init__(
@@ -38,8 +38,7 @@ class IntakeWatches:
         settings: MessageSettings,
         *,
         files: Sequence[Path],
-        journal: WatchedJournal,
-        oldest_s: Callable[[], float],
+        log: WatchedLog,
         keep: Callable[[int], object],
     ) -> None:
         self._gate = gate
@@ -51,8 +50,7 @@ class IntakeWatches:
             reserve_bytes=settings.disk_reserve_bytes,
         )
         self.backlog = BacklogWatch(
-            journal,
-            oldest_s,
+            log,
             gate,
             reactor,
             bounds=BacklogBounds.of(settings),

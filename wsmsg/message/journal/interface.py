@@ -116,7 +116,27 @@ class Backlog:
     dead_letters: int
 
 
-class IJournal(Interface):
+class IDeadLetters(Interface):
+    """
+    The records that could not be delivered.
+    """
+
+    def dead_letters(after: int, limit: int) -> Deferred[list[DeadLetter]]:
+        """
+        @return: a Deferred that fires with dead letters with numbers above C{after}, in
+            order.
+        """
+
+    def replay(numbers: Sequence[int]) -> Deferred[list[int]]:
+        """
+        Append the dead letters of these numbers to the journal and remove them from the
+        dead letters, both or neither.  Letters that were cut short stay.
+
+        @return: a Deferred that fires with the numbers of those that were replayed.
+        """
+
+
+class IJournal(IDeadLetters):
     """
     The durable log: a message that is in it was accepted.
     """
@@ -219,18 +239,4 @@ class IJournal(Interface):
 
         @param letters: pairs of an entry and the reason.
         @return: a Deferred that fires when they are durable.
-        """
-
-    def dead_letters(after: int, limit: int) -> Deferred[list[DeadLetter]]:
-        """
-        @return: a Deferred that fires with dead letters with numbers above C{after}, in
-            order.
-        """
-
-    def replay(numbers: Sequence[int]) -> Deferred[list[int]]:
-        """
-        Append the dead letters of these numbers to the journal and remove them from the
-        dead letters, both or neither.  Letters that were cut short stay.
-
-        @return: a Deferred that fires with the numbers of those that were replayed.
         """

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.message.doubles import ManualJournal
 from tests.message.ingress.group_case import GroupCase
 from tests.message.store.group_contract import CREW
-from wsmsg.message.ingress.backlog import LONGEST_S, StartupBacklog
+from wsmsg.message.log.backlog import LONGEST_S, StartupBacklog
 
 
 class LaggingJournal(ManualJournal):

@@ -1,5 +1,5 @@
 """
-Tests of L{wsmsg.message.ingress.appends}.
+Tests of L{wsmsg.message.log.appends}.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from tests.message.delivery.cases import message
 from tests.message.doubles import ManualJournal, MemoryStore
 from tests.message.store.inserts import insert_into
 from wsmsg.errors import TooLarge, Unavailable
-from wsmsg.message.ingress.appends import Appended, Appends
+from wsmsg.message.log.appends import Appends
+from wsmsg.message.log.interface import Appended
 from wsmsg.model import Message, MessageIdentity
 
 

@@ -10,66 +10,44 @@ together.
 If the journal refuses gathered messages for good, the fault of one of them is shared by
 the others.  All are refused as unavailable then, and for a while each message is
 appended alone: when they are repeated, only the bad one is refused for good.
-
-What was appended, or found, is remembered for a while without its content
-(L{RememberedMessages}), so that its repeats cost no further step.  The digest of a
-content is Python's hash of the text: 64 bits, keyed by the process, at almost no cost
-for each message.  Only messages of one sender under one client id are ever compared by
-it, so a sender who found a collision would deceive nobody else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import attrs
-import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from zope.interface import implementer
 
 from wsmsg.dependency.wait import unless_lost
 from wsmsg.errors import Unavailable, WsmsgError
-from wsmsg.message.ingress.backlog import StartupBacklog
-from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.message.journal.interface import IJournal
+from wsmsg.message.log.backlog import StartupBacklog
+from wsmsg.message.log.interface import Appended, IAppends
 from wsmsg.message.store.interface import IMessages
-from wsmsg.model import FIRST_EVENT, RECALLED, TEXT, Message, MessageIdentity
+from wsmsg.model import Message, MessageIdentity
 
 _RETRY_AFTER_MS = 500
 #: Time for which messages are appended one by one after a shared fault of some of them.
 _APART_S = 10.0
 
 
-@attrs.frozen
-class Appended:
-    """
-    The result of appending messages.
-
-    @ivar stored: the messages of the same identities that the store had already.
-    @ivar problem: why the messages may not be durable; L{None}: all of them are.
-    """
-
-    stored: Mapping[MessageIdentity, Message]
-    problem: WsmsgError | None
-
-
+@implementer(IAppends)
 class Appends:
     """
     Appends to the journal, in the order in which L{add} was called.
-
-    @ivar journal: takes the records; not changed.
-    @ivar clock: for durations.
-    @ivar backlog: the records that the journal had when this Message began.
     """
 
+    decides = False
     _log = Logger()
 
     def __init__(
         self, journal: IJournal, store: IMessages, clock: IReactorTime
     ) -> None:
-        self.backlog = StartupBacklog(journal, clock)
-        self.journal = journal
+        self.may_be_unstored = StartupBacklog(journal, clock).may_be_unstored
+        self._journal = journal
         self._store = store
         self.clock = clock
         self._spacing_s: float = journal.spacing_s
@@ -79,10 +57,11 @@ class Appends:
         self._gathered: list[tuple[Sequence[Message], Deferred[Appended]]] = []
 
     @property
+    def content_bytes(self) -> int:
+        return self._journal.content_bytes
+
+    @property
     def apart(self) -> bool:
-        """
-        Each message is to be added, and is appended, alone.
-        """
         if self._apart_until_s is None:
             return False
         if self.clock.seconds() >= self._apart_until_s:
@@ -90,10 +69,6 @@ class Appends:
         return self._apart_until_s is not None
 
     def add(self, messages: Sequence[Message]) -> Deferred[Appended]:
-        """
-        @return: a Deferred that fires when these messages are in the journal, or when
-            it is uncertain that they are.  It never fails.
-        """
         done: Deferred[Appended] = Deferred()
         self._gathered.append((messages, done))
         if self._due is None:
@@ -119,7 +94,7 @@ class Appends:
         self, gathered: Sequence[tuple[Sequence[Message], Deferred[Appended]]]
     ) -> None:
         messages = [m for some, _ in gathered for m in some]
-        durable = self.journal.append(messages)
+        durable = self._journal.append(messages)
         found: Deferred[dict[MessageIdentity, Message]] | None = None
         if self._store.dependency.up:
             found = self._store.find([m.identity for m in messages])
@@ -178,80 +153,3 @@ class Appends:
         self._apart_until_s = self.clock.seconds() + _APART_S
         why = "the journal refused a message that was appended with this one"
         return Unavailable(why, _RETRY_AFTER_MS).may_be_done()
-
-
-class RememberedMessage(msgspec.Struct, frozen=True, gc=False):
-    """
-    A message that was accepted, or found in the store.
-
-    @ivar digest: of the content.
-    @ivar found: the store had the message before the request that named it came.
-    """
-
-    message_id: int
-    time_ms: int
-    kind: int
-    digest: int
-    found: bool = False
-
-    def is_repeated_by(self, request: SendRequest) -> bool:
-        """
-        Return whether a request of the same identity has the same content and kind.  A
-        recalled message has lost its content, and any message repeats it.
-        """
-        if self.kind == RECALLED and request.kind < FIRST_EVENT:
-            return True
-        if (request.kind or TEXT) != self.kind:
-            return False
-        return hash(request.content) == self.digest
-
-
-class RememberedMessages:
-    """
-    The most recently accepted messages.
-
-    @param limit: the most messages, of a few hundred bytes each.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._least = self._limit = limit
-        self._messages: dict[MessageIdentity, RememberedMessage] = {}
-        self.get = self._messages.get
-
-    def __len__(self) -> int:
-        return len(self._messages)
-
-    def add(
-        self, identity: MessageIdentity, message: Message, *, found: bool = False
-    ) -> None:
-        """
-        Remember a message.
-        """
-        self._messages[identity] = summary_of(message, found=found)
-
-    def keep(self, n: int) -> None:
-        """
-        Have the limit be C{n}, but not less than it was at first.
-        """
-        self._limit = max(self._least, n)
-
-    def trim(self) -> None:
-        """
-        Forget the oldest messages over the limit.
-        """
-        messages = self._messages
-        while len(messages) > self._limit:
-            del messages[next(iter(messages))]
-
-
-def summary_of(message: Message, *, found: bool = False) -> RememberedMessage:
-    """
-    Return what is remembered of a message.
-    """
-    return RememberedMessage(
-        message.message_id,
-        message.time_ms,
-        message.kind,
-        hash(message.content),
-        found,
-    )

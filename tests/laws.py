@@ -57,18 +57,19 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "connect": _SHARED,
     "message": _SHARED,
     "transfer": (
-        *("message.store", "message.journal", "message.backends"),
-        *("dependency", "events", "settings", "sqlite", *_BASE),
+        *("message.store", "message.journal", "message.backends", "dependency"),
+        *("events", "settings", "sqlite", *_BASE),
     ),
     "bench": ("client", "connect", "message", "transfer", *_SHARED),
-    "cli": ("bench", "client", "connect", "message", "transfer", *_SHARED),
+    "prove": ("bench", "client", "connect", "message", "transfer", *_SHARED),
+    "cli": ("bench", "prove", "client", "connect", "message", "transfer", *_SHARED),
 }
 
 #: Modules that put the parts of a daemon together, and so may see inside of packages.
 ROOTS = (
     *("wsmsg.connect.tap", "wsmsg.connect.node"),
-    *("wsmsg.message.tap", "wsmsg.message.node", "wsmsg.message.backends"),
-    "wsmsg.message.intake",
+    *("wsmsg.message.tap", "wsmsg.message.node"),
+    *("wsmsg.message.backends", "wsmsg.message.intake"),
 )
 
 #: Modules that twistd alone may load.
@@ -135,7 +136,6 @@ IMPURE = (
     *("autobahn", "grpc", "txmongo", "txredisapi", "confluent_kafka", "sqlite3"),
     "twisted.internet.reactor",
 )
-
 
 #: What a program gets that installs only the client, and what it must not need.
 CLIENT = ("wsmsg.client.*", "wsmsg.events.*", "wsmsg.protocol.*", "wsmsg_client.*")

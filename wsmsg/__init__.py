@@ -29,6 +29,7 @@ An instant-messaging backend that loses nothing, in two Twisted daemons.
     transfer    export and import
     cli         the C{wsmsg} command
     bench       load, and reports about it
+    prove       load and faults, and the check of the promises
     rpc         generated from protos/wsmsg/rpc, never edited
 """
 

@@ -23,6 +23,7 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
     key           a package: wsmsg key
     operator      a package: calls of an admin listener that need its key
     people        a package: wsmsg blocks
+    prove         a package: wsmsg prove
     token         a package: wsmsg token
     users         a package: wsmsg users
 """

@@ -63,6 +63,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Say that an older copy of the store was restored.",
     ),
     "bench": ("wsmsg.cli.bench:bench", "Measure throughput, latency, CPU and memory."),
+    "prove": (
+        "wsmsg.cli.prove.prove:prove",
+        "Inject faults under load, and check the promises.",
+    ),
     "completion": (
         "wsmsg.cli.main:completion",
         "Print a script for completion in the shell.",

@@ -1,0 +1,11 @@
+"""
+The proof, C{wsmsg prove}: clients and faults write a history, and a checker that shares
+no code with the server decides from it whether the promises held.
+
+::
+
+    checker  decides from a history; the standard library alone
+    history  writes and reads histories; describes their lines
+    plant    plants violations, which the checker has to find
+    report   the result, as JSON and as text
+"""

@@ -122,14 +122,14 @@ COMMON = {
 PURE = (
     "wsmsg.model",
     "wsmsg.names",
-    "wsmsg.protocol.frames",
-    "wsmsg.errors",
+    *("wsmsg.protocol.frames", "wsmsg.errors"),
     "wsmsg.connect.session.session",
     "wsmsg.connect.session.outbox",
     "wsmsg.connect.session.registry",
     "wsmsg.message.delivery.numbering",
     "wsmsg.message.links.routes",
     "wsmsg.message.store.read_ranges",
+    "wsmsg.stream.spacing",
 )
 
 IMPURE = (

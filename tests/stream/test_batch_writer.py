@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from wsmsg.rpc import rest_pb2
+from wsmsg.stream.spacing import BURST, MOST_S, Spacing
 from wsmsg.stream.transport import BatchWriter
 
 
@@ -155,27 +156,49 @@ class BatchWriterTests(TestCase):
 
     def test_spaced(self) -> Deferred[None]:
         """
-        Two writes begin at least the spacing apart, and the first is not delayed.
+        In a busy process, what is queued during the pause after a write leaves
+        together.
         """
 
         async def scenario() -> None:
-            times: list[float] = []
+            writes = Writes()
             loop = asyncio.get_running_loop()
-            left = [1, 2, 3]
-
-            async def write(batch: Any) -> None:
-                times.append(loop.time())
-
-            writer = BatchWriter(
-                lambda: left.pop() if left else None,  # type: ignore[arg-type,return-value]
-                write,
-                spacing_s=0.01,
-            )
+            started_s = loop.time()
+            # Two cores are in use all the time.
+            spacing = Spacing(loop.time, lambda: 2 * (loop.time() - started_s))
+            await asyncio.sleep(0.06)  # longer than the window of the share
+            writer = BatchWriter(writes.drain, writes.write, spacing)
             running = asyncio.ensure_future(writer.run())
-            while len(times) < 3:
-                await asyncio.sleep(0.001)
-            self.assertGreaterEqual(times[1] - times[0], 0.009)
-            self.assertGreaterEqual(times[2] - times[1], 0.009)
+            times = []
+            for n in range(BURST + 2):
+                writes.queue.append(n)
+                writer.flush_soon()
+                while writes.queue:
+                    await asyncio.sleep(0)
+                times.append(loop.time())
+            self.assertGreaterEqual(times[-1] - times[-2], 0.9 * MOST_S)
+            writer.finish()
+            await running
+
+        return soon(scenario())
+
+    def test_not_spaced(self) -> Deferred[None]:
+        """
+        In an idle process, no write waits for a timer.
+        """
+
+        async def scenario() -> None:
+            writes = Writes()
+            loop = asyncio.get_running_loop()
+            spacing = Spacing(loop.time, lambda: 0.0)
+            writer = BatchWriter(writes.drain, writes.write, spacing)
+            running = asyncio.ensure_future(writer.run())
+            await turns()
+            for n in range(20):
+                writes.queue.append(n)
+                writer.flush_soon()
+                await turns()
+                self.assertEqual(writes.batches[-1], [n])
             writer.finish()
             await running
 

@@ -14,6 +14,7 @@ both ends share.
     endpoint      the endpoint of one attempt
     transport     the connection that the endpoint opens; one write at a time, the
                   next takes all that was queued meanwhile
+    spacing       how far apart frames are, by how busy the process is
     probe         unary calls that find out whether a peer is alive
     options       the channel and server options of gRPC
     errors        the errors of gRPC in plain words

@@ -23,10 +23,6 @@ NAME_CHARACTERS = 128
 #: ends the stream.
 MOST_WATCHED = 1_000_000
 
-#: The least time between the starts of two frames: a busy stream then carries fewer
-#: and larger frames.
-SPACING_S = 0.005
-
 #: The interval of HTTP/2 keepalive pings.  A dead peer is found in twice this time.
 KEEPALIVE_S = 1.5
 

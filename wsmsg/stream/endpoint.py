@@ -90,7 +90,6 @@ class StreamEndpoint:
         welcomed: Callable[[Any], bool],
         welcome_timeout_s: float,
         keepalive_s: float = 1.5,
-        spacing_s: float = 0.0,
         quiet_s: float = 0.0,
         speaks: Callable[[Any], bool] | None = None,
         metadata: Sequence[tuple[str, str]] = (),
@@ -109,7 +108,6 @@ class StreamEndpoint:
         self._welcomed = welcomed
         self._welcome_timeout_s = welcome_timeout_s
         self._keepalive_s = keepalive_s
-        self._spacing_s = spacing_s
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
         """
@@ -188,7 +186,6 @@ class StreamEndpoint:
             opened.channel,
             opened.call,
             protocol,
-            spacing_s=self._spacing_s,
             reading=opened.reading,
             echo=self._echo,
         )

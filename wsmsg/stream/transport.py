@@ -1,7 +1,7 @@
 """
-The transport of a gRPC bidirectional stream, and the rule by which both ends write: one
-write at a time, and everything that was queued meanwhile in the next (L{BatchWriter}).
-A busy stream so carries large frames, and an idle one adds no delay.
+The transport of a gRPC bidirectional stream, and the writer of both ends: one write at
+a time, and everything that was queued meanwhile in the next (L{BatchWriter}).  A busy
+stream so carries large frames, and an idle one adds no delay (L{Spacing}).
 
 L{StreamTransport} asks its protocol for the next frame when gRPC has taken the last
 one, so that everything which is queued meanwhile leaves in one frame
@@ -13,6 +13,7 @@ C{grpc.aio} runs on the asyncio loop, so this needs the asyncio reactor.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
@@ -27,6 +28,7 @@ from wsmsg.errors import Unavailable
 from wsmsg.peers.channel import NotProven, PeerChannel
 from wsmsg.stream.errors import StreamLost, explain, to_error
 from wsmsg.stream.probe import HEALTH, echo
+from wsmsg.stream.spacing import Spacing
 
 
 class IStreamProtocol(Protocol):
@@ -67,7 +69,6 @@ class StreamTransport:
         call: Any,
         protocol: IStreamProtocol,
         *,
-        spacing_s: float = 0.0,
         reading: asyncio.Future[Any] | None = None,
         echo: str = HEALTH,
     ) -> None:
@@ -76,7 +77,7 @@ class StreamTransport:
         self._call = call
         self._reading = reading
         self._protocol = protocol
-        self._writer = BatchWriter(protocol.drain, call.write, spacing_s=spacing_s)
+        self._writer = BatchWriter(protocol.drain, call.write, spacing_of_process())
         self._why = ""
         self._running: asyncio.Future[None] | None = None
         self._finishing: asyncio.TimerHandle | None = None
@@ -204,6 +205,13 @@ async def _answered(asking: Coroutine[Any, Any, Any]) -> Any:
         raise Unavailable("the stream was closed meanwhile", 500) from None
 
 
+def spacing_of_process() -> Spacing:
+    """
+    Return the spacing of a new stream, by how busy this process is.
+    """
+    return Spacing(time.monotonic, time.process_time)
+
+
 class BatchWriter:
     """
     Writes one batch at a time; what queues meanwhile leaves together in the next.
@@ -211,8 +219,8 @@ class BatchWriter:
     @param drain: returns the next batch, with all that waits; L{None} when nothing
         does.
     @param write: writes a batch; never called before the last call has finished.
-    @param spacing_s: the least time between the starts of two writes.  The first
-        write after a silence is not delayed.
+    @param spacing: decides when the next write may begin; L{None}: when the last one
+        has finished.
     @param patience_s: the delay of L{flush_later}, in which more may be queued.
     """
 
@@ -222,7 +230,7 @@ class BatchWriter:
         "_flush_timer",
         "_patience_s",
         "_pending",
-        "_spacing_s",
+        "_spacing",
         "_waiter",
         "_write",
     )
@@ -231,13 +239,13 @@ class BatchWriter:
         self,
         drain: Callable[[], Message | None],
         write: Callable[[Any], Awaitable[object]],
+        spacing: Spacing | None = None,
         *,
-        spacing_s: float = 0.0,
         patience_s: float = 0.02,
     ) -> None:
         self._drain = drain
         self._write = write
-        self._spacing_s = spacing_s
+        self._spacing = spacing
         self._patience_s = patience_s
         self._pending = False
         self._finishing = False
@@ -299,10 +307,12 @@ class BatchWriter:
             self._waiter = None
 
     async def _write_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        spacing = self._spacing
         while (batch := self._drain()) is not None:
-            started = loop.time()
+            if spacing is None:
+                await self._write(batch)
+                continue
+            next_s = loop.time() + spacing.wrote()
             await self._write(batch)
-            if self._spacing_s and not self._finishing:
-                pause = started + self._spacing_s - loop.time()
-                if pause > 0:
-                    await asyncio.sleep(pause)
+            if (wait_s := next_s - loop.time()) > 0 and not self._finishing:
+                await asyncio.sleep(wait_s)

@@ -30,7 +30,6 @@ from wsmsg.stream.contract import (
     QUERY,
     RELAY_STREAM,
     RELAY_TO,
-    SPACING_S,
 )
 from wsmsg.stream.endpoint import StreamEndpoint
 from wsmsg.stream.probe import serves
@@ -137,7 +136,6 @@ def _stream_endpoint(
         welcomed=is_welcome,
         welcome_timeout_s=settings.welcome_timeout_s,
         keepalive_s=KEEPALIVE_S,
-        spacing_s=SPACING_S,
         metadata=metadata,
     )
 

@@ -25,7 +25,7 @@ from wsmsg.message.legacy.peers import LegacyConnects
 from wsmsg.message.legacy.relay_peer import Hello, RelayPeer
 from wsmsg.peers.channel import OpenChannel
 from wsmsg.rpc import rest_pb2
-from wsmsg.stream.contract import LINK_VERSION, MESSAGE_STREAM, SPACING_S
+from wsmsg.stream.contract import LINK_VERSION, MESSAGE_STREAM
 from wsmsg.stream.endpoint import StreamEndpoint
 
 #: After an address has been missing from the list for so long, its stream ends.
@@ -52,7 +52,6 @@ def grpc_endpoint(
         welcomed=lambda message: message is not None and message.HasField("welcome"),
         welcome_timeout_s=_WELCOME_S,
         keepalive_s=keepalive_s,
-        spacing_s=SPACING_S,
     )
 
 

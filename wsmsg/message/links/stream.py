@@ -30,9 +30,9 @@ from wsmsg.message.links.typing import TypingSignals
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import MessageSettings
 from wsmsg.stream.clocks import ClockOffsets
-from wsmsg.stream.contract import LINK_VERSION, SPACING_S
+from wsmsg.stream.contract import LINK_VERSION
 from wsmsg.stream.convert import cursor_of, revocations_of
-from wsmsg.stream.transport import BatchWriter
+from wsmsg.stream.transport import BatchWriter, spacing_of_process
 
 
 @attrs.define
@@ -181,7 +181,7 @@ class LinkStream:
         @return: the reason why it ended.
         """
         writer = BatchWriter(
-            self._link.next_frame, self._context.write, spacing_s=SPACING_S
+            self._link.next_frame, self._context.write, spacing_of_process()
         )
         writing = asyncio.ensure_future(self._write(writer))
         self._reader = asyncio.ensure_future(self._read())

@@ -276,16 +276,18 @@ class Typing(_message.Message):
     def __init__(self, conversation: _Optional[str] = ..., user: _Optional[int] = ...) -> None: ...
 
 class Cursor(_message.Message):
-    __slots__ = ("conversation", "user", "delivered", "read")
+    __slots__ = ("conversation", "user", "delivered", "read", "alone")
     CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     DELIVERED_FIELD_NUMBER: _ClassVar[int]
     READ_FIELD_NUMBER: _ClassVar[int]
+    ALONE_FIELD_NUMBER: _ClassVar[int]
     conversation: str
     user: int
     delivered: int
     read: int
-    def __init__(self, conversation: _Optional[str] = ..., user: _Optional[int] = ..., delivered: _Optional[int] = ..., read: _Optional[int] = ...) -> None: ...
+    alone: bool
+    def __init__(self, conversation: _Optional[str] = ..., user: _Optional[int] = ..., delivered: _Optional[int] = ..., read: _Optional[int] = ..., alone: _Optional[bool] = ...) -> None: ...
 
 class WatchDelta(_message.Message):
     __slots__ = ("add", "remove")

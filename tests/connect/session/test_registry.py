@@ -189,6 +189,17 @@ class PushTests(SynchronousTestCase):
         node.registry.push(message(99, 1, 1), [1, 2, 3, 4, 5, 6])
         self.assertEqual(len({id(c.peer.written[0]) for c in clients}), 2)
 
+    def test_alone(self) -> None:
+        """
+        A user with exactly one session is alone.
+        """
+        node = FakeNode()
+        self.assertFalse(node.registry.is_alone(1001))
+        node.log_in(1001, device="phone")
+        self.assertTrue(node.registry.is_alone(1001))
+        node.log_in(1001, device="laptop")
+        self.assertFalse(node.registry.is_alone(1001))
+
     def test_receipt(self) -> None:
         """
         A receipt says how far another user has read.

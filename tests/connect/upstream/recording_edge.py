@@ -35,6 +35,9 @@ class RecordingEdge:
     def has_user(self, user: int) -> bool:
         return user in self.there
 
+    def is_alone(self, user: int) -> bool:
+        return self.there.count(user) == 1
+
     def watched(self) -> Sequence[int]:
         return self.asked_for
 

@@ -329,6 +329,24 @@ class EphemeralTests(SynchronousTestCase):
         told = [(c.conversation, c.user, c.delivered, c.read) for c in cursors]
         self.assertEqual(told, [("u:1:2", 1, 5, 3), ("u:1:2", 2, 1, 0)])
 
+    def test_cursors_of_only_sessions(self) -> None:
+        """
+        A cursor is marked if the session that said it was the only one of its user, and
+        the user has one session still.
+        """
+        world = World()
+        world.start("a:1")
+        there = {1: [1], 2: [1, 1], 3: [1, 2], 4: [2, 1]}
+        for user, counts in there.items():
+            for seq, count in enumerate(counts, 1):
+                world.edge.there = [user] * count
+                world.upstream.cursor("u:1:2", user, seq, 0)
+        world.upstream.cursor("u:1:5", 5, 1, 0)
+        world.edge.there = [1, 2, 3, 4]
+        cursors = world.message().stream.take().cursors
+        alone = [c.user for c in cursors if c.alone]
+        self.assertEqual(alone, [1, 2])
+
     def test_typing(self) -> None:
         """
         A typing signal is written once a frame, and dropped after a loss.

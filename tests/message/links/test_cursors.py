@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -35,9 +35,15 @@ class CursorsTests(SynchronousTestCase):
         self.clock = Clock()
         self.store = MemoryStore()
         self.receipts: list[Cursor] = []
-        self.cursors = CursorWriter(
-            self.store, self.receipts.append, self.clock, limit=2
-        )
+        self.alone_at: list[str] = []
+        self.cursors = CursorWriter(self.store, self.receipt, self.clock, limit=2)
+
+    def receipt(self, cursor: Cursor, alone_at: str) -> None:
+        """
+        Note a receipt.
+        """
+        self.receipts.append(cursor)
+        self.alone_at.append(alone_at)
 
     def test_stored_and_told(self) -> None:
         """
@@ -66,6 +72,37 @@ class CursorsTests(SynchronousTestCase):
         self.clock.advance(0.03)
         self.assertEqual(self.receipts, [Cursor("u:1:2", 2, 5, 1)])
         self.successResultOf(self.cursors.idle())
+
+    def test_alone(self) -> None:
+        """
+        The receipt names the Connect whose only session of the user said all of it.
+        """
+        for said in (["a"], ["a", "a"], ["a", ""], ["", "a"], ["a", "b"]):
+            for at, node in enumerate(said):
+                self.cursors.move([cursor(2, 10 * len(self.alone_at) + at + 1)], node)
+            self.clock.advance(0.03)
+        self.assertEqual(self.alone_at, ["a", "a", "", "", ""])
+
+    def test_alone_after_a_failure(self) -> None:
+        """
+        The Connect is still known after a move that failed.
+        """
+        self.store.down = True
+        self.cursors.move([cursor(2, 1)], "a")
+        self.clock.advance(0.03)
+        self.store.down = False
+        self.clock.pump([0.5, 0.03])
+        self.assertEqual(self.alone_at, ["a"])
+
+    def test_further_than_said(self) -> None:
+        """
+        A cursor that rose further than the session said is told to that session, too.
+        """
+        further = Cursor("u:1:2", 2, 9, 9)
+        self.store.move_cursors = lambda cursors: succeed([further])  # type: ignore[method-assign]
+        self.cursors.move([cursor(2, 3, 3)], "a")
+        self.clock.advance(0.03)
+        self.assertEqual((self.receipts, self.alone_at), ([further], [""]))
 
     def slow(self, seconds: float) -> None:
         """

@@ -133,6 +133,23 @@ class PushTests(GroupCase):
             (receipt,) = self.taken(link).receipts
             self.assertEqual(list(receipt.targets), [2])
 
+    def test_receipt_of_an_only_session(self) -> None:
+        """
+        A Connect is not sent the cursor for the user whose only session there said it;
+        the other user and the other Connects are.
+        """
+        self.links.receipt(Cursor("u:2:9", 2, 3, 1), "one")
+        for link, users in ((self.one, [9]), (self.two, [2, 9])):
+            (receipt,) = self.taken(link).receipts
+            self.assertEqual(sorted(receipt.targets), users)
+
+    def test_receipt_for_nobody(self) -> None:
+        """
+        A cursor in a group that its user's only session said makes no receipt.
+        """
+        self.links.receipt(Cursor(CREW, 1, 5, 5), "one")
+        self.assertIsNone(self.one.next_frame())
+
 
 class TypingTests(GroupCase):
     """

@@ -182,6 +182,9 @@ class NamedEdge:
     def has_user(self, user: int) -> bool:
         return self._edge.has_user(user)
 
+    def is_alone(self, user: int) -> bool:
+        return self._edge.is_alone(user)
+
     def watched(self) -> Sequence[int]:
         return self._edge.watched()
 

@@ -229,6 +229,10 @@ class Registry:
     def has_user(self, user: int) -> bool:
         return user in self._sessions
 
+    def is_alone(self, user: int) -> bool:
+        entry = self._sessions.get(user)
+        return entry is not None and not isinstance(entry, tuple)
+
     def watched(self) -> Sequence[int]:
         return self.watchers.users()
 

@@ -295,6 +295,9 @@ class IEdge(Interface):
     def has_user(user: int) -> bool:
         """Return whether the user has a session on this node."""
 
+    def is_alone(user: int) -> bool:
+        """Return whether the user has exactly one session on this node."""
+
     def watched() -> Sequence[int]:
         """Return all users whose presence a session on this node watches."""
 

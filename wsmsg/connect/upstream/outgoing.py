@@ -11,6 +11,8 @@ from wsmsg.rpc import rest_pb2
 
 #: The most watched users in a frame, beside those that changed since the last one.
 FRAME_WATCHED = 5000
+#: The most cursors in a frame.
+FRAME_CURSORS = 2048
 
 
 class NetChange:
@@ -88,37 +90,56 @@ class CursorPool:
     Cursors that no stream has written yet, the highest of each user and conversation.
 
     @param limit: the most cursors; over it the oldest are dropped.
-    @ivar cursors: delivered and read, by conversation and user.
+    @ivar cursors: delivered and read, and whether only sessions that were alone said
+        so, by conversation and user.
     @ivar shed: the number of dropped cursors.
     """
 
     def __init__(self, limit: int) -> None:
         self.shed = 0
         self._limit = limit
-        self.cursors: dict[tuple[str, int], tuple[int, int]] = {}
+        self.cursors: dict[tuple[str, int], tuple[int, int, bool]] = {}
 
-    def add(self, conversation: str, user: int, delivered: int, read: int) -> None:
+    def add(
+        self, conversation: str, user: int, delivered: int, read: int, *, alone: bool
+    ) -> None:
+        """
+        Add a cursor.
+
+        @param alone: whether the session that says it is the only one of the user here.
+        """
         key = (conversation, user)
         known = self.cursors.get(key)
         if known is not None:
             delivered, read = max(known[0], delivered), max(known[1], read)
+            alone = alone and known[2]
         elif len(self.cursors) >= self._limit:
             del self.cursors[next(iter(self.cursors))]
             self.shed += 1
-        self.cursors[key] = (delivered, read)
+        self.cursors[key] = (delivered, read, alone)
 
-    def move_into(self, batch: rest_pb2.ConnectBatch, limit: int) -> None:
+    def move_into(
+        self, batch: rest_pb2.ConnectBatch, is_alone: Callable[[int], bool]
+    ) -> None:
         """
-        Move up to C{limit} cursors into a frame.
+        Move up to L{FRAME_CURSORS} cursors into a frame.
+
+        @param is_alone: returns whether a user has one session here by now.
         """
-        if len(self.cursors) <= limit:
+        if len(self.cursors) <= FRAME_CURSORS:
             moved, self.cursors = self.cursors, {}
         else:
-            keys = list(self.cursors)[:limit]
+            keys = list(self.cursors)[:FRAME_CURSORS]
             moved = {key: self.cursors.pop(key) for key in keys}
         add = batch.cursors.add
-        for (conversation, user), (delivered, read) in moved.items():
-            add(conversation=conversation, user=user, delivered=delivered, read=read)
+        for (conversation, user), (delivered, read, alone) in moved.items():
+            add(
+                conversation=conversation,
+                user=user,
+                delivered=delivered,
+                read=read,
+                alone=alone and is_alone(user),
+            )
 
 
 class TypingPool:

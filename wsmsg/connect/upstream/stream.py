@@ -40,7 +40,6 @@ from wsmsg.stream.convert import message_of
 
 #: The most users in one part of a snapshot.
 SNAPSHOT_USERS = 10_000
-_FRAME_CURSORS = 2048
 #: Within this time a Message says if it reaches another one.
 _REACH_S = 1.2
 #: A Message that is silent for so long is asked for a sign of life.
@@ -288,7 +287,7 @@ class UpstreamStream:
             batch.pushed = self._number
             self._acknowledge = False
         if self._shared.cursors.cursors:
-            self._shared.cursors.move_into(batch, _FRAME_CURSORS)
+            self._shared.cursors.move_into(batch, self._shared.edge.is_alone)
         if self._shared.typing.typing:
             self._shared.typing.move_into(batch)
 

@@ -269,7 +269,8 @@ class Upstream(Service):
     def cursor(self, conversation: str, user: int, delivered: int, read: int) -> None:
         if self._mode is not None:
             return
-        self._shared.cursors.add(conversation, user, delivered, read)
+        alone = self._shared.edge.is_alone(user)
+        self._shared.cursors.add(conversation, user, delivered, read, alone=alone)
         self._pool_changed()
 
     def typing(self, conversation: str, user: int) -> None:

@@ -26,7 +26,8 @@ class CursorWriter:
     Stores cursors in batches: a cursor is not worth a commit of its own.  Cursors of
     one user in one conversation are merged while they wait.
 
-    @param receipt: called with each cursor that rose; L{Links.receipt}.
+    @param receipt: called with each cursor that rose, and with the Connect whose only
+        session of the user said it (empty: none); L{Links.receipt}.
     @param limit: the most cursors that wait; a further one is dropped and counted.  A
         cursor is cumulative: the next one from the client makes up for it.
     """
@@ -34,7 +35,7 @@ class CursorWriter:
     def __init__(
         self,
         store: IReaders,
-        receipt: Callable[[Cursor], object],
+        receipt: Callable[[Cursor, str], object],
         clock: IReactorTime,
         *,
         limit: int = 100_000,
@@ -43,7 +44,7 @@ class CursorWriter:
         self._store = store
         self._receipt = receipt
         self._limit = limit
-        self._waiting: dict[tuple[str, int], Cursor] = {}
+        self._waiting: dict[tuple[str, int], tuple[Cursor, str]] = {}
         self._loop = BatchLoop(
             self._store_batch,
             lambda: bool(self._waiting),
@@ -53,13 +54,16 @@ class CursorWriter:
             pause=lambda failures: pause(store.dependency, clock, _MOST_REST_S),
         )
 
-    def move(self, cursors: Iterable[Cursor]) -> None:
+    def move(self, cursors: Iterable[Cursor], alone_at: str = "") -> None:
         """
         Store these cursors.  A message that is read counts as delivered.
+
+        @param alone_at: the Connect where the session that said them is the only one
+            of its user; empty: there are others, or none said them.
         """
         for c in cursors:
             if (c.conversation, c.user) in self._waiting or self._is_accepted(c):
-                self._merge(c)
+                self._merge(c, alone_at)
             else:
                 self.dropped += 1
         if self._waiting:
@@ -71,15 +75,15 @@ class CursorWriter:
         """
         return self._loop.when_idle()
 
-    def _merge(self, c: Cursor) -> None:
+    def _merge(self, c: Cursor, alone_at: str) -> None:
         key = (c.conversation, c.user)
-        old = self._waiting.get(key)
-        self._waiting[key] = Cursor(
-            c.conversation,
-            c.user,
-            max(c.delivered, c.read, old.delivered if old else 0),
-            max(c.read, old.read if old else 0),
-        )
+        delivered, read = max(c.delivered, c.read), c.read
+        if (waiting := self._waiting.get(key)) is not None:
+            old, old_at = waiting
+            delivered, read = max(delivered, old.delivered), max(read, old.read)
+            alone_at = alone_at if alone_at == old_at else ""
+        cursor = Cursor(c.conversation, c.user, delivered, read)
+        self._waiting[key] = (cursor, alone_at)
 
     def _is_accepted(self, cursor: Cursor) -> bool:
         try:
@@ -93,16 +97,19 @@ class CursorWriter:
 
     async def _store_batch(self) -> bool:
         keys = list(self._waiting)[:_BATCH]
-        batch = [self._waiting.pop(k) for k in keys]
+        said = {key: self._waiting.pop(key) for key in keys}
         try:
-            batch = await self._of_members(batch)
+            batch = await self._of_members([cursor for cursor, _ in said.values()])
             raised = await self._store.move_cursors(batch)
         except Unavailable:
-            for cursor in batch:
-                self._merge(cursor)
+            for cursor, alone_at in said.values():
+                self._merge(cursor, alone_at)
             return False
         for cursor in raised:
-            self._receipt(cursor)
+            wanted, alone_at = said[cursor.conversation, cursor.user]
+            # A cursor that met messages marked above it rose further than said.
+            further = cursor.delivered > wanted.delivered or cursor.read > wanted.read
+            self._receipt(cursor, "" if further else alone_at)
         return True
 
     async def _of_members(self, cursors: list[Cursor]) -> list[Cursor]:

@@ -309,16 +309,22 @@ class Links:
         for link, pushes in to_links:
             link.push(pushes, countdown)
 
-    def receipt(self, cursor: Cursor) -> None:
+    def receipt(self, cursor: Cursor, alone_at: str = "") -> None:
         """
         Send a user's cursor to both users of a conversation of two; in a group, only to
         the user's own devices.
+
+        @param alone_at: the Connect where the user has one session, which said it, and
+            is not sent it; empty: none.
         """
         conversation = cursor.conversation
         group = is_group(conversation)
         members = (cursor.user,) if group else members_of(conversation)
         for node, users in self.routes.by_node(members, self._links):
-            self._links[node].receipt(cursor, users)
+            if node == alone_at:
+                users = [user for user in users if user != cursor.user]
+            if users:
+                self._links[node].receipt(cursor, users)
 
     def typing(self, typing: rest_pb2.Typing) -> None:
         """

@@ -241,7 +241,9 @@ class LinkStream:
         if batch.pushed:
             link.acknowledged(batch.pushed)
         if batch.cursors:
-            core.cursors.move(map(cursor_of, batch.cursors))
+            for alone in (False, True):
+                said = [cursor_of(c) for c in batch.cursors if c.alone is alone]
+                core.cursors.move(said, link.node if alone else "")
         for typing in batch.typing:
             core.typing.typed(typing)
 

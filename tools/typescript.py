@@ -25,7 +25,6 @@ LEFT_OUT = 5
 
 _NODE = 20
 _PROJECTS = (
-    "tsconfig.json",
     "test/tsconfig.json",
     "../chat/tsconfig.json",
     "../chat/test/tsconfig.json",
@@ -76,8 +75,11 @@ def build() -> int:
     Check the types, and write the package to C{dist} and the tests, also those of the
     chat page, to C{build}.
 
-    @return: the exit status of the compiler.
+    @return: the exit status of the compiler, or of the bundler.
     """
+    status = _status("npm", "run", "--silent", "build")
+    if status:
+        return status
     for project in _PROJECTS:
         status = _status("npx", "--no-install", "tsc", "-p", project)
         if status:

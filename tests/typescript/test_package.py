@@ -22,17 +22,20 @@ from tools.typescript import PACKAGE
 
 _CHAT = """
 import { Client } from "@wsmsg/client";
+import { inBrowser } from "@wsmsg/client/browser";
 import { protobuf } from "@wsmsg/client/protobuf";
+import { history } from "@wsmsg/client/requests";
 
 const [url, anna, ben, to] = process.argv.slice(-4);
-const first = new Client(url, () => anna);
+const first = new Client(url, () => anna, inBrowser());
 const second = new Client(url, () => ben, { codec: protobuf });
 first.start();
 second.start();
 await first.send({ to, content: "Good morning" });
 for await (const event of second) {
   if (event.type !== "messageReceived") continue;
-  console.log(event.sender, event.content);
+  const [read] = await history(second, event.conversation);
+  console.log(read.sender, event.content);
   break;
 }
 await Promise.all([first.close(), second.close()]);
@@ -40,9 +43,15 @@ await Promise.all([first.close(), second.close()]);
 
 _TYPED = """
 import { Client, WsmsgError, type Event, type Id } from "@wsmsg/client";
+import { inBrowser } from "@wsmsg/client/browser";
 import { protobuf } from "@wsmsg/client/protobuf";
+import { members, type GroupState } from "@wsmsg/client/requests";
 
-const client = new Client("ws://127.0.0.1:1/", async () => "t", { codec: protobuf });
+const options = { ...inBrowser("anna"), codec: protobuf };
+const client = new Client("ws://127.0.0.1:1/", async () => "t", options);
+export const crew = (group: Id): Promise<GroupState> => members(client, group, 10);
+// @ts-expect-error: this is for the package itself.
+void client.submit;
 export const texts = async (): Promise<string[]> => {
   const found: string[] = [];
   for await (const event of client) {
@@ -137,13 +146,20 @@ class PackageTests(IntegrationTestCase):
         )
         modules = {name.removesuffix(".js") for name in code if name.endswith(".js")}
         types = {name.removesuffix(".d.ts") for name in code if name.endswith(".d.ts")}
-        self.assertEqual(modules, types)
+        manifest = json.loads((PACKAGE / "package.json").read_text())
+        entries = {
+            entry["default"].removeprefix("./").removesuffix(".js")
+            for entry in manifest["exports"].values()
+            if isinstance(entry, dict)
+        }
+        self.assertEqual({n for n in modules if "/shared-" not in n}, entries)
+        self.assertLessEqual(entries, types)
         sources = {path.stem for path in (PACKAGE / "src").rglob("*.ts")}
-        self.assertEqual({Path(name).name for name in modules}, sources)
+        self.assertEqual({Path(name).name for name in types}, sources)
 
     def test_types(self) -> None:
         """
-        A TypeScript project finds both entry points and their types, however it
+        A TypeScript project finds all entry points and their types, however it
         resolves modules, without the types of browsers and without skipping checks.
         """
         types = PACKAGE / "node_modules" / "@types"

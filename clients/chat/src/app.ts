@@ -6,8 +6,13 @@
 
 import {
   Client, conversationOf, groupConversation, isGroup, WsmsgError,
-  type Event, type GroupState, type Id, type StateChanged, type StoredEvent,
+  type Event, type Id, type StateChanged, type StoredEvent,
 } from "@wsmsg/client";
+import { inBrowser } from "@wsmsg/client/browser";
+import {
+  acceptInvitation, addMembers, conversations, createGroup, history, invite, leave, lookUp,
+  members, type GroupState,
+} from "@wsmsg/client/requests";
 
 import { Chat } from "./chat.js";
 import { Conversations } from "./model/conversations.js";
@@ -52,14 +57,14 @@ export class App {
   constructor(token: string) {
     const subject = subjectOf(token);
     this.client = new Client(clientUrl(), () => token, {
-      name: `chat ${subject}`, start: "delivered",
+      ...inBrowser(`chat ${subject}`), start: "delivered",
     });
     const changed = () => this.changed();
     this.notices = new Notices({
       onRetry: () => this.client.reconnectNow(),
       onSignIn: () => this.#leave(),
     });
-    this.conversations = new Conversations(this.client, {
+    this.conversations = new Conversations(() => conversations(this.client), {
       onChange: changed,
       onFailure: (reason) => {
         if (this.client.state.type === "closed") return; // The bar says more.
@@ -72,7 +77,7 @@ export class App {
       onChange: changed,
       onUnkept: (reason) => this.notices.show("unkept", UNKEPT(reason)),
     });
-    this.groups = new LookUps((group) => this.client.members(group, MEMBERS), changed);
+    this.groups = new LookUps((group) => members(this.client, group, MEMBERS), changed);
     this.#previews = new LookUps((key) => this.#lastOf(key), changed);
     this.#chat = new Chat(this);
     this.#list = new ListView((name) => this.#entryOf(name), (name) => this.open(name));
@@ -126,7 +131,7 @@ export class App {
 
   /** Reads a group from the server, and shows it as it is now. */
   async readGroup(group: Id): Promise<GroupState> {
-    const state = await this.client.members(group, MEMBERS);
+    const state = await members(this.client, group, MEMBERS);
     this.groups.set(group, state);
     this.#chat.groupRead(state);
     return state;
@@ -134,7 +139,7 @@ export class App {
 
   /** Accepts an invitation, and opens the group. */
   async joinGroup(group: Id): Promise<void> {
-    await this.client.acceptInvitation(group);
+    await acceptInvitation(this.client, group);
     this.open(groupConversation(group));
   }
 
@@ -147,7 +152,7 @@ export class App {
     const { users, names } = partsOf(text);
     if (!names.length) return users;
     try {
-      const found = await this.client.lookUp({ names });
+      const found = await lookUp(this.client, { names });
       const [unknown] = found.unknown;
       if (unknown !== undefined) throw new Error(`There is no user “${unknown}”`);
       return [...new Set([...users, ...found.users.values()])];
@@ -160,20 +165,20 @@ export class App {
   /** Adds users to a group, or invites them where users are not added. */
   async addToGroup(group: Id, users: readonly Id[]): Promise<void> {
     try {
-      await this.client.addMembers(group, users);
+      await addMembers(this.client, group, users);
     } catch (error) {
       if (!isForbidden(error)) throw error;
-      for (const user of users) await this.client.invite(group, user);
+      for (const user of users) await invite(this.client, group, user);
       this.notices.show("invited", `Invited: ${users.map(this.nameOf).join(", ")}`);
     }
   }
 
   async #createGroup(name: string, users: Id[], history: boolean): Promise<Id> {
     try {
-      return await this.client.createGroup(name, users, { history, clientId: newId() });
+      return await createGroup(this.client, name, users, { history, clientId: newId() });
     } catch (error) {
       if (!isForbidden(error) || !users.length) throw error;
-      const group = await this.client.createGroup(name, [], { history, clientId: newId() });
+      const group = await createGroup(this.client, name, [], { history, clientId: newId() });
       await this.addToGroup(group, users);
       return group;
     }
@@ -181,7 +186,7 @@ export class App {
 
   /** Leaves a group, whose conversation is not shown any more. */
   async leaveGroup(group: Id): Promise<void> {
-    await this.client.leave(group);
+    await leave(this.client, group);
     this.open("");
     this.conversations.remove(groupConversation(group));
   }
@@ -223,7 +228,7 @@ export class App {
 
   async #lastOf(key: string): Promise<StoredEvent> {
     const [name = "", head] = key.split(" ");
-    const [last] = await this.client.history(name, { after: Number(head) - 1, limit: 1 });
+    const [last] = await history(this.client, name, { after: Number(head) - 1, limit: 1 });
     if (!last) throw new Error("there is no last message");
     return last;
   }
@@ -383,7 +388,7 @@ export class App {
   #leave(): void {
     forget();
     this.#chat.clear();
-    history.replaceState(null, "", location.pathname);
+    globalThis.history.replaceState(null, "", location.pathname);
     location.reload();
   }
 }

@@ -1,6 +1,9 @@
 /** The open conversation: its messages, its head line, and the field to write in. */
 
-import { WsmsgError, type GroupState, type Id, type StoredEvent } from "@wsmsg/client";
+import { WsmsgError, type Id, type StoredEvent } from "@wsmsg/client";
+import {
+  declineInvitation, history, recall, removeMembers, type GroupState, type Range,
+} from "@wsmsg/client/requests";
 
 import type { App } from "./app.js";
 import { Thread } from "./model/thread.js";
@@ -32,7 +35,7 @@ export class Chat {
       onDiscard: (clientId) => app.outgoing.discard(clientId),
       onDelete: (seq) => void this.#delete(seq),
       onJoin: (group) => void this.#invited(() => app.joinGroup(group)),
-      onDecline: (group) => void this.#invited(() => app.client.declineInvitation(group)),
+      onDecline: (group) => void this.#invited(() => declineInvitation(app.client, group)),
       onLeave: () => this.#composer.focus(),
       nameOf: app.nameOf,
       outgoing: () => app.outgoing.of(this.name),
@@ -141,7 +144,8 @@ export class Chat {
     if (!name || user === "0") return this.#view.open(undefined, user);
     let thread = this.#threads.get(name);
     if (!thread) {
-      const made = new Thread(client, conversations.get(name), () => this.#app.changed());
+      const read = (of: string, range: Range) => history(client, of, range);
+      const made = new Thread(read, conversations.get(name), () => this.#app.changed());
       thread = made;
       void conversations.listed().then(() => made.open()).then(() => {
         if (made.atEnd) outgoing.loaded(name);
@@ -180,7 +184,7 @@ export class Chat {
     const { name } = this;
     if (!(await confirmed("Delete this message for everyone?", "Delete"))) return;
     try {
-      await this.#app.client.recall(name, seq);
+      await recall(this.#app.client, name, seq);
     } catch (error) {
       const reason = error instanceof WsmsgError ? error.reason : String(error);
       this.#app.notices.show("delete", `The message cannot be deleted: ${reason}`);
@@ -196,7 +200,7 @@ export class Chat {
         user, nameOf,
         find: this.#app.usersIn,
         add: (users) => this.#app.addToGroup(group, users),
-        remove: (one) => client.removeMembers(group, [one]),
+        remove: (one) => removeMembers(client, group, [one]),
         leave: () => this.#app.leaveGroup(group),
       });
     } catch (error) {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { WsmsgError, type Client, type Head, type StoredEvent } from "@wsmsg/client";
+import type { Range } from "@wsmsg/client/requests";
 
 import { Conversation } from "../src/model/conversation.js";
 import { Conversations } from "../src/model/conversations.js";
@@ -31,16 +32,11 @@ const headOf = (head: number, read: number, unread: number): Head =>
   });
 
 /** A history of a server, with holes where numbers are not for this user. */
-const historyOf = (events: readonly StoredEvent[]) => ({
-  asked: 0,
-  async history(
-    _: string, { after, before = Infinity, limit = 50 }: { after?: number; before?: number; limit?: number },
-  ): Promise<StoredEvent[]> {
-    this.asked += 1;
+const historyOf = (events: readonly StoredEvent[]) =>
+  async (_: string, { after, before = Infinity, limit = 50 }: Range): Promise<StoredEvent[]> => {
     const from = after ?? Math.max(0, before - 1 - limit);
     return events.filter(({ seq }) => seq > from && seq < before).slice(0, limit);
-  },
-});
+  };
 
 const seqs = (thread: Thread): number[] => thread.events.map(({ seq }) => seq);
 
@@ -95,13 +91,11 @@ describe("Conversation", () => {
 describe("Conversations", () => {
   it("asks again for the list when a mark of another device cannot be counted", async () => {
     let asked = 0;
-    const client = {
-      conversations: async () => {
-        asked += 1;
-        return [headOf(10, asked === 1 ? 2 : 6, asked === 1 ? 8 : 4)];
-      },
+    const read = async () => {
+      asked += 1;
+      return [headOf(10, asked === 1 ? 2 : 6, asked === 1 ? 8 : 4)];
     };
-    const all = new Conversations(client, { onChange: () => {}, onFailure: () => {} });
+    const all = new Conversations(read, { onChange: () => {}, onFailure: () => {} });
     all.user = "1";
     all.refresh(0);
     await all.listed();
@@ -180,10 +174,8 @@ describe("Thread", () => {
   });
 
   it("says why messages cannot be loaded", async () => {
-    const broken = {
-      history: async () => {
-        throw new WsmsgError("forbidden", "you are not in it");
-      },
+    const broken = async () => {
+      throw new WsmsgError("forbidden", "you are not in it");
     };
     const thread = new Thread(broken, new Conversation(NAME, "1"), () => {});
     await thread.open();

@@ -6,37 +6,37 @@
  * and drops repeats.
  */
 
-import { apart, checked, checkedId, checkName, checkNumber } from "./checks.js";
+import {
+  apart, checkedId, checkName, checkNumber, checkSend, one,
+} from "./checks.js";
 import type { Codec } from "./codec.js";
 import { WsmsgError } from "./errors.js";
-import type { Decoded, Limits, Request, Submission } from "./frames.js";
-import type { Id, IdLike, UserLike } from "./ids.js";
-import { IndexedDBStorage } from "./indexeddb.js";
+import {
+  TEXT, type Decoded, type From, type Limits, type Request, type Submission,
+} from "./frames.js";
+import { groupIn, madeUp, type Id, type IdLike, type UserLike } from "./ids.js";
 import { json } from "./json.js";
 import {
   CLOSED, Leader, OFFLINE,
   type LeaderOptions, type News, type Status, type Wish,
 } from "./leader.js";
-import { Requests } from "./requests.js";
 import { Saving } from "./saving.js";
+import { removeExcess } from "./state/bounded.js";
 import { EventQueue } from "./state/event-queue.js";
-import { isState, isStored, type Event, type SendAccepted, type StateChanged } from "./state/events.js";
+import {
+  isState, type Closed, type Event, type SendAccepted, type StateChanged, type Stored,
+} from "./state/events.js";
 import type { Start } from "./state/inbound.js";
 import type { Answer } from "./state/queries.js";
 import { Reconnect, type ReconnectOptions } from "./state/reconnect.js";
 import { MemoryStorage, type Storage } from "./storage.js";
-import { Tabs, type Locks } from "./tabs.js";
+import type { MakeTabs, Tabs } from "./tabs.js";
 import { checkTokenSource, type TokenSource } from "./token-source.js";
 import type { WebSocketConstructor } from "./transport.js";
 import { VERSION } from "./version.js";
 
 /** Settings of a {@link Client}; each may be left out. */
 export interface ClientOptions {
-  /**
-   * The name under which this browser keeps the state: "wsmsg" unless given.  Two users of
-   * one browser need two names.
-   */
-  readonly name?: string;
   /**
    * The name of the device; a newer login of the same user and device ends the older one.
    * Unless given, one is made up, and kept with the state.
@@ -56,11 +56,30 @@ export interface ClientOptions {
   readonly reconnect?: ReconnectOptions;
   /** What makes WebSockets, where there is no global one, as in Node 20: that of `ws`. */
   readonly WebSocket?: WebSocketConstructor;
-  /** Where the state is kept; IndexedDB unless given.  `false`: only in memory. */
+  /**
+   * Where the state is kept across restarts, such as that of `@wsmsg/client/browser`.  `false`:
+   * only in memory.
+   */
   readonly storage?: Storage | false;
-  /** What elects the tab that leads; `navigator.locks` unless given.  `false`: nothing. */
-  readonly locks?: Locks | false;
+  /** What makes the tabs of a browser one device; see `@wsmsg/client/browser`. */
+  readonly tabs?: MakeTabs;
 }
+
+/** A message to send: to a user, or to a group. */
+export interface Message {
+  readonly to?: UserLike;
+  readonly group?: IdLike;
+  readonly content: string;
+  /** A repeat with the same id is the same message; a new id if it is left out. */
+  readonly clientId?: string;
+  /** Plain text if it is left out. */
+  readonly kind?: number;
+}
+
+/** A query without its id. */
+type Question = Request extends infer R
+  ? R extends Request ? Omit<R, "id"> : never
+  : never;
 
 interface Waiting<T> {
   readonly resolve: (value: T) => void;
@@ -78,36 +97,29 @@ interface WaitingQuery extends Waiting<Exclude<Answer, WsmsgError>> {
   readonly request: Request;
 }
 
-const LEAVE_MS = 1000;
 // The most names of users that are remembered.
 const NAMES = 10_000;
 
 const isClosed = (status: Status): boolean => status.state.type === "closed";
 
 /** One user on one device, which may be several tabs of a browser. */
-export class Client extends Requests {
-  readonly #options: ClientOptions;
+export class Client {
+  readonly #device: string | undefined;
   readonly #leading: Omit<LeaderOptions, "saved" | "device" | "saving" | "onNews">;
   readonly #queue: EventQueue;
   readonly #sends = new Map<string, WaitingSend>();
   readonly #queries = new Map<string, WaitingQuery>();
   readonly #saving: Saving;
-  /** The first and the last number of each conversation that the leader told this tab. */
-  readonly #seen = new Map<string, readonly [number, number]>();
   readonly #names = new Map<Id, string>();
   #watched: readonly [readonly Id[], readonly string[]] = [[], []];
   #leader: Leader | undefined;
   #tabs: Tabs | undefined;
-  #leaderName = "";
-  /** The leader whose status this tab was told. */
-  #statusOf = "";
   #status = OFFLINE;
   #last: StateChanged = OFFLINE.state;
   #changes: (() => void)[] = [];
   #taken: Event | undefined;
   #asked = 0;
   #started = false;
-  readonly #tab: string;
 
   /**
    * @param url `ws://host:21005/api/v1/connect/ws`, or `wss`.
@@ -115,14 +127,13 @@ export class Client extends Requests {
    * @throws TypeError - an argument is of another type, or there is no WebSocket.
    */
   constructor(url: string, tokenSource: TokenSource, options: ClientOptions = {}) {
-    super();
     checkTokenSource(tokenSource);
     if (options.device !== undefined) checkName(options.device, "device");
     const socket = options.WebSocket ?? globalThis.WebSocket;
     if (!socket) throw new TypeError("there is no WebSocket here: pass one as an option");
     if (!/^wss?:$/.test(new URL(url).protocol)) throw new TypeError(`${url}: no WebSocket URL`);
     const { start = "beginning", queuedMessages = 1000, unsent = 10_000, codec = json } = options;
-    this.#options = options;
+    this.#device = options.device;
     this.#leading = {
       client: `wsmsg-typescript/${VERSION}`,
       start, queuedMessages, unsent, socket, codec, tokenSource,
@@ -130,29 +141,22 @@ export class Client extends Requests {
       reconnect: new Reconnect(url, options.reconnect),
     };
     this.#queue = new EventQueue(queuedMessages);
-    const locks = options.locks ?? globalThis.navigator?.locks;
-    const storage = this.#storage(locks === undefined);
-    this.#saving = new Saving(storage, (reason) => this.#memoryOnly(reason));
-    if (locks && globalThis.BroadcastChannel) {
-      this.#tabs = new Tabs(this.#name, locks, {
-        onLead: () => void this.#lead(),
-        onWish: (wish) => this.#leader?.perform(wish),
-        onHello: () => {
-          // A new tab waits for a leader that is not refused.
-          if (isClosed(this.#status)) return;
-          this.#leader?.tell();
-          this.#tabs?.tell({ news: "names", names: [...this.#names] });
-        },
-        onNews: (news, leader) => this.#follow(news, leader),
-        onOtherVersion: () =>
-          this.#put({
-            type: "reconnecting",
-            reason: "a tab with another version of the client leads: reload all tabs",
-            delayS: 0,
-          }),
-      });
-    }
-    this.#tab = this.#tabs?.name ?? "";
+    const { storage, tabs } = options;
+    this.#saving = new Saving(storage || new MemoryStorage(), (reason) => this.#memoryOnly(reason));
+    if (storage === undefined) this.#memoryOnly("the client was made without a storage");
+    this.#tabs = tabs?.({
+      onLead: () => void this.#lead(),
+      onWish: (wish) => this.#leader?.perform(wish),
+      onHello: () => {
+        // A new tab waits for a leader that is not refused.
+        if (isClosed(this.#status)) return;
+        this.#leader?.tell();
+        this.#tabs?.tell({ news: "names", names: [...this.#names] });
+      },
+      onLeader: () => this.#wishAgain(),
+      onNews: (news) => this.#hear(news),
+      onEvent: (event) => this.#put(event),
+    });
   }
 
   /** The state of the connection, as the last event about it. */
@@ -294,16 +298,54 @@ export class Client extends Requests {
     this.#watch(this.#watched);
   }
 
-  override nameOf(user: IdLike): string {
+  /** Returns the name of a user; the digits of the number if none is known. */
+  nameOf(user: IdLike): string {
     return this.#names.get(String(user)) ?? String(user);
   }
 
-  // -- requests
+  // -- requests, each repeated until it is answered, across lost connections
 
-  protected override async accepted(frame: Submission): Promise<SendAccepted> {
-    checked(frame);
+  /**
+   * Sends a message, and waits until the server has accepted it: it cannot be lost any
+   * more.
+   *
+   * @throws WsmsgError - the server refused the message for good, or too many messages
+   *   wait to be accepted.
+   */
+  async send({ to, group = "0", content, clientId = "", kind = TEXT }: Message): Promise<SendAccepted> {
+    const [number, to_name] = to === undefined ? ["0", ""] : one(to, "to");
+    return this.submit(checkSend({
+      type: "send",
+      client_id: clientId,
+      to: number,
+      group: checkedId(group, "group", true),
+      content,
+      kind,
+      to_name,
+    }));
+  }
+
+  /** Sends a text to the conversation of an event, as {@link send} does. */
+  async reply({ conversation }: Stored, content: string, clientId = ""): Promise<SendAccepted> {
+    const user = await this.self();
+    const group = groupIn(conversation);
+    const [, one = "", other = ""] = conversation.split(":");
+    return this.send({ ...(group ? { group } : { to: one === user ? other : one }), content, clientId });
+  }
+
+  /**
+   * Submits a frame whose fields are valid, and waits until the server accepts it.
+   *
+   * @internal for `requests.ts`
+   */
+  async submit<F extends Submission>(fields: F): Promise<SendAccepted> {
+    const clientId = fields.client_id || madeUp();
+    checkName(clientId, "client_id");
+    // Servers that know no names get frames without them.
+    const needed = Object.entries({ ...fields, client_id: clientId })
+      .filter(([name, value]) => !/_names?$/.test(name) || String(value));
+    const frame = Object.fromEntries(needed) as unknown as F;
     this.#check();
-    const { client_id: clientId } = frame;
     const send = this.#sends.get(clientId) ?? { frame, waiting: [], told: false };
     if (JSON.stringify(send.frame) !== JSON.stringify(frame)) {
       throw new WsmsgError("conflict", `${clientId} is the id of another message`);
@@ -315,20 +357,32 @@ export class Client extends Requests {
     });
   }
 
-  protected override async ask(
-    question: Parameters<Requests["ask"]>[0],
-  ): Promise<Exclude<Answer, WsmsgError>> {
+  /**
+   * Sends a query, and waits for the answer.
+   *
+   * @internal for `requests.ts`
+   */
+  async ask<T extends Exclude<Answer, WsmsgError>["type"]>(
+    type: T, question: Question,
+  ): Promise<From<T>> {
     this.#check();
     this.#asked += 1;
     const id = `q${this.#tab}${this.#asked}`;
     const request: Request = { ...question, id };
-    return new Promise((resolve, reject) => {
+    const answer = await new Promise<Exclude<Answer, WsmsgError>>((resolve, reject) => {
       this.#queries.set(id, { request, resolve, reject });
       this.#wish({ wish: "ask", request });
     });
+    if (answer.type === type) return answer as unknown as From<T>;
+    throw new WsmsgError("internal", "the server sent an answer of another kind");
   }
 
-  protected override async self(): Promise<Id> {
+  /**
+   * Returns the id of this user, once it is known.
+   *
+   * @internal for `requests.ts`
+   */
+  async self(): Promise<Id> {
     await this.#until(() => this.user !== "0");
     return this.user;
   }
@@ -336,16 +390,14 @@ export class Client extends Requests {
   // -- leading and following
 
   async #lead(): Promise<void> {
-    const saved = await this.#saving.load(this.#options.device);
+    const saved = await this.#saving.load(this.#device);
     const leader = new Leader({
       ...this.#leading,
       saved,
       device: saved.device,
       saving: this.#saving,
       onNews: (news) => {
-        // That this program closes its client is no news for other tabs.
-        const own = news.news === "event" && news.event.type === "closed" && !news.event.error;
-        if (!own) this.#tabs?.tell(news);
+        this.#tabs?.tell(news);
         this.#hear(news);
       },
     });
@@ -355,16 +407,9 @@ export class Client extends Requests {
     leader.start();
   }
 
-  #follow(news: News, leader: string): void {
-    if (isClosed(this.#status) || !this.#started) return;
-    this.#hear(news);
-    if (news.news === "status" && leader !== this.#statusOf) {
-      this.#statusOf = leader;
-      this.#put(news.status.state);
-    }
-    if (leader === this.#leaderName) return;
-    this.#leaderName = leader;
-    this.#wishAgain();
+  /** The name of this tab. */
+  get #tab(): string {
+    return this.#tabs?.name ?? "";
   }
 
   /** Tells a new leader what this tab still wants. */
@@ -380,13 +425,13 @@ export class Client extends Requests {
 
   #submit(send: WaitingSend): void {
     const { frame, told } = send;
-    send.told ||= this.leads || this.#leaderName !== "";
+    send.told ||= this.leads || !!this.#tabs?.follows;
     this.#wish({ wish: "submit", tab: this.#tab, frame, again: told });
   }
 
   #wish(wish: Wish): void {
     if (this.#leader) this.#leader.perform(wish);
-    else if (this.#leaderName) this.#tabs?.wish(wish);
+    else this.#tabs?.wish(wish);
   }
 
   #hear(news: News): void {
@@ -421,32 +466,16 @@ export class Client extends Requests {
 
   #heardEvent(event: Event): void {
     if (isState(event)) this.#last = event;
-    if (event.type === "historyReplaced" || event.type === "historyRewound") this.#seen.clear();
-    if (this.#leader) return; // The event is in the leader's own queue.
-    if (isStored(event)) this.#see(event);
-    else this.#queue.put(event);
+    // The leader has a queue of its own.
+    this.#tabs?.heard(event, this.#leader ? undefined : this.#queue);
   }
 
   #learn(names: Decoded["names"]): void {
     for (const [user, name] of names) {
       this.#names.delete(user);
       this.#names.set(user, name);
+      removeExcess(this.#names, NAMES);
     }
-    for (const user of this.#names.keys()) {
-      if (this.#names.size <= NAMES) break;
-      this.#names.delete(user);
-    }
-  }
-
-  #see(event: Extract<Event, { messageId: Id }>): void {
-    const { conversation, seq } = event;
-    if (this.#queue.room <= 0) {
-      const after = this.#seen.get(conversation)?.[1] ?? seq - 1;
-      this.#queue.put({ type: "messagesMissed", conversation, after });
-      return;
-    }
-    this.#seen.set(conversation, [this.#seen.get(conversation)?.[0] ?? seq, seq]);
-    this.#queue.put(event);
   }
 
   #settled(clientId: string, outcome: SendAccepted | WsmsgError): void {
@@ -470,17 +499,12 @@ export class Client extends Requests {
     this.#status = status;
     if (this.#last.type !== status.state.type) this.#last = status.state;
     if (closed) {
-      const state = this.#last;
-      const error =
-        (state.type === "closed" && state.error) ||
-        new WsmsgError("unavailable", "the client is closed");
+      const error = this.#end;
       for (const send of this.#sends.values()) send.waiting.forEach((w) => w.reject(error));
       for (const query of this.#queries.values()) query.reject(error);
       this.#sends.clear();
       this.#queries.clear();
-      // A tab that comes with a new token may lead; those that follow end first.
-      if (this.leads) setTimeout(() => this.#tabs?.leave(), LEAVE_MS);
-      else this.#tabs?.leave();
+      this.#tabs?.ended();
     }
     this.#changed();
   }
@@ -491,11 +515,9 @@ export class Client extends Requests {
     const event = this.#queue.take();
     if (event || !this.#leader) return event;
     for (;;) {
-      const own = this.#leader.exchange.events.take();
-      if (!own || !isStored(own)) return own;
-      const [first, last] = this.#seen.get(own.conversation) ?? [Infinity, 0];
-      if (own.seq < first || own.seq > last) return own;
-      this.#leader.took(own); // This tab had it while another one led.
+      const own = this.#leader.exchange.queue.take();
+      if (!own || !this.#tabs?.had(own)) return own;
+      this.#leader.took(own);
     }
   }
 
@@ -529,32 +551,16 @@ export class Client extends Requests {
   }
 
   #check(): void {
-    if (!isClosed(this.#status)) return;
-    const error = this.#last.type === "closed" ? this.#last.error : undefined;
-    throw error ?? new WsmsgError("unavailable", "the client is closed");
+    if (isClosed(this.#status)) throw this.#end;
+  }
+
+  /** The error of calls after the end. */
+  get #end(): WsmsgError {
+    const { error } = this.#last as Closed;
+    return error ?? new WsmsgError("unavailable", "the client is closed");
   }
 
   // -- the surroundings
-
-  get #name(): string {
-    return this.#options.name ?? "wsmsg";
-  }
-
-  #storage(unshared: boolean): Storage {
-    const { storage } = this.#options;
-    if (storage) return storage;
-    if (storage === undefined) {
-      try {
-        const factory = globalThis.indexedDB;
-        // Without locks, each tab must be a device of its own, with a state of its own.
-        if (factory && !unshared) return new IndexedDBStorage(`wsmsg ${this.#name}`, factory);
-        this.#memoryOnly(`there ${factory ? "are no Web Locks" : "is no IndexedDB"} here`);
-      } catch (error) {
-        this.#memoryOnly(String(error));
-      }
-    }
-    return new MemoryStorage();
-  }
 
   #memoryOnly(reason: string): void {
     this.#put({ type: "memoryOnly", reason });

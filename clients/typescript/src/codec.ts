@@ -1,6 +1,6 @@
 /** The spelling of frames on a WebSocket. */
 
-import { Unreadable } from "./decode.js";
+import { object, Unreadable } from "./decode.js";
 import {
   names, SERVER,
   type ClientFrame, type Decoded, type ServerFrame, type ServerType,
@@ -26,7 +26,7 @@ export const frameOf = (type: unknown, fields: unknown): Decoded | undefined => 
   if (typeof type !== "string") throw new Unreadable("a frame without a type");
   if (!Object.hasOwn(SERVER, type)) return undefined;
   return {
-    frame: { type, ...SERVER[type as ServerType](fields) } as ServerFrame,
+    frame: { type, ...object(SERVER[type as ServerType])(fields) } as ServerFrame,
     names: names((fields as { names?: unknown }).names),
   };
 };

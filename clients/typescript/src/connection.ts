@@ -1,8 +1,11 @@
 /** The life of one connection: hello, welcome, then frames both ways until it ends. */
 
-import { Close, fromCode, WsmsgError } from "./errors.js";
+import {
+  BAD_FRAME, BUG, DRAIN, FORBIDDEN, fromCode, NO_CLOSE, WsmsgError,
+} from "./errors.js";
 import type { Codec } from "./codec.js";
 import type { ClientFrame, Decoded, ServerFrame } from "./frames.js";
+import { bytesOf } from "./ids.js";
 import { REFRESH_ID, Renewal } from "./renewal.js";
 import type { Exchange } from "./state/exchange.js";
 import { HeartbeatTimer } from "./state/heartbeat.js";
@@ -15,11 +18,8 @@ const FINISH_S = 2;
 // While so many bytes wait in the socket, nothing more is written.
 const BUFFERED = 2 ** 20;
 const DRAIN_S = 0.05;
-const NO_CLOSE = 1006;
 // After so many unreadable frames one after the other, somebody else answers.
 const UNREADABLE = 10;
-
-const utf8 = new TextEncoder();
 
 /** What a {@link Connection} is made with. */
 export interface ConnectionOptions {
@@ -125,7 +125,7 @@ export class Connection {
   }
 
   #failed(error: unknown): void {
-    this.#link.abort(`a bug in the client: ${String(error)}`, Close.BUG);
+    this.#link.abort(`a bug in the client: ${String(error)}`, BUG);
   }
 
   #greeted(frame: ServerFrame, now: number): void {
@@ -135,7 +135,7 @@ export class Connection {
     if (frame.type !== "welcome") return;
     if (exchange.user !== "0" && exchange.user !== frame.user) {
       const reason = `the token is of user ${frame.user}, the saved state of ${exchange.user}`;
-      this.#link.abort(reason, Close.FORBIDDEN);
+      this.#link.abort(reason, FORBIDDEN);
       return;
     }
     this.#welcomedAt = now;
@@ -181,9 +181,9 @@ export class Connection {
   async #writeDue(heartbeat: HeartbeatTimer): Promise<void> {
     const { exchange, reconnect, now: clock } = this.#options;
     const now = clock();
-    if (heartbeat.dead(now)) return this.#link.abort("the server is silent", Close.DRAIN);
+    if (heartbeat.dead(now)) return this.#link.abort("the server is silent", DRAIN);
     if (reconnect.moveAt !== undefined && now >= reconnect.moveAt) {
-      return this.#link.abort("moved at the request of the server", Close.DRAIN);
+      return this.#link.abort("moved at the request of the server", DRAIN);
     }
     const out = exchange.due(now);
     if (heartbeat.ask(now)) out.push({ type: "ping", nonce: "h" });
@@ -203,7 +203,7 @@ export class Connection {
     const size =
       typeof data !== "string" ? data.byteLength
       : data.length * 3 <= limit ? 0
-      : utf8.encode(data).length;
+      : bytesOf(data);
     if (limit && size > limit && this.#heartbeat) {
       const reason = `the frame has ${size} bytes; the limit is ${limit}`;
       const error = new WsmsgError("too_large", reason);
@@ -227,7 +227,7 @@ export class Connection {
       closeCode = this.#refusal.close || NO_CLOSE;
     }
     // The next connection finds and settles the frame that cannot be decoded.
-    if (closeCode === Close.BAD_FRAME && exchange.tracer.active) closeCode = NO_CLOSE;
+    if (closeCode === BAD_FRAME && exchange.tracer.active) closeCode = NO_CLOSE;
     const livedS = this.#welcomedAt === undefined ? 0 : now() - this.#welcomedAt;
     onEnd({ ...how, reason, closeCode, livedS });
   }

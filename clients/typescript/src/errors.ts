@@ -31,26 +31,37 @@ const ERRORS = {
   unavailable: RETRY,
 } as const;
 
-/** The close codes that have a meaning in the protocol. */
-export const Close = {
-  DONE: 1000,
-  BAD_PROTOCOL: 1002,
-  UNSUPPORTED: 1003,
-  BAD_TEXT: 1007,
-  TOO_LARGE: 1009,
-  BUG: 1011,
-  DRAIN: 1012,
-  RATE_LIMITED: 4001,
-  SLOW_CLIENT: 4002,
-  NO_PONG: 4003,
-  UNAVAILABLE: 4004,
-  BAD_FRAME: 4500,
-  UNAUTHENTICATED: 4501,
-  STALE: 4502,
-  REPLACED: 4503,
-  FORBIDDEN: 4504,
-  KICKED: 4505,
-} as const;
+/** The close codes that are no error's, or have another name than the error. */
+const CLOSES: Readonly<Record<number, string>> = {
+  1000: "done",
+  1002: "bad_protocol",
+  1003: "unsupported",
+  1007: "bad_text",
+  1009: "too_large",
+  1011: "bug",
+  1012: "drain",
+  4001: "rate_limited",
+  4002: "slow_client",
+  4003: "no_pong",
+  4004: "unavailable",
+  4504: "forbidden",
+};
+
+/** Some close codes of the protocol. */
+export const DONE = 1000;
+export const BUG = 1011;
+export const DRAIN = 1012;
+export const BAD_FRAME = 4500;
+export const FORBIDDEN = 4504;
+/** The connection was lost without a close code. */
+export const NO_CLOSE = 1006;
+
+const errorOfClose = (close: number): ErrorCode | undefined =>
+  (Object.keys(ERRORS) as ErrorCode[]).find((code) => ERRORS[code] === close);
+
+/** Returns the name of a close code of the protocol. */
+export const nameOfClose = (close: number): string | undefined =>
+  CLOSES[close] ?? errorOfClose(close);
 
 /** Whether the table of errors has this name. */
 export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code);
@@ -83,18 +94,20 @@ export class WsmsgError extends Error {
   }
 }
 
+/** Returns the text of anything that was thrown. */
+export const textOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
+
 /** Returns the error that the server named; an unknown name is `internal`. */
 export const fromCode = (code: string, reason: string, retryAfterMs = 0): WsmsgError =>
   new WsmsgError(isErrorCode(code) ? code : "internal", reason, retryAfterMs);
 
 /** Returns the name of the error that a close code stands for. */
-export const codeOfClose = (close: number): ErrorCode => {
-  if (close === Close.FORBIDDEN) return "forbidden";
-  if (close === Close.TOO_LARGE) return "too_large";
-  const codes = Object.keys(ERRORS) as ErrorCode[];
-  return codes.find((code) => ERRORS[code] === close) ?? "unavailable";
-};
+export const codeOfClose = (close: number): ErrorCode =>
+  close === 1009 ? "too_large"
+  : close === FORBIDDEN ? "forbidden"
+  : errorOfClose(close) ?? "unavailable";
 
 /** Whether a client should reconnect after this close code of the protocol. */
 export const reconnectAllowed = (code: number): boolean =>
-  code > Close.TOO_LARGE && (code < 4500 || code > 4999);
+  code > 1009 && (code < 4500 || code > 4999);

@@ -11,8 +11,9 @@ import {
 } from "./decode.js";
 import type { Id } from "./ids.js";
 
-const no = optional(flag, false);
-const none = optional(text, "");
+/** Readers of fields that may be missing. */
+export const no = optional(flag, false);
+export const none = optional(text, "");
 const zero = optional(integer, 0);
 
 const many = <S extends Parameters<typeof object>[0]>(fields: S) =>
@@ -55,13 +56,13 @@ const deliver = {
 const member = { user: id, joined: zero };
 
 const heads = many(head);
-const ids = optional(list(id), []);
+export const ids = optional(list(id), []);
 const texts = optional(list(text), []);
-const nobody = optional(id, "0");
+export const nobody = optional(id, "0");
 
 /** The fields of each frame from the server, by its type. */
 export const SERVER = {
-  welcome: object({
+  welcome: {
     user: id,
     session: text,
     heartbeat_s: decimal,
@@ -73,37 +74,37 @@ export const SERVER = {
     position: none,
     epoch: none,
     expires: zero,
-  }),
-  accepted: object({ client_id: text, time: integer, conversation: none }),
-  rejected: object({
+  },
+  accepted: { client_id: text, time: integer, conversation: none },
+  rejected: {
     client_id: text,
     code: text,
     reason: text,
     retry_after_ms: zero,
     uncertain: no,
-  }),
-  deliver: object(deliver),
-  page: object({
+  },
+  deliver,
+  page: {
     id: text,
     conversation: text,
     messages: list(object(deliver)),
     head: integer,
     more: no,
     epoch: none,
-  }),
-  heads: object({ id: text, heads: list(object(head)), more: no, position: none, epoch: none }),
-  receipt: object(receipt),
-  presence: object({ user: id, online: flag, last_seen: zero }),
-  typing: object({ conversation: text, user: nobody }),
-  resync: object({ reason: text }),
-  goaway: object({
+  },
+  heads: { id: text, heads: list(object(head)), more: no, position: none, epoch: none },
+  receipt,
+  presence: { user: id, online: flag, last_seen: zero },
+  typing: { conversation: text, user: nobody },
+  resync: { reason: text },
+  goaway: {
     reason: text,
     after_ms: integer,
     alternatives: texts,
-  }),
-  error: object({ code: text, reason: text, id: none, retry_after_ms: zero }),
-  pong: object({ nonce: none, checked_ms: zero, witness: none }),
-  group: object({
+  },
+  error: { code: text, reason: text, id: none, retry_after_ms: zero },
+  pong: { nonce: none, checked_ms: zero, witness: none },
+  group: {
     id: text,
     group: id,
     name: text,
@@ -113,20 +114,20 @@ export const SERVER = {
     members: many(member),
     more: no,
     key: none,
-  }),
-  expiring: object({ expires: integer }),
-  refreshed: object({ id: text, expires: zero }),
-  blocked: object({
+  },
+  expiring: { expires: integer },
+  refreshed: { id: text, expires: zero },
+  blocked: {
     id: text,
     blocks: many({ user: nobody, group: nobody, time: zero }),
     next: none,
-  }),
-  invited: object({
+  },
+  invited: {
     id: text,
     invitations: many({ group: id, by: id, name: none, time: zero, expires: zero }),
     next: none,
-  }),
-  named: object({ id: text, users: ids, unknown: texts, groups: ids }),
+  },
+  named: { id: text, users: ids, unknown: texts, groups: ids },
 } as const;
 
 /** The names of users that stand beside a frame, each with its number before it. */
@@ -136,7 +137,7 @@ export const names = optional(named, []);
 export type ServerType = keyof typeof SERVER;
 
 /** A frame from the server of one type. */
-export type From<T extends ServerType> = { readonly type: T } & Read<(typeof SERVER)[T]>;
+export type From<T extends ServerType> = { readonly type: T } & Fields<(typeof SERVER)[T]>;
 
 /** A frame as it was decoded. */
 export interface Decoded {
@@ -155,10 +156,10 @@ export type Head = Fields<typeof head>;
 export type Limits = Read<typeof limits>;
 
 /** A message, also in a `page`, where it may have a type. */
-export type Deliver = Read<typeof SERVER.deliver>;
+export type Deliver = Fields<typeof deliver>;
 
 /** How far a user is in a conversation. */
-export type Receipt = Read<typeof SERVER.receipt>;
+export type Receipt = Fields<typeof receipt>;
 
 /** The first frame of a connection. */
 export interface Hello {

@@ -12,6 +12,11 @@ export type IdLike = Id | bigint;
 /** A user, by number or, where the server has names of users, by name. */
 export type UserLike = IdLike;
 
+const utf8 = new TextEncoder();
+
+/** Returns the number of bytes of a text in UTF-8. */
+export const bytesOf = (text: string): number => utf8.encode(text).length;
+
 /** Returns a new text that nobody else makes up. */
 export const madeUp = (): string =>
   // Not randomUUID(), which pages without TLS do not have.

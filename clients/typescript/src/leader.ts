@@ -105,7 +105,7 @@ export class Leader {
       onSettled: (clientId, outcome) => onNews({ news: "settled", clientId, outcome }),
       onAnswer: (id, answer) => onNews({ news: "answer", id, answer }),
       onRead: (conversation, read) =>
-        this.exchange.events.put({ type: "readMarked", conversation, read }),
+        this.exchange.queue.put({ type: "readMarked", conversation, read }),
       onEvent: (event) => this.#put(event),
     });
     this.upkeep = new Upkeep({
@@ -115,7 +115,7 @@ export class Leader {
       onChange: () => this.#changed(),
       onNames: (names) => onNews({ news: "names", names }),
       onRefused: (error) => {
-        this.exchange.events.put({ type: "closed", reason: error.reason, error });
+        this.exchange.queue.put({ type: "closed", reason: error.reason, error });
         this.#changed();
       },
     });
@@ -182,7 +182,7 @@ export class Leader {
   async close(): Promise<void> {
     await this.upkeep.close();
     await this.#saving.last(this.exchange);
-    if (this.#state.type !== "closed") this.exchange.events.put(CLOSED);
+    if (this.#state.type !== "closed") this.exchange.queue.put(CLOSED);
   }
 
   #tellQueued(): void {
@@ -212,9 +212,9 @@ export class Leader {
 
   #changed(): void {
     this.#saving.soon(this.exchange);
-    const { user, limits, caughtUp, outbound, history } = this.exchange;
+    const { user, limits, caughtUp, outbound, serverHistory } = this.exchange;
     const checkedAt =
-      history.checkedAt && Math.round(performance.timeOrigin + history.checkedAt * 1000);
+      serverHistory.checkedAt && Math.round(performance.timeOrigin + serverHistory.checkedAt * 1000);
     const status = {
       state: this.#state, user, limits, caughtUp, unsent: outbound.size, checkedAt,
     };

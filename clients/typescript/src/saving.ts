@@ -1,5 +1,6 @@
 /** Times at which the state is stored: before frames that depend on it, else soon. */
 
+import { textOf } from "./errors.js";
 import type { ClientFrame } from "./frames.js";
 import { madeUp } from "./ids.js";
 import type { Exchange } from "./state/exchange.js";
@@ -100,6 +101,6 @@ export class Saving {
   #failed(error: unknown): void {
     if (this.#failing) return;
     this.#failing = true;
-    this.#onFailure(error instanceof Error ? error.message : String(error));
+    this.#onFailure(textOf(error));
   }
 }

@@ -8,9 +8,12 @@
 import { WsmsgError } from "./errors.js";
 import { madeUp } from "./ids.js";
 import type { News, Wish } from "./leader.js";
+import type { EventQueue } from "./state/event-queue.js";
+import { isStored, type Event } from "./state/events.js";
 
 /** The version of what tabs say to each other. */
 const VERSION = 3;
+const LEAVE_MS = 1000;
 
 /** What one tab says to the others. */
 type Word =
@@ -27,10 +30,15 @@ export interface TabsListener {
   /** A new tab asks what the status is; only the leader is called. */
   readonly onHello: () => void;
   /** The leader tells something; only followers are called. */
-  readonly onNews: (news: News, leader: string) => void;
-  /** The leader is of another version of this package. */
-  readonly onOtherVersion: () => void;
+  readonly onNews: (news: News) => void;
+  /** Another tab leads from now on; only followers are called. */
+  readonly onLeader: () => void;
+  /** Something happened that the leader does not tell. */
+  readonly onEvent: (event: Event) => void;
 }
+
+/** Makes the tabs of a client. */
+export type MakeTabs = (listener: TabsListener) => Tabs;
 
 /** The part of `navigator.locks` that is needed; `query` saves work where it is there. */
 export interface Locks {
@@ -61,6 +69,12 @@ export class Tabs {
   /** No tab follows this one, so nothing needs to be told. */
   #alone = false;
   #followed = false;
+  #joined = false;
+  /** The leader that this tab follows, and the one whose status it was told. */
+  #leader = "";
+  #statusOf = "";
+  /** The first and the last number of each conversation that the leader told this tab. */
+  readonly #seen = new Map<string, readonly [number, number]>();
   /** What is to be told in one word, as each costs the same. */
   #news: News[] = [];
   readonly #soon = new MessageChannel();
@@ -76,13 +90,20 @@ export class Tabs {
       this.#followed = true;
       this.#alone = false;
       if (data.v === VERSION) this.#heard(JSON.parse(data.text, revived) as Word);
-      else if (!this.#leads) listener.onOtherVersion();
+      else if (!this.#leads) {
+        listener.onEvent({
+          type: "reconnecting",
+          reason: "a tab with another version of the client leads: reload all tabs",
+          delayS: 0,
+        });
+      }
       else listener.onHello(); // By what it is told, that tab knows of this version.
     };
   }
 
   /** Asks for the lead, and follows until it is given. */
   join(): void {
+    this.#joined = true;
     const { signal } = this.#leaving;
     const lead = () => {
       this.#leads = true;
@@ -104,17 +125,57 @@ export class Tabs {
       locks.pending.every(({ name }) => name !== this.#lock);
   }
 
-  /** Tells the leader what this tab wants. */
+  /** Whether this tab has a leader. */
+  get follows(): boolean {
+    return this.#leader !== "";
+  }
+
+  /** Tells the leader what this tab wants, if there is one. */
   wish(wish: Wish): void {
-    this.#post({ to: "leader", wish });
+    if (this.follows) this.#post({ to: "leader", wish });
+  }
+
+  /**
+   * Notes an event that the leader was given.
+   *
+   * @param queue for the program of this tab, if it follows.
+   */
+  heard(event: Event, queue: EventQueue | undefined): void {
+    if (event.type === "historyReplaced" || event.type === "historyRewound") this.#seen.clear();
+    if (queue && isStored(event)) {
+      const { conversation, seq } = event;
+      const [first, last] = this.#seen.get(conversation) ?? [seq, seq - 1];
+      if (queue.room <= 0) {
+        queue.put({ type: "messagesMissed", conversation, after: last });
+        return;
+      }
+      this.#seen.set(conversation, [first, seq]);
+    }
+    queue?.put(event);
+  }
+
+  /** Whether this tab had an event while another one led. */
+  had(event: Event): boolean {
+    if (!isStored(event)) return false;
+    const [first, last] = this.#seen.get(event.conversation) ?? [Infinity, 0];
+    return event.seq >= first && event.seq <= last;
   }
 
   /** Tells the followers something, after the tasks that wait already. */
   tell(news: News): void {
-    if (this.#alone) return;
+    // That its own program closes the leader is no news for other tabs.
+    const own = news.news === "event" && news.event.type === "closed" && !news.event.error;
+    if (own || this.#alone) return;
     this.#news.push(news);
     // Unlike a timer, this is not delayed in a page that nobody sees.
     if (this.#news.length === 1) this.#soon.port2.postMessage(0);
+  }
+
+  /** Leaves after the end of the client. */
+  ended(): void {
+    // A tab that comes with a new token may lead; those that follow end first.
+    if (this.#leads) setTimeout(() => this.leave(), LEAVE_MS);
+    else this.leave();
   }
 
   /** Leaves; another tab leads, if this one did. */
@@ -140,10 +201,22 @@ export class Tabs {
 
   #heard(word: Word): void {
     if (word.to === "tabs") {
-      if (!this.#leads) for (const one of word.news) this.#listener.onNews(one, word.leader);
+      if (!this.#leads && this.#joined) for (const one of word.news) this.#follow(one, word.leader);
     } else if (this.#leads) {
       if ("wish" in word) this.#listener.onWish(word.wish);
       else this.#listener.onHello();
     }
+  }
+
+  #follow(news: News, leader: string): void {
+    if (this.#leaving.signal.aborted) return;
+    this.#listener.onNews(news);
+    if (news.news === "status" && leader !== this.#statusOf) {
+      this.#statusOf = leader;
+      this.#listener.onEvent(news.status.state);
+    }
+    if (leader === this.#leader) return;
+    this.#leader = leader;
+    this.#listener.onLeader();
   }
 }

@@ -1,6 +1,7 @@
 /** The token for each attempt to connect, and for a session whose token expires. */
 
-import { WsmsgError } from "./errors.js";
+import { checkType } from "./checks.js";
+import { NO_CLOSE, textOf, WsmsgError } from "./errors.js";
 import type { Ended } from "./state/reconnect.js";
 
 /**
@@ -25,9 +26,7 @@ export const checkTokenSource = (source: TokenSource): void => {
   if (typeof source === "string" && !TOKEN.test(source)) {
     throw new WsmsgError("bad_request", "the token has a character that no token has");
   }
-  if (typeof source !== "string" && typeof source !== "function") {
-    throw new TypeError(`the token must be a string or a function, not ${typeof source}`);
-  }
+  checkType(source, "the token", "string", "function");
 };
 
 /**
@@ -41,10 +40,10 @@ export const tokenOf = async (source: TokenSource): Promise<string> => {
     token = typeof source === "string" ? source : await source();
   } catch (error) {
     const final = error instanceof WsmsgError && error.code === "unauthenticated";
-    const reason = `no token: ${error instanceof Error ? error.message : String(error)}`;
-    const how = { reason, closeCode: 1006 };
+    const reason = `no token: ${textOf(error)}`;
+    const how = { reason, closeCode: NO_CLOSE };
     throw new Lost(final ? { ...how, httpStatus: 401, code: "unauthenticated" } : how);
   }
   if (typeof token === "string" && TOKEN.test(token)) return token;
-  throw new Lost({ reason: "the function returned no token", closeCode: 1006 });
+  throw new Lost({ reason: "the function returned no token", closeCode: NO_CLOSE });
 };

@@ -1,6 +1,6 @@
 /** One WebSocket to the server, as texts or bytes. */
 
-import { Close } from "./errors.js";
+import { DONE, nameOfClose, NO_CLOSE } from "./errors.js";
 import type { Ended } from "./state/reconnect.js";
 
 /** The part of a WebSocket that the client needs: that of browsers, Node or `ws`. */
@@ -22,15 +22,11 @@ export type WebSocketConstructor = new (url: string, protocols: string[]) => Web
 const OPEN_S = 10;
 const CLOSE_S = 1;
 
-const NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(Close).map(([name, code]) => [code, name.toLowerCase()]),
-);
-
 const closed = (code: number, reason: string): Ended =>
-  code === 1006
+  code === NO_CLOSE
     ? { reason: "the connection was lost", closeCode: code }
     : {
-        reason: `${NAMES.get(code) ?? "closed"} (${code})${reason && ": "}${reason}`,
+        reason: `${nameOfClose(code) ?? "closed"} (${code})${reason && ": "}${reason}`,
         closeCode: code,
       };
 
@@ -71,9 +67,9 @@ export class Link {
     socket.onerror = () => {}; // A close follows; the error says nothing to programs.
     socket.onclose = (event: { readonly code: number; readonly reason: string }) => {
       // Browsers hide why a handshake failed.
-      const refused = { reason: `${url} cannot be reached`, closeCode: 1006 };
+      const refused = { reason: `${url} cannot be reached`, closeCode: NO_CLOSE };
       const how = closed(event.code, event.reason);
-      this.#end(opened || event.code !== 1006 ? how : refused);
+      this.#end(opened || event.code !== NO_CLOSE ? how : refused);
     };
   }
 
@@ -90,19 +86,19 @@ export class Link {
   /** Closes, and ends at the latest in a second. */
   close(): Promise<void> {
     return new Promise((resolve) => {
-      const done = setTimeout(() => finish(closed(Close.DONE, "")), CLOSE_S * 1000);
+      const done = setTimeout(() => finish(closed(DONE, "")), CLOSE_S * 1000);
       const finish = (how: Ended) => {
         clearTimeout(done);
         this.#end(how);
         resolve();
       };
-      this.#socket.onclose = () => finish(closed(Close.DONE, ""));
-      this.#socket.close(Close.DONE, "bye");
+      this.#socket.onclose = () => finish(closed(DONE, ""));
+      this.#socket.close(DONE, "bye");
     });
   }
 
   /** Ends at once, whatever the server says. */
-  abort(reason: string, closeCode = 1006): void {
+  abort(reason: string, closeCode = NO_CLOSE): void {
     try {
       this.#socket.close();
     } catch {

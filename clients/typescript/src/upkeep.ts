@@ -4,7 +4,7 @@
  */
 
 import { Connection, type ConnectionOptions } from "./connection.js";
-import type { WsmsgError } from "./errors.js";
+import { NO_CLOSE, textOf, type WsmsgError } from "./errors.js";
 import type { Ended } from "./state/reconnect.js";
 import { Lost, tokenOf } from "./token-source.js";
 
@@ -62,8 +62,8 @@ export class Upkeep {
         ...this.#options, token, now, onEnd: (how) => this.#ended(how),
       });
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#ended(error instanceof Lost ? error.how : { reason, closeCode: 1006 });
+      const reason = textOf(error);
+      this.#ended(error instanceof Lost ? error.how : { reason, closeCode: NO_CLOSE });
     }
   }
 
@@ -79,7 +79,7 @@ export class Upkeep {
       return;
     }
     const { reason, delayS, url } = after;
-    exchange.events.put({ type: "reconnecting", reason, delayS });
+    exchange.queue.put({ type: "reconnecting", reason, delayS });
     onChange();
     this.#next = url;
     this.#timer = setTimeout(() => {

@@ -116,10 +116,12 @@ const open = async (): Promise<Page> => {
   page.on("pageerror", (error) => console.error("page:", error));
   await page.goto(`http://127.0.0.1:${port}/`);
   await page.evaluate(async ([port, spelling]) => {
-    const [index, codec] = ["/index.js", "/protobuf/index.js"];
+    const [index, home, codec] = ["/index.js", "/browser.js", "/protobuf/index.js"];
     const { Client } = (await import(index)) as typeof import("../src/index.js");
+    const { inBrowser } = (await import(home)) as typeof import("../src/browser.js");
     const { protobuf } = (await import(codec)) as typeof import("../src/protobuf/index.js");
     const client = new Client(`ws://127.0.0.1:${port}/`, "token", {
+      ...inBrowser(),
       ...(spelling === "protobuf" && { codec: protobuf }),
     });
     const taken = { count: 0 };

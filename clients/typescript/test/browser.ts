@@ -49,11 +49,12 @@ const begin = async (page: Page, user: string): Promise<void> => {
   await page.goto(`http://127.0.0.1:${port}/`);
   await page.evaluate(
     async ([url, token, user, spelling]) => {
-      const [path, codec] = ["/index.js", "/protobuf/index.js"];
+      const [path, home, codec] = ["/index.js", "/browser.js", "/protobuf/index.js"];
       const { Client } = (await import(path)) as typeof import("../src/index.js");
+      const { inBrowser } = (await import(home)) as typeof import("../src/browser.js");
       const { protobuf } = (await import(codec)) as typeof import("../src/protobuf/index.js");
       const client = new Client(url ?? "", () => token ?? "", {
-        name: user ?? "", reconnect: { capS: 0.5 },
+        ...inBrowser(user), reconnect: { capS: 0.5 },
         ...(spelling === "protobuf" && { codec: protobuf }),
       });
       const events: unknown[] = [];

@@ -5,7 +5,9 @@ import { afterEach, describe, mock, test } from "node:test";
 
 import { IDBFactory } from "fake-indexeddb";
 
-import { Client, WsmsgError, type ClientOptions, type Event } from "../src/index.js";
+import { Client, WsmsgError, type ClientOptions, type Event } from "@wsmsg/client";
+import { inBrowser, type Locks } from "@wsmsg/client/browser";
+import { history } from "@wsmsg/client/requests";
 import { IndexedDBStorage } from "../src/indexeddb.js";
 import type { Kept, Storage } from "../src/storage.js";
 import { FakeLocks, Server, until } from "./doubles.js";
@@ -18,12 +20,18 @@ afterEach(async () => {
   for (const client of clients.splice(0)) await client.close();
 });
 
-const begin = (server: Server, options: ClientOptions = {}): { client: Client; events: Event[] } => {
+interface Options extends ClientOptions {
+  readonly name?: string;
+  readonly locks?: Locks;
+}
+
+const begin = (
+  server: Server, { name, locks, storage = false, ...options }: Options = {},
+): { client: Client; events: Event[] } => {
   const client = new Client(URL, () => "token", {
     WebSocket: server.WebSocket,
     reconnect: { firstS: 0.01, capS: 0.01 },
-    locks: false,
-    storage: false,
+    ...(locks ? inBrowser(name, { locks, storage }) : { storage }),
     ...options,
   });
   clients.push(client);
@@ -378,6 +386,31 @@ describe("a stored state", () => {
     ]);
   });
 
+  test("that is missing is said, with the reason", async () => {
+    const said = async (options: ClientOptions) => {
+      const server = new Server();
+      const client = new Client(URL, "token", { WebSocket: server.WebSocket, ...options });
+      clients.push(client);
+      await client.connect();
+      const found: string[] = [];
+      for await (const event of client) {
+        if (event.type === "memoryOnly") found.push(event.reason);
+        if (event.type === "connected") break;
+      }
+      return found;
+    };
+    assert.deepEqual(await said({ storage: false }), []);
+    assert.deepEqual(await said({}), ["the client was made without a storage"]);
+    assert.deepEqual(await said(inBrowser()), ["there is no IndexedDB here"]);
+    Object.assign(globalThis, { indexedDB: new IDBFactory() });
+    try {
+      assert.deepEqual(await said(inBrowser()), ["there are no Web Locks here"]);
+      assert.deepEqual(await said(inBrowser("x", { locks: new FakeLocks() })), []);
+    } finally {
+      Reflect.deleteProperty(globalThis, "indexedDB");
+    }
+  });
+
   test("that is full is said once, and the client works on", async () => {
     const server = new Server();
     const storage = new IndexedDBStorage("s", new IDBFactory());
@@ -441,7 +474,7 @@ describe("several tabs", () => {
     server.deliver("u:1:2", "hello");
     for (const { events } of tabs) await until("it", () => contents(events).length === 1);
     for (const { client } of tabs) {
-      assert.equal((await client.history("u:1:2", { after: 0 })).length, 1);
+      assert.equal((await history(client, "u:1:2", { after: 0 })).length, 1);
       const long = client.send({ to: "2", content: "x".repeat(1001) });
       await assert.rejects(long, { code: "too_large" });
     }
@@ -481,7 +514,8 @@ describe("several tabs", () => {
     const first = begin(server, { locks, name });
     await first.client.connect();
     const idle = new Client(URL, "token", {
-      WebSocket: server.WebSocket, locks, name, storage: false, queuedMessages: 2,
+      ...inBrowser(name, { locks, storage: false }),
+      WebSocket: server.WebSocket, queuedMessages: 2,
     });
     clients.push(idle);
     await idle.connect();

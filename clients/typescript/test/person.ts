@@ -7,13 +7,13 @@
 
 import { createInterface } from "node:readline";
 
-import { Client } from "../src/index.js";
-import { json } from "../src/json.js";
-import { protobuf } from "../src/protobuf/index.js";
+import { Client } from "@wsmsg/client";
+import { protobuf } from "@wsmsg/client/protobuf";
+import * as requests from "@wsmsg/client/requests";
 
 const [, , url = "", token = "", device = "", spelling = "json"] = process.argv;
 const client = new Client(url, () => token, {
-  device, storage: false, heartbeatS: 1, codec: { json, protobuf }[spelling] ?? json,
+  device, storage: false, heartbeatS: 1, ...(spelling === "protobuf" && { codec: protobuf }),
 });
 
 const write = (line: unknown): void => {
@@ -40,8 +40,12 @@ const obey = (line: Line): void => {
   if (line.send) void told(`send ${line.send.content}`, client.send(line.send));
   else if (line.call === "close") void client.close();
   else if (line.call) {
-    const method = client[line.call as "history"] as (...all: unknown[]) => Promise<unknown>;
-    void told(line.call, Promise.resolve(method.apply(client, [...(line.with ?? [])])));
+    type Call = (...all: readonly unknown[]) => Promise<unknown>;
+    const all = line.with ?? [];
+    const request = requests[line.call as "head"] as Call | undefined;
+    const method = client[line.call as "reply"] as Call;
+    const result = request ? request(client, ...all) : method.apply(client, all as unknown[]);
+    void told(line.call, Promise.resolve(result));
   }
 };
 

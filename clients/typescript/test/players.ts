@@ -3,7 +3,7 @@
  * client, and returns the effects as `tools/make_vectors.py` spells them.
  */
 
-import { apart, checked, checkedId } from "../src/checks.js";
+import { apart, checkedId, checkName, checkSend } from "../src/checks.js";
 import { Unreadable } from "../src/decode.js";
 import { WsmsgError } from "../src/errors.js";
 import type {
@@ -17,6 +17,7 @@ import { Exchange } from "../src/state/exchange.js";
 import { HeartbeatTimer } from "../src/state/heartbeat.js";
 import { NOTHING } from "../src/state/saved.js";
 import { Reconnect } from "../src/state/reconnect.js";
+import { checkRequest } from "../src/submissions.js";
 
 /** A line of a file of vectors. */
 export type Line = Readonly<Record<string, unknown>>;
@@ -100,6 +101,11 @@ const submission = (line: Line): Submission => {
     default:
       throw new Error(`no submission: ${type}`);
   }
+};
+
+const checked = (frame: Submission): Submission => {
+  checkName(frame.client_id, "client_id");
+  return frame.type === "send" ? checkSend(frame) : checkRequest(frame);
 };
 
 const frame = (line: Line): ServerFrame => {
@@ -197,7 +203,7 @@ class ExchangePlayer implements Player {
     const events: unknown[] = [];
     const most = (step["take"] ?? Infinity) as number;
     while (events.length < most) {
-      const event = this.#exchange.events.take();
+      const event = this.#exchange.queue.take();
       if (!event) break;
       events.push(told(event));
       this.#exchange.took(event);

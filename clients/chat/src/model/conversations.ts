@@ -1,6 +1,6 @@
 /** All conversations of the user, with their exact unread counts. */
 
-import type { Client, Id, StoredEvent } from "@wsmsg/client";
+import type { Head, Id, StoredEvent } from "@wsmsg/client";
 
 import { Conversation } from "./conversation.js";
 
@@ -16,7 +16,7 @@ export interface ConversationsListener {
 
 /** The conversations by their names. */
 export class Conversations {
-  readonly #client: Pick<Client, "conversations">;
+  readonly #list: () => Promise<Head[]>;
   readonly #listener: ConversationsListener;
   #all = new Map<string, Conversation>();
   #order: readonly string[] | undefined;
@@ -29,8 +29,8 @@ export class Conversations {
   /** The user; "0" before the first connection. */
   user: Id = "0";
 
-  constructor(client: Pick<Client, "conversations">, listener: ConversationsListener) {
-    this.#client = client;
+  constructor(list: () => Promise<Head[]>, listener: ConversationsListener) {
+    this.#list = list;
     this.#listener = listener;
   }
 
@@ -122,7 +122,7 @@ export class Conversations {
     const all = this.#all;
     for (const conversation of all.values()) conversation.asked();
     try {
-      const heads = await this.#client.conversations();
+      const heads = await this.#list();
       if (all === this.#all) {
         for (const head of heads) this.get(head.conversation).applyHead(head, this.user);
         this.isKnown = true;

@@ -7,7 +7,8 @@
  * it stays bounded however long the history is.
  */
 
-import type { Client, StoredEvent } from "@wsmsg/client";
+import type { StoredEvent } from "@wsmsg/client";
+import type { Range } from "@wsmsg/client/requests";
 
 import type { Conversation } from "./conversation.js";
 
@@ -17,7 +18,7 @@ const CONTEXT = 20;
 /** Most messages of the window. */
 export const WINDOW = 1500;
 
-type Reader = Pick<Client, "history">;
+type Reader = (conversation: string, range: Range) => Promise<StoredEvent[]>;
 
 /** The window of one conversation. */
 export class Thread {
@@ -32,14 +33,14 @@ export class Thread {
   loading: "" | "first" | "older" | "newer" = "first";
   /** Why the last attempt to load failed. */
   failure = "";
-  readonly #client: Reader;
+  readonly #read: Reader;
   readonly #onChange: () => void;
   readonly #recalled = new Set<number>();
   #waiting: StoredEvent[] = [];
   #first = 1;
 
-  constructor(client: Reader, conversation: Conversation, onChange: () => void) {
-    this.#client = client;
+  constructor(read: Reader, conversation: Conversation, onChange: () => void) {
+    this.#read = read;
     this.conversation = conversation;
     this.#onChange = onChange;
   }
@@ -53,7 +54,7 @@ export class Thread {
   async open(): Promise<void> {
     await this.#load("first", async () => {
       const { name, head, read, unread } = this.conversation;
-      const [first] = await this.#client.history(name, { after: 0, limit: 1 });
+      const [first] = await this.#read(name, { after: 0, limit: 1 });
       this.#first = first?.seq ?? 1;
       const from = unread > CONTEXT ? read - CONTEXT : head - PAGE;
       await this.#begin(Math.max(0, from));
@@ -77,7 +78,7 @@ export class Thread {
       for (let step = PAGE; from >= this.#first; step *= 2) {
         from = Math.max(this.#first - 1, from - step);
         const { name } = this.conversation;
-        const events = await this.#client.history(name, { before, limit: before - 1 - from });
+        const events = await this.#read(name, { before, limit: before - 1 - from });
         this.#put(events);
         if (events.length) break; // In a group, numbers may be missing.
       }
@@ -154,7 +155,7 @@ export class Thread {
   async #begin(from: number): Promise<void> {
     const { name } = this.conversation;
     const limit = PAGE + CONTEXT;
-    const events = await this.#client.history(name, { after: from, limit });
+    const events = await this.#read(name, { after: from, limit });
     this.events = [];
     this.#put(events);
     this.atEnd = events.length < limit;
@@ -163,7 +164,7 @@ export class Thread {
 
   async #follow(after: number): Promise<void> {
     const { name } = this.conversation;
-    const events = await this.#client.history(name, { after, limit: PAGE });
+    const events = await this.#read(name, { after, limit: PAGE });
     this.#put(events);
     this.atEnd = events.length < PAGE;
   }

@@ -1,6 +1,7 @@
 /** The dialogs: a new chat, a new group, the members of a group, and questions. */
 
-import type { GroupState, Id } from "@wsmsg/client";
+import type { Id } from "@wsmsg/client";
+import type { GroupState } from "@wsmsg/client/requests";
 
 import { byId, h } from "./dom.js";
 

@@ -6,7 +6,11 @@
  * while there is no room: the client asks for them later.
  */
 
-import { isStored, type Event } from "./events.js";
+import { removeExcess } from "./bounded.js";
+import { isStored, type Event, type ReceiptReceived } from "./events.js";
+
+// The types of which the last event counts, for a user and a conversation.
+const LAST_COUNTS = /^(receipt|typing|readM|presence)/;
 
 /** Events in their order. */
 export class EventQueue {
@@ -43,13 +47,8 @@ export class EventQueue {
     const key = this.#key(event);
     this.#waiting.set(key, event);
     this.#other.add(key);
-    if (this.#other.size > this.#limit) {
-      for (const oldest of this.#other) {
-        this.#other.delete(oldest);
-        this.#waiting.delete(oldest);
-        break;
-      }
-    }
+    const oldest = removeExcess(this.#other, this.#limit);
+    if (oldest !== undefined) this.#waiting.delete(oldest);
   }
 
   /** Removes and returns the oldest event. */
@@ -64,17 +63,9 @@ export class EventQueue {
   }
 
   #key(event: Event): string | number {
-    switch (event.type) {
-      case "receiptReceived":
-      case "typingReceived":
-        return `${event.type} ${event.user} ${event.conversation}`;
-      case "readMarked":
-        return `${event.type} ${event.conversation}`;
-      case "presenceChanged":
-        return `${event.type} ${event.user}`;
-      default:
-        this.#made += 1;
-        return this.#made;
-    }
+    const { type, user, conversation } = event as Partial<ReceiptReceived>;
+    if (LAST_COUNTS.test(event.type)) return `${type} ${user} ${conversation}`;
+    this.#made += 1;
+    return this.#made;
   }
 }

@@ -2,10 +2,10 @@
 
 import type { WsmsgError } from "../errors.js";
 import {
-  BLOCK, DECLINE, GROUP, INVITATION, RECALL, RECALLED,
+  BLOCK, DECLINE, GROUP, ids, INVITATION, no, nobody, none, RECALL, RECALLED,
   type Deliver, type Receipt, type Submission,
 } from "../frames.js";
-import { id, list, object, optional, flag, text } from "../decode.js";
+import { id, object } from "../decode.js";
 import { groupIn, type Id } from "../ids.js";
 
 /** The server has accepted a message, and will not lose it. */
@@ -215,12 +215,7 @@ export const isStored = (event: Event): event is StoredEvent => "messageId" in e
 export const isState = (event: Event): event is StateChanged =>
   event.type === "connected" || event.type === "reconnecting" || event.type === "closed";
 
-const no = optional(flag, false);
-const nobody = optional(id, "0");
-const users = optional(list(id), []);
-const change = object({
-  created: no, name: optional(text, ""), history: no, add: users, remove: users,
-});
+const change = object({ created: no, name: none, history: no, add: ids, remove: ids });
 const block = object({ user: nobody, group: nobody, on: no });
 const invitation = object({ group: id });
 

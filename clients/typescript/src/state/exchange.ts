@@ -54,11 +54,11 @@ export interface ExchangeOptions {
 
 /** The state between a program and the server, across connections. */
 export class Exchange {
-  readonly events: EventQueue;
+  readonly queue: EventQueue;
   readonly outbound: Outbound;
   readonly inbound: Inbound;
   readonly unnumbered: Unnumbered;
-  readonly history: ServerHistory;
+  readonly serverHistory: ServerHistory;
   readonly tracer = new FrameTracer();
   /** `undefined`: there is no connection. */
   connected: Connected | undefined;
@@ -78,9 +78,9 @@ export class Exchange {
     const { saved, queuedMessages } = options;
     this.#options = options;
     this.user = saved.user;
-    this.events = new EventQueue(queuedMessages, options.onEvent);
-    const give = (message: Deliver) => this.events.put(received(message, this.user));
-    const room = () => this.events.room;
+    this.queue = new EventQueue(queuedMessages, options.onEvent);
+    const give = (message: Deliver) => this.queue.put(received(message, this.user));
+    const room = () => this.queue.room;
     this.outbound = new Outbound(
       Math.max(options.unsent, saved.unsent.length), options.onSettled,
     );
@@ -93,10 +93,10 @@ export class Exchange {
       listed: saved.position !== "",
     });
     this.unnumbered = new Unnumbered(give, room);
-    this.history = new ServerHistory(saved.epoch, saved.witness, this.inbound);
+    this.serverHistory = new ServerHistory(saved.epoch, saved.witness, this.inbound);
     this.#listing = new Listing(saved.position);
     this.#queries = new PendingQueries(options.onAnswer);
-    this.#receipts = new Receipts((event) => this.events.put(event));
+    this.#receipts = new Receipts((event) => this.queue.put(event));
     for (const [name, position] of saved.positions) this.#cursors.resume(name, position.seq);
     for (const frame of saved.unsent) this.outbound.add(frame, true);
     this.outbound.changed = false;
@@ -117,8 +117,8 @@ export class Exchange {
     return {
       user: this.user,
       position: this.#listing.position,
-      epoch: this.history.epoch,
-      witness: this.history.witness,
+      epoch: this.serverHistory.epoch,
+      witness: this.serverHistory.witness,
       positions: new Map(this.inbound.positions()),
       unsent: this.outbound.unsettled(),
     };
@@ -131,7 +131,7 @@ export class Exchange {
       device: this.#options.device,
       position: this.#listing.position,
       client: this.#options.client,
-      witness: this.history.witness,
+      witness: this.serverHistory.witness,
     };
   }
 
@@ -184,7 +184,7 @@ export class Exchange {
     this.#cursors.lost();
     this.unnumbered.lost();
     this.#listing.lost();
-    this.history.lost();
+    this.serverHistory.lost();
     this.tracer.lost();
     this.#typing.clear();
     this.#queries.repeat();
@@ -205,7 +205,7 @@ export class Exchange {
     }
     if (this.numbers) {
       out.push(...this.#listing.due(now), ...this.inbound.due(now));
-      out.push(...this.history.due(now));
+      out.push(...this.serverHistory.due(now));
     }
     out.push(...this.#queries.due(now), ...this.outbound.due(now));
     for (const conversation of this.#typing) out.push({ type: "typing", conversation });
@@ -230,7 +230,7 @@ export class Exchange {
       this.#queries.nextDue(),
     ];
     if (this.numbers) {
-      times.push(this.history.nextDue(now), this.#listing.nextDue());
+      times.push(this.serverHistory.nextDue(now), this.#listing.nextDue());
       times.push(this.inbound.nextDue(now));
     }
     const known = times.filter((time) => time !== undefined);
@@ -263,14 +263,14 @@ export class Exchange {
         }
         return this.#receipts.received(frame, this.user);
       case "presence":
-        return this.events.put({
+        return this.queue.put({
           type: "presenceChanged",
           user: frame.user,
           online: frame.online,
           lastSeenMs: frame.last_seen,
         });
       case "typing":
-        return this.events.put({
+        return this.queue.put({
           type: "typingReceived", conversation: frame.conversation, user: frame.user,
         });
       case "resync":
@@ -286,7 +286,7 @@ export class Exchange {
         return this.#welcomed(frame, now);
       case "pong":
         this.tracer.answered(frame.nonce);
-        return this.history.ponged(frame, now);
+        return this.serverHistory.ponged(frame, now);
       case "goaway":
       case "expiring":
       case "refreshed":
@@ -299,11 +299,11 @@ export class Exchange {
     this.limits = frame.limits;
     this.#watchDue = this.#watched.users.length > 0 || "names" in this.#watched;
     this.outbound.welcomed(frame.limits, now);
-    this.events.put(this.connected);
+    this.queue.put(this.connected);
     if (!this.numbers) return;
-    this.history.welcomed(now);
+    this.serverHistory.welcomed(now);
     this.#checkEpoch(frame.epoch, now);
-    this.history.note(frame.epoch);
+    this.serverHistory.note(frame.epoch);
     if (frame.synced) this.#listed(frame, now);
     else this.#listing.begin(now + UNSYNCED_S);
   }
@@ -314,14 +314,14 @@ export class Exchange {
   }
 
   #checkEpoch(epoch: string, now: number): boolean {
-    const replaced = this.history.isReplaced(epoch);
+    const replaced = this.serverHistory.isReplaced(epoch);
     if (replaced) this.#beginAnew({ type: "historyReplaced", epoch }, now);
     return replaced;
   }
 
   #delivered(frame: From<"deliver">, now: number): void {
     if (this.numbers) {
-      this.history.heard(now);
+      this.serverHistory.heard(now);
       this.inbound.delivered(frame);
     } else if (!frame.seq) {
       this.unnumbered.delivered(frame);
@@ -330,24 +330,24 @@ export class Exchange {
 
   #page(frame: From<"page">, now: number): void {
     if (this.#checkEpoch(frame.epoch, now)) return;
-    if (this.history.isRewoundIn(frame)) {
+    if (this.serverHistory.isRewoundIn(frame)) {
       const { epoch, conversation } = frame;
       this.#beginAnew({ type: "historyRewound", epoch, conversation }, now);
     } else if (this.inbound.page(frame, now)) {
-      this.history.heard(now);
+      this.serverHistory.heard(now);
     } else {
       this.#queries.answered(frame.id, frame);
     }
   }
 
   #beginAnew(event: HistoryReplaced | HistoryRewound, now: number): void {
-    this.history.beginAnew(event.epoch);
+    this.serverHistory.beginAnew(event.epoch);
     this.#listing.restart(now);
     this.inbound.beginAnew();
     this.#cursors.beginAnew();
     this.#receipts.beginAnew();
     this.outbound.sendAgain();
-    this.events.put(event);
+    this.queue.put(event);
   }
 
   #listed(
@@ -369,8 +369,7 @@ export class Exchange {
     if ("client_id" in frame) {
       this.outbound.refused(frame.client_id, error);
     } else if ("id" in frame) {
-      const { code, reason } = error;
-      this.#error({ type: "error", code, reason, id: frame.id, retry_after_ms: 0 }, now);
+      this.#failed(frame.id, error, now);
     }
   }
 
@@ -389,16 +388,20 @@ export class Exchange {
   #error(frame: From<"error">, now: number): void {
     const { code, reason, id } = frame;
     if (code === "bad_frame" && !id) return this.#badFrame(frame, now);
-    const error = fromCode(code, reason, frame.retry_after_ms);
-    const waitS = frame.retry_after_ms / 1000;
+    this.#failed(id, fromCode(code, reason, frame.retry_after_ms), now);
+  }
+
+  #failed(id: string, error: WsmsgError, now: number): void {
+    const waitS = error.retryAfterMs / 1000;
     const retryAt = error.retry ? now + (waitS || 1) : undefined;
     if (this.#listing.isOpen(id)) {
       this.#listing.refused(now, waitS);
     } else if (id === NEWEST) {
-      this.history.refused(retryAt);
+      this.serverHistory.refused(retryAt);
     } else if (
       !this.inbound.refused(id, retryAt) && !this.#queries.refused(id, error, now)
     ) {
+      const { code, reason } = error;
       const rejected = { client_id: id, code, reason, retry_after_ms: 0, uncertain: false };
       this.outbound.rejected(rejected, now);
     }

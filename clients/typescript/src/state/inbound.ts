@@ -63,8 +63,8 @@ export class Inbound {
   readonly #options: InboundOptions;
   #inflows = new Map<string, Inflow>();
   readonly #known = new KnownIds();
-  readonly #queue = new Set<string>();
-  readonly #open = new Map<string, string>();
+  readonly #queue = new Set<Inflow>();
+  readonly #open = new Map<string, Inflow>();
   #made = 0;
   #listed: boolean;
   #current = false;
@@ -74,8 +74,7 @@ export class Inbound {
     this.#options = options;
     this.#listed = options.listed;
     for (const [name, position] of options.positions) {
-      this.#inflows.set(name, Inflow.resumed(position));
-      this.#lookAt(name);
+      this.#begin(Inflow.resumed(name, position));
     }
   }
 
@@ -102,8 +101,8 @@ export class Inbound {
    * Has the last message of a conversation checked, and gives nothing more of it until
    * {@link trust} is called.
    */
-  #doubt(name: string, inflow: Inflow): void {
-    const { last } = inflow;
+  #doubt(inflow: Inflow): void {
+    const { name, last } = inflow;
     if (!last.seq) return;
     inflow.doubt();
     this.suspect({ name, last });
@@ -115,7 +114,7 @@ export class Inbound {
     if (inflow?.last !== last) return;
     inflow.confirm();
     this.#release(inflow);
-    this.#lookAt(name);
+    this.#lookAt(inflow);
   }
 
   /** Notes that messages may have been missed, until the next list is complete. */
@@ -142,11 +141,6 @@ export class Inbound {
     for (const inflow of this.#inflows.values()) inflow.beginAnew();
   }
 
-  /** Returns the last known number of a conversation; 0 if there is none. */
-  head(conversation: string): number {
-    return this.#inflows.get(conversation)?.head ?? 0;
-  }
-
   /** Records that the program has processed a message. */
   took(conversation: string, seq: number, messageId: Id): void {
     this.#inflows.get(conversation)?.took(seq, messageId);
@@ -164,13 +158,14 @@ export class Inbound {
    */
   merge(heads: Iterable<Head>, complete: boolean): void {
     for (const head of heads) {
-      const inflow = this.#inflows.get(head.conversation);
+      const name = head.conversation;
+      const inflow = this.#inflows.get(name);
       if (!inflow) {
-        this.#inflows.set(head.conversation, new Inflow(this.#begin(head), head.head));
-      } else if (!inflow.agreesWith(head)) {
-        this.#doubt(head.conversation, inflow);
+        this.#begin(new Inflow(name, this.#startOf(head), head.head));
+        continue;
       }
-      this.#lookAt(head.conversation);
+      if (!inflow.agreesWith(head)) this.#doubt(inflow);
+      this.#lookAt(inflow);
     }
     this.#listed ||= complete;
     this.#current ||= complete;
@@ -178,28 +173,22 @@ export class Inbound {
 
   /** Processes a message that arrived live. */
   delivered(message: Deliver): void {
-    const name = message.conversation;
-    const inflow = this.#inflows.get(name);
-    if (inflow && message.seq <= inflow.seq) {
-      this.#compare(name, inflow, message);
-    } else {
-      this.#arrived(message);
-      this.#lookAt(name);
-    }
+    const inflow = this.#inflows.get(message.conversation) ?? this.#beginLive(message);
+    if (inflow && message.seq <= inflow.seq) this.#compare(inflow, message);
+    else if (inflow) this.#arrived(inflow, message);
   }
 
   /**
    * Has a conversation checked if a message in the place of one that the program was given
    * is not known to be the same.
    */
-  #compare(name: string, inflow: Inflow, { message_id: id }: Deliver): void {
-    if (id !== inflow.last.messageId && this.#known.isQuestion(id)) this.#doubt(name, inflow);
+  #compare(inflow: Inflow, { message_id: id }: Deliver): void {
+    if (id !== inflow.last.messageId && this.#known.isQuestion(id)) this.#doubt(inflow);
   }
 
   /** Whether a page answers a sync, and shows another history. */
   isRewoundIn(page: From<"page">): boolean {
-    const inflow = this.#inflows.get(this.#open.get(page.id) ?? "");
-    return inflow?.isRewoundIn(page) ?? false;
+    return this.#open.get(page.id)?.isRewoundIn(page) ?? false;
   }
 
   /**
@@ -208,15 +197,14 @@ export class Inbound {
    * @returns whether it answers a sync of this object.
    */
   page(page: From<"page">, now: number): boolean {
-    const inflow = this.#answered(page.id);
-    if (!inflow) return false;
-    const [name, flow] = inflow;
-    const messages = page.messages.filter((m) => m.conversation === name);
+    const flow = this.#answered(page.id);
+    if (!flow) return false;
+    const messages = page.messages.filter((m) => m.conversation === flow.name);
     flow.confirm();
     this.#release(flow);
     const added = messages.filter((m) => m.seq > flow.syncSeq);
     for (const message of added) {
-      if (message.seq <= flow.seq) this.#compare(name, flow, message);
+      if (message.seq <= flow.seq) this.#compare(flow, message);
     }
     if (added.length) {
       flow.raiseHead(page.head);
@@ -231,7 +219,7 @@ export class Inbound {
       flow.head = flow.seq;
     }
     flow.continues = flow.behind && !flow.unsure;
-    this.#lookAt(name);
+    this.#lookAt(flow);
     return true;
   }
 
@@ -243,22 +231,19 @@ export class Inbound {
    * @returns whether it answers a sync of this object.
    */
   refused(syncId: string, retryAt: number | undefined): boolean {
-    const inflow = this.#answered(syncId);
-    if (!inflow) return false;
-    const [name, flow] = inflow;
+    const flow = this.#answered(syncId);
+    if (!flow) return false;
     if (retryAt === undefined) this.#giveUp(flow);
     else this.#notBefore = Math.max(this.#notBefore, retryAt);
-    this.#lookAt(name);
+    this.#lookAt(flow);
     return true;
   }
 
-  #answered(syncId: string): readonly [string, Inflow] | undefined {
-    const name = this.#open.get(syncId);
-    const inflow = name === undefined ? undefined : this.#inflows.get(name);
-    if (name === undefined || !inflow) return undefined;
+  #answered(syncId: string): Inflow | undefined {
+    const inflow = this.#open.get(syncId);
     this.#open.delete(syncId);
-    inflow.syncId = "";
-    return [name, inflow];
+    if (inflow) inflow.syncId = "";
+    return inflow;
   }
 
   /** Gives the held messages to the program, since no others will come. */
@@ -277,9 +262,9 @@ export class Inbound {
     this.#known.forgetQuestions();
     this.#notBefore = 0;
     this.outdate();
-    for (const [name, inflow] of this.#inflows) {
+    for (const inflow of this.#inflows.values()) {
       inflow.syncId = "";
-      this.#lookAt(name);
+      this.#lookAt(inflow);
     }
   }
 
@@ -287,18 +272,16 @@ export class Inbound {
   due(now: number): Sync[] {
     const frames: Sync[] = [];
     while ((this.nextDue(now) ?? Infinity) <= now) {
-      const [name = ""] = this.#queue;
-      this.#queue.delete(name);
-      const inflow = this.#inflows.get(name);
-      if (!inflow) continue;
-      inflow.queued = false;
+      const [inflow] = this.#queue;
+      if (!inflow) break;
+      this.#queue.delete(inflow);
       this.#release(inflow);
       if (inflow.behind) {
         this.#made += 1;
         const id = `i${this.#made}`;
         const after = inflow.sync(id);
-        this.#open.set(id, name);
-        frames.push({ type: "sync", id, conversation: name, after });
+        this.#open.set(id, inflow);
+        frames.push({ type: "sync", id, conversation: inflow.name, after });
       }
     }
     return frames;
@@ -311,7 +294,12 @@ export class Inbound {
     return Math.max(now, this.#notBefore);
   }
 
-  #begin(head: Head): number {
+  #begin(inflow: Inflow): void {
+    this.#inflows.set(inflow.name, inflow);
+    this.#lookAt(inflow);
+  }
+
+  #startOf(head: Head): number {
     switch (this.#options.start) {
       case "beginning":
         return 0;
@@ -322,14 +310,7 @@ export class Inbound {
     }
   }
 
-  #arrived(message: Deliver): void {
-    let inflow = this.#inflows.get(message.conversation);
-    if (!inflow) {
-      const at = this.#beginLive(message);
-      if (at === undefined) return;
-      inflow = new Inflow(at, at);
-      this.#inflows.set(message.conversation, inflow);
-    }
+  #arrived(inflow: Inflow, message: Deliver): void {
     if (inflow.last.seq && !this.#current && !inflow.confirmed) {
       // Messages may have been missed, and their numbers given to others.
       inflow.doubt();
@@ -338,6 +319,7 @@ export class Inbound {
     }
     inflow.raiseHead(message.seq);
     this.#passOn(inflow, message);
+    this.#lookAt(inflow);
   }
 
   #walk(inflow: Inflow, messages: Iterable<Deliver>): void {
@@ -377,22 +359,21 @@ export class Inbound {
   }
 
   /**
-   * Returns the start of a conversation that a live message is the first sign of;
-   * `undefined` if the list of conversations, which is still to come, decides it.
+   * Begins a conversation that a live message is the first sign of, unless the list of
+   * conversations, which is still to come, decides where.
    */
-  #beginLive(message: Deliver): number | undefined {
-    if (this.#listed || this.#options.start === "beginning") return 0;
-    return this.#options.start === "latest" ? message.seq - 1 : undefined;
+  #beginLive({ conversation, seq }: Deliver): Inflow | undefined {
+    const { start } = this.#options;
+    const first = this.#listed || start === "beginning";
+    if (!first && start === "delivered") return undefined;
+    const at = first ? 0 : seq - 1;
+    const inflow = new Inflow(conversation, at, at);
+    this.#inflows.set(conversation, inflow);
+    return inflow;
   }
 
-  #lookAt(name: string): void {
-    const inflow = this.#inflows.get(name);
-    if (!inflow) return;
-    if (!inflow.behind) {
-      inflow.held.clear();
-    } else if (!inflow.queued && !inflow.syncId) {
-      inflow.queued = true;
-      this.#queue.add(name);
-    }
+  #lookAt(inflow: Inflow): void {
+    if (!inflow.behind) inflow.held.clear();
+    else if (!inflow.syncId) this.#queue.add(inflow);
   }
 }

@@ -8,6 +8,7 @@
 
 import type { Deliver, From, Head } from "../frames.js";
 import { greater, isGreater, type Id } from "../ids.js";
+import { removeExcess } from "./bounded.js";
 
 /** The program's position in a conversation. */
 export interface Position {
@@ -47,8 +48,6 @@ export class Inflow {
   /** The last number that the program had been given when the sync began. */
   syncSeq = 0;
   #syncLast = NOWHERE;
-  /** The conversation waits for its turn to sync. */
-  queued = false;
   /**
    * The server may have another message in the place of `last`, so the program is given
    * nothing until a page tells.
@@ -74,17 +73,17 @@ export class Inflow {
   #untaken = 0;
   #stale = 0;
 
-  constructor(seq: number, head: number) {
+  constructor(readonly name: string, seq: number, head: number) {
     this.seq = this.taken = seq;
     this.head = head;
   }
 
   /** Returns the state of an earlier run. */
-  static resumed(position: Position): Inflow {
+  static resumed(name: string, position: Position): Inflow {
     // Nothing is kept that would show another history among the repeats: those are read
     // again, and recognized.
     const seq = position.before ? 0 : position.seq;
-    const inflow = new Inflow(seq, Math.max(position.seq, position.head));
+    const inflow = new Inflow(name, seq, Math.max(position.seq, position.head));
     inflow.givenId = inflow.takenId = inflow.#highestId = inflow.#knownId = position.messageId;
     inflow.before = position.before;
     inflow.last = position.before ? NOWHERE : position;
@@ -111,7 +110,7 @@ export class Inflow {
     this.last = NOWHERE;
     this.held.clear();
     this.syncId = "";
-    this.queued = this.unsure = false;
+    this.unsure = false;
     this.outdate();
   }
 
@@ -233,12 +232,6 @@ export const isOther = (page: From<"page">, seq: number, last: Position): boolea
   return page.head < seq || (other && last.messageId !== "0");
 };
 
-/** Returns the oldest of too many ids; empty: there are not too many. */
-const excess = (ids: ReadonlyMap<Id, Inflow> | ReadonlySet<Id>): Id => {
-  const [oldest = ""] = ids.keys();
-  return ids.size > RECENT ? oldest : "";
-};
-
 /**
  * The ids of the messages that the program was given last, in all conversations, and of
  * as many that came under known numbers and are asked about.
@@ -254,9 +247,8 @@ export class KnownIds {
   /** Notes a message that the program is given. */
   add(messageId: Id, inflow: Inflow): void {
     this.#given.set(messageId, inflow);
-    const oldest = excess(this.#given);
-    this.#given.get(oldest)?.know(oldest);
-    this.#given.delete(oldest);
+    const [[oldest, of] = [messageId, inflow]] = this.#given;
+    if (removeExcess(this.#given, RECENT)) of.know(oldest);
   }
 
   /**
@@ -265,7 +257,7 @@ export class KnownIds {
   isQuestion(messageId: Id): boolean {
     if (this.#given.has(messageId) || this.#questions.has(messageId)) return false;
     this.#questions.add(messageId);
-    this.#questions.delete(excess(this.#questions));
+    removeExcess(this.#questions, RECENT);
     return true;
   }
 

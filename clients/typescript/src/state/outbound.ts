@@ -14,6 +14,7 @@
 
 import { fromCode, WsmsgError } from "../errors.js";
 import type { From, Limits, Submission } from "../frames.js";
+import { bytesOf } from "../ids.js";
 import type { SendAccepted } from "./events.js";
 
 /** Called once for each send, with its client id and the result. */
@@ -22,8 +23,6 @@ export type Settled = (clientId: string, outcome: SendAccepted | WsmsgError) => 
 const RECENT = 1000;
 const RECENT_LENGTH = 4 * 2 ** 20;
 const NO_HINT_S = 1;
-
-const utf8 = new TextEncoder();
 
 interface Outgoing {
   readonly number: number;
@@ -210,7 +209,7 @@ export class Outbound {
 
   #tooLarge(frame: Submission): WsmsgError | undefined {
     if (frame.type !== "send" || this.#contentBytes <= 0) return undefined;
-    const size = utf8.encode(frame.content).length;
+    const size = bytesOf(frame.content);
     return size <= this.#contentBytes
       ? undefined
       : new WsmsgError("too_large", `${size} bytes; the limit is ${this.#contentBytes}`);

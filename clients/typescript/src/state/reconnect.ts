@@ -10,10 +10,8 @@
  */
 
 import {
-  Close, codeOfClose, isErrorCode, reconnectAllowed, WsmsgError,
+  BUG, codeOfClose, isErrorCode, nameOfClose, reconnectAllowed, WsmsgError,
 } from "../errors.js";
-
-const CLOSES: ReadonlySet<number> = new Set(Object.values(Close));
 
 // HTTP statuses below 500 that are temporary.
 const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
@@ -107,7 +105,7 @@ export class Reconnect {
       this.#refusals += 1;
       return this.#refusals > 1 ? error : undefined;
     }
-    if (how.closeCode === Close.BUG) {
+    if (how.closeCode === BUG) {
       // A message of this client may be the cause.
       this.#bugs += 1;
       return this.#bugs > 1 ? error : undefined;
@@ -123,8 +121,8 @@ const errorOf = (how: Ended): WsmsgError | undefined => {
     const error = new WsmsgError(code, reason);
     return error.retry ? undefined : error;
   }
-  if (closeCode < 4000 && !CLOSES.has(closeCode)) return undefined; // a proxy closed it
-  if (closeCode !== Close.BUG && reconnectAllowed(closeCode)) return undefined;
+  if (closeCode < 4000 && !nameOfClose(closeCode)) return undefined; // a proxy closed it
+  if (closeCode !== BUG && reconnectAllowed(closeCode)) return undefined;
   return new WsmsgError(codeOfClose(closeCode), reason);
 };
 

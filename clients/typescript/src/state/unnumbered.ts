@@ -5,17 +5,13 @@
 
 import type { Deliver, ReadMark } from "../frames.js";
 import type { Id } from "../ids.js";
+import { removeExcess } from "./bounded.js";
 
 const REMEMBERED = 10_000;
 
 const remember = <T>(where: Map<string, T>, key: string, value: T): void => {
   where.set(key, value);
-  if (where.size > REMEMBERED) {
-    for (const oldest of where.keys()) {
-      where.delete(oldest);
-      return;
-    }
-  }
+  removeExcess(where, REMEMBERED);
 };
 
 const hash = (content: string): number => {
@@ -31,8 +27,6 @@ export class Unnumbered {
   readonly #came = new Map<string, true>();
   readonly #untold = new Map<string, ReadMark>();
   readonly #told = new Map<string, ReadMark>();
-  /** Messages that arrived while there was no room; they are lost. */
-  lostCount = 0;
 
   constructor(give: (message: Deliver) => void, room: () => number) {
     this.#give = give;
@@ -43,11 +37,8 @@ export class Unnumbered {
   delivered(message: Deliver): void {
     const { message_id, conversation, from, content } = message;
     const key = `${message_id} ${from} ${hash(content)} ${conversation}`;
-    if (this.#came.has(key)) return;
-    if (this.#room() <= 0) {
-      this.lostCount += 1;
-      return;
-    }
+    // Where there is no room, the message is lost.
+    if (this.#came.has(key) || this.#room() <= 0) return;
     remember(this.#came, key, true);
     this.#give(message);
   }

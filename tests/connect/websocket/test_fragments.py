@@ -52,3 +52,28 @@ class FragmentTests(SynchronousTestCase):
             self.assertEqual(wire.transport.written(), b"\x8a\x00")
             session.peer.resume()
         self.assertEqual(session.messages, [(b"x" * 200 + b"y", True)])
+
+    def test_bytes_like_a_pong(self) -> None:
+        """
+        Six bytes that look like a whole pong are part of a message where they are its
+        payload or its rest; between its fragments they are a pong.
+        """
+        edge = Edge()
+        wire = edge.open()
+        (session,) = edge.sessions
+        pong = masked(b"", 0xA)
+        self.assertEqual(len(pong), 6)
+        body = b"1234567890" + pong
+        whole = b"\x82" + bytes((0x80 | len(body),)) + bytes(4) + body
+        for cut in (2, 6, 10, 16):
+            wire.send(whole[:cut])
+            wire.send(whole[cut:])
+        self.assertEqual(session.messages, [(body, True)] * 4)
+        wire.send(b"\x82\x82")
+        wire.send(pong[:4] + b"\x8b\x82")  # the mask, and two bytes
+        self.assertEqual(session.messages.pop(), (b"\x01\x02", True))
+        session.messages.clear()
+        wire.send(masked(b"a", 2, fin=False))
+        wire.send(pong)
+        wire.send(masked(b"b", 0))
+        self.assertEqual(session.messages, [(b"ab", True)])

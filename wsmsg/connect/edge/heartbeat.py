@@ -180,8 +180,10 @@ class HeartbeatSweep:
             for one in list(self._buckets[self._next]):
                 if one in self._quiet and not self._is_due(one):
                     continue
-                with self._log.failuresHandled("serving the heartbeat of a connection"):
+                try:
                     one.tick()
+                except Exception:  # noqa: BLE001 - a guard
+                    self._log.failure("serving the heartbeat of a connection")
         if self._asked:
             self._unsure_steps -= 1
             left = self._asked if self._unsure_steps > 0 else ()

@@ -67,6 +67,15 @@ class WebSocketConnection(WebSocketOutput):
         if self._state == OPENING:
             self._open(data)
             return
+        if (
+            self._reader.is_pong(data)
+            and self._state == OPEN
+            and self._controls < self.factory.control_frames
+        ):
+            # Nearly all that an idle client sends.
+            self._controls += 1
+            self._ticks = 0
+            return
         if self._state == OPEN or self._reads_to_end:
             self._ticks = 0
         if self._state in (OPEN, CLOSING):

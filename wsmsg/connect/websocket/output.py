@@ -41,6 +41,8 @@ _MOST_PIECES = 16
 #: The maximum of bytes that are passed to the kernel directly.
 _MOST_BYTES = 65536
 
+_PING = control_frame(PING)
+
 #: Calls a function at the end of the reactor turn.
 Soon = Callable[[Callable[[], None]], object]
 
@@ -142,8 +144,12 @@ class WebSocketOutput(Protocol):
         self._controls = 0
         if self._state != OPEN:
             self._tick_ending()
+        elif self._ticks < PING_TICK:
+            return
         elif self._ticks == PING_TICK:
             self._ping()
+        elif self._ticks == PING_TICK + 1:
+            self._is_alive()  # note how far it is; most have answered by now
         elif self._ticks >= DEAD_TICK:
             if self._is_alive():
                 self._ticks = PING_TICK
@@ -160,8 +166,7 @@ class WebSocketOutput(Protocol):
         return self._state == OPEN and self._ticks >= PING_TICK
 
     def _ping(self) -> None:
-        self.transport.write(control_frame(PING))
-        self._is_alive()
+        self.factory.writes.write(self.transport, _PING)
 
     def _tick_ending(self) -> None:
         self._ticks_left -= 1

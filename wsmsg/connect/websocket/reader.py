@@ -42,6 +42,8 @@ _LONGER = 126
 _FIN = 0x80
 _CONTROL = 0x08
 _HEADER_BYTES = {126: 4, 127: 10}
+# A masked pong without a payload: two bytes, and the mask.
+_EMPTY_PONG = bytes((PONG, 0x80))
 _NOT_TEXT = "the text is not UTF-8"
 _decoder = codecs.getincrementaldecoder("utf-8")
 
@@ -155,6 +157,18 @@ class FrameReader:
         """
         self._data = self._data + data if self._data else data
         self.has_data = True
+
+    def is_pong(self, data: bytes) -> bool:
+        """
+        Return whether bytes from the connection are one whole frame that needs no more:
+        the answer to an empty ping.
+        """
+        return (
+            len(data) == 6
+            and data.startswith(_EMPTY_PONG)
+            and not self._data
+            and self._frame is None
+        )
 
     def next(self, limit: int) -> tuple[int, bytes] | None:
         """

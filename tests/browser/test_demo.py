@@ -45,7 +45,8 @@ class DemoLinkTests(TestCase):
         wsmsg = str(Path(sys.executable).parent / "wsmsg")
         base = free_base()
         demo = await _start(
-            *(wsmsg, "demo", "--port-base", str(base), "--data-dir", str(folder))
+            *(wsmsg, "demo", "--no-open", "--port-base", str(base)),
+            *("--data-dir", str(folder)),
         )
         try:
             links, pid = await _invited(demo)

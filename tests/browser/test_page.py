@@ -5,15 +5,11 @@ The chat page in Chromium, with real daemons.
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any, ClassVar
 
+from tests.browser.play import SHOTS, play, tokens
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
-from tools.typescript import PACKAGE
 from wsmsg.client import Client
-
-#: Screenshots, for people to look at.
-SHOTS = Path(__file__).resolve().parent.parent.parent / "build" / "screenshots"
 
 _HOSTILE = (
     "<img src=x onerror=alert(1)><script>alert(2)</script>",
@@ -88,37 +84,10 @@ class PageTests(IntegrationTestCase):
         return Client(self.installation.url, self.installation.token(user), "filler")
 
     async def _play(self, program: str, *users: int, last: str = "") -> None:
-        installation = self.installation
-        url = f"http://127.0.0.1:{installation.connect.port('listen')}"
-        process = await asyncio.create_subprocess_exec(
-            *("node", f"build/chat/test/{program}.js", url, str(SHOTS)),
-            *(f"{user}={installation.token(user)}" for user in users),
+        url = f"http://127.0.0.1:{self.installation.connect.port('listen')}"
+        await play(
+            self,
+            f"chat/test/{program}",
+            *(url, str(SHOTS), *tokens(self, *users)),
             *([last] if last else []),
-            cwd=PACKAGE,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
         )
-        self.at_end(lambda: self._ended(process))
-        daemons = {"connect": installation.connect, "message": installation.message}
-        told: list[str] = []
-        assert process.stdout and process.stdin and process.stderr
-        async for line in process.stdout:
-            told.append(line.decode().strip())
-            verb, _, name = told[-1].partition(" ")
-            if verb == "kill":
-                await daemons[name].kill()
-            elif verb == "start":
-                await daemons[name].start()
-            else:
-                continue
-            process.stdin.write(b"done\n")
-        errors = (await process.stderr.read()).decode()
-        self.assertEqual(await process.wait(), 0, f"{told}\n{errors}")
-        self.assertEqual(told[-1], "all is well")
-        print("; ".join(told))
-
-    async def _ended(self, process: asyncio.subprocess.Process) -> None:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()

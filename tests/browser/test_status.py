@@ -4,16 +4,10 @@ The status pages of both daemons, in a browser.
 
 from __future__ import annotations
 
-import asyncio
 import signal
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 
+from tests.browser.play import SHOTS, play
 from tests.integration.cases import IntegrationTestCase, with_daemons
-from tools.typescript import PACKAGE
-
-#: Screenshots, for people to look at.
-SHOTS = Path(__file__).resolve().parent.parent.parent / "build" / "screenshots"
 
 _MESSAGES = 200
 
@@ -35,38 +29,21 @@ class StatusPageTests(IntegrationTestCase):
         SHOTS.mkdir(parents=True, exist_ok=True)
         installation = self.installation
         daemons = {"connect": installation.connect, "message": installation.message}
-        process = await asyncio.create_subprocess_exec(
-            *("node", "build/test/status.js", str(SHOTS)),
+        await play(
+            self,
+            "test/status",
+            str(SHOTS),
             *(
                 f"{name}=http://127.0.0.1:{daemon.port('admin_listen')}/="
                 f"{daemon.admin_key.read_text().strip()}"
                 for name, daemon in daemons.items()
             ),
-            cwd=PACKAGE,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            wishes={
+                "suspend connect": lambda: daemons["connect"].signal(signal.SIGSTOP),
+                "continue connect": lambda: daemons["connect"].signal(signal.SIGCONT),
+                "talk": self._talk,
+            },
         )
-        self.at_end(lambda: _ended(process))
-        wishes: dict[str, Callable[[], Awaitable[object]]] = {
-            "kill message": daemons["message"].kill,
-            "kill connect": daemons["connect"].kill,
-            "start message": daemons["message"].start,
-            "start connect": daemons["connect"].start,
-            "suspend connect": lambda: daemons["connect"].signal(signal.SIGSTOP),
-            "continue connect": lambda: daemons["connect"].signal(signal.SIGCONT),
-            "talk": self._talk,
-        }
-        told: list[str] = []
-        assert process.stdout and process.stdin and process.stderr
-        async for line in process.stdout:
-            told.append(line.decode().strip())
-            if told[-1] in wishes:
-                await wishes[told[-1]]()
-                process.stdin.write(b"done\n")
-        errors = (await process.stderr.read()).decode()
-        self.assertEqual(await process.wait(), 0, f"{told}\n{errors}")
-        self.assertEqual(told[-1], "all is well")
 
     async def _talk(self) -> None:
         """
@@ -75,9 +52,3 @@ class StatusPageTests(IntegrationTestCase):
         [sender, recipient] = [await self.device(self.user()) for _ in range(2)]
         for number in range(_MESSAGES):
             await sender.send_until_accepted(recipient.user, f"m{number}", "hello")
-
-
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.kill()
-    await process.wait()

@@ -10,11 +10,12 @@ import {
 } from "@wsmsg/client";
 import { inBrowser } from "@wsmsg/client/browser";
 import {
-  acceptInvitation, addMembers, conversations, createGroup, history, invite, leave, lookUp,
+  acceptInvitation, addMembers, blocks, conversations, createGroup, history, invite, leave, lookUp,
   members, type GroupState,
 } from "@wsmsg/client/requests";
 
 import { Chat } from "./chat.js";
+import { Blocks } from "./model/blocks.js";
 import { Conversations } from "./model/conversations.js";
 import { LookUps } from "./model/look-ups.js";
 import { newId, OutgoingMessages, type TextStorage } from "./model/outgoing.js";
@@ -45,6 +46,7 @@ export class App {
   readonly conversations: Conversations;
   readonly outgoing: OutgoingMessages;
   readonly people: People;
+  readonly blocks: Blocks;
   readonly groups: LookUps<GroupState>;
   readonly notices: Notices;
   readonly clock = new ServerClock();
@@ -73,6 +75,7 @@ export class App {
       },
     });
     this.people = new People(changed);
+    this.blocks = new Blocks(() => blocks(this.client), changed);
     this.outgoing = new OutgoingMessages(this.client, subject, localTexts(), {
       onChange: changed,
       onUnkept: (reason) => this.notices.show("unkept", UNKEPT(reason)),
@@ -256,10 +259,12 @@ export class App {
   #heard(event: Event): void {
     this.#knowUser();
     switch (event.type) {
+      case "blockChanged":
+        this.blocks.changed(event);
+        return this.#arrived(event);
       case "messageReceived":
       case "groupChanged":
       case "messageRecalled":
-      case "blockChanged":
       case "invitationReceived":
       case "invitationDeclined":
         return this.#arrived(event);
@@ -347,6 +352,7 @@ export class App {
       this.groups.retry();
       this.#previews.retry();
       this.conversations.refresh(0);
+      void this.blocks.refresh();
       this.#chat.connected();
     } else {
       this.people.lost();

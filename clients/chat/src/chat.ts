@@ -2,7 +2,8 @@
 
 import { WsmsgError, type Id, type StoredEvent } from "@wsmsg/client";
 import {
-  declineInvitation, history, recall, removeMembers, type GroupState, type Range,
+  block, declineInvitation, history, recall, removeMembers, unblock,
+  type GroupState, type Range,
 } from "@wsmsg/client/requests";
 
 import type { App } from "./app.js";
@@ -10,7 +11,7 @@ import { Thread } from "./model/thread.js";
 import { momentOf } from "./model/words.js";
 import { Composer } from "./view/composer.js";
 import { confirmed, showMembers } from "./view/dialogs.js";
-import { avatar, byId } from "./view/dom.js";
+import { avatar, byId, set } from "./view/dom.js";
 import { ThreadView } from "./view/thread-view.js";
 
 /** Conversations whose messages stay loaded when another one is opened. */
@@ -24,6 +25,7 @@ export class Chat {
   readonly #view: ThreadView;
   readonly #composer: Composer;
   readonly #threads = new Map<string, Thread>();
+  readonly #block = byId("block");
   #picture = "";
   #showMembers: ((group: GroupState) => void) | undefined;
 
@@ -47,6 +49,7 @@ export class Chat {
     });
     byId("back").addEventListener("click", () => app.open(""));
     byId("show-members").addEventListener("click", () => void this.#members());
+    this.#block.addEventListener("click", () => void this.#toggleBlock());
   }
 
   /** Opens a conversation; empty: none. */
@@ -106,8 +109,9 @@ export class Chat {
   /** Shows what has changed. */
   update(): void {
     if (!this.name || this.#app.user === "0") return;
-    const { people, conversations, groups } = this.#app;
+    const { people, conversations, groups, blocks } = this.#app;
     const { group, peer } = conversations.get(this.name);
+    const isBlocked = blocks.has(peer);
     const title = this.#app.titleOf(this.name);
     setText("chat-title", title);
     if (this.#picture !== `${this.name} ${title}`) {
@@ -115,11 +119,16 @@ export class Chat {
       byId("chat-picture").replaceChildren(avatar(peer || group, title, group !== ""));
     }
     byId("show-members").hidden = !group;
+    this.#block.hidden = !blocks.isKnown || group !== "" || peer === this.#app.user;
+    this.#block.title = isBlocked ? "Unblock" : "Block";
+    set(this.#block, "aria-label", `${this.#block.title} ${title}`);
+    set(this.#block, "data-on", isBlocked);
     const typing = people.typing(this.name).map(this.#app.nameOf);
     const count = group ? groups.known(group)?.count : undefined;
     setText("chat-state",
       count ? `${count} member${count === 1 ? "" : "s"}`
       : group || peer === this.#app.user ? ""
+      : isBlocked ? "blocked: their messages do not reach you"
       : this.#presenceOf(peer));
     setText("typing",
       typing.length > 1 ? `${typing.slice(0, 3).join(", ")} are typing…`
@@ -188,6 +197,23 @@ export class Chat {
     } catch (error) {
       const reason = error instanceof WsmsgError ? error.reason : String(error);
       this.#app.notices.show("delete", `The message cannot be deleted: ${reason}`);
+    }
+  }
+
+  async #toggleBlock(): Promise<void> {
+    const { client, blocks, conversations, nameOf } = this.#app;
+    const { peer } = conversations.get(this.name);
+    const isBlocked = blocks.has(peer);
+    const question =
+      `Block ${nameOf(peer)}? Their messages will not reach you, not even later, ` +
+      "and they are not told.";
+    if (!isBlocked && !(await confirmed(question, "Block"))) return;
+    try {
+      await (isBlocked ? unblock : block)(client, peer);
+    } catch (error) {
+      const reason = error instanceof WsmsgError ? error.reason : String(error);
+      const what = isBlocked ? "The block cannot be ended" : "The user cannot be blocked";
+      this.#app.notices.show("block", `${what}: ${reason}`);
     }
   }
 

@@ -3,9 +3,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { WsmsgError, type Client, type Head, type StoredEvent } from "@wsmsg/client";
-import type { Range } from "@wsmsg/client/requests";
+import {
+  WsmsgError, type BlockChanged, type Client, type Head, type StoredEvent,
+} from "@wsmsg/client";
+import type { BlockState, Range } from "@wsmsg/client/requests";
 
+import { Blocks } from "../src/model/blocks.js";
 import { Conversation } from "../src/model/conversation.js";
 import { Conversations } from "../src/model/conversations.js";
 import { OutgoingMessages } from "../src/model/outgoing.js";
@@ -104,6 +107,33 @@ describe("Conversations", () => {
     while (asked < 2) await new Promise((done) => setTimeout(done, 10));
     await new Promise((done) => setTimeout(done, 0));
     assert.equal(all.unread, 4);
+  });
+});
+
+describe("Blocks", () => {
+  const change = (user: string, on: boolean, group = "0"): BlockChanged =>
+    ({ type: "blockChanged", user, group, on }) as BlockChanged;
+
+  it("are those of the list, and of changes that came meanwhile", async () => {
+    let answer: (all: BlockState[]) => void = () => {};
+    const all = new Blocks(() => new Promise((done) => (answer = done)), () => {});
+    const read = all.refresh();
+    assert.equal(all.isKnown, false);
+    all.changed(change("3", false));
+    all.changed(change("4", true));
+    all.changed(change("0", true, "9"));
+    answer(["2", "3"].map((user) => ({ user, group: "0", timeMs: 1 })));
+    await read;
+    assert.equal(all.isKnown, true);
+    assert.deepEqual(["0", "2", "3", "4", "9"].filter((user) => all.has(user)), ["2", "4"]);
+  });
+
+  it("stay as they are while they cannot be read", async () => {
+    const all = new Blocks(() => Promise.reject(new Error("unsupported")), () => {});
+    all.changed(change("2", true));
+    await all.refresh();
+    assert.equal(all.isKnown, false);
+    assert.equal(all.has("2"), true);
   });
 });
 

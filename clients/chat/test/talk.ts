@@ -223,6 +223,35 @@ const tabs = async (context: BrowserContext, one: Page, other: Page): Promise<vo
   await sees(other, ["waits in tab 4", "one tab again"]);
 };
 
+const blocks = async (one: Page, other: Page): Promise<void> => {
+  const state = (page: Page) => page.innerText("#chat-state");
+  await until("online", async () => (await state(other)) === "online");
+  await one.click("#block");
+  await one.waitForSelector("#question-text:has-text('they are not told')");
+  await pages.usable(one, "the question about a block");
+  await one.click("#question [data-close]");
+  await one.click("#block");
+  await one.click("#question-yes");
+  await until("blocked", async () => /^blocked/.test(await state(one)));
+  await pages.usable(one, "a conversation with a blocked user");
+  await pages.shot(one, "chat-blocked");
+  // The other user sees somebody who is offline, and no more.
+  await until("offline", async () => (await state(other)) === "offline");
+  await write(other, "nobody hears this");
+  await marked(other, "Accepted by the server");
+  await one.reload();
+  await until("still blocked", async () => /^blocked/.test(await state(one)));
+  await sees(one, ["one tab again"]);
+  await one.click("#block");
+  await until("online again", async () => (await state(one)) === "online");
+  await write(other, "do you hear me again?");
+  await sees(one, ["one tab again", "do you hear me again?"]);
+  await choose(one, `u:${anna}:${anna}`);
+  await one.waitForSelector(".note:has-text('You blocked')");
+  await until("no button", () => one.isHidden("#block"));
+  await choose(one, both);
+};
+
 const groups = async (one: Page, other: Page): Promise<void> => {
   await one.click("#start-group");
   await one.fill("#group-name", "Climbing \u202egnibmilc\u202c <b>x</b>");
@@ -240,6 +269,8 @@ const groups = async (one: Page, other: Page): Promise<void> => {
   await sees(other, ["Who comes along?"]);
   await write(other, "I do");
   await sees(one, ["Who comes along?", "I do"]);
+  // The protocol does not tell how far the members of a group are.
+  await marked(one, "Accepted by the server");
   await one.click("#show-members");
   await one.fill("#member-add", carl);
   await one.click("#member-adding button");
@@ -286,6 +317,17 @@ const hostile = async (one: Page): Promise<void> => {
   ]));
   assert.deepEqual(links, [["https://example.org/(x)?a=1&b=2", "noopener noreferrer nofollow"]]);
   assert.equal(await one.$("#messages img, #messages script"), null);
+  // The page is in English and from left to right; what people write is in any language.
+  assert.equal(await one.$eval("html", ({ lang, dir }) => `${lang} ${dir}`), "en ltr");
+  await one.press("#messages", "Home");
+  const hebrew = one.locator("#messages .text", { hasText: "שלום" });
+  assert.deepEqual(
+    await hebrew.evaluate((text) => [text.matches(":dir(rtl)"), text.getAttribute("lang")]),
+    [true, ""],
+  );
+  await one.fill("#text", "שלום");
+  assert.ok(await one.$eval("#text", (field) => field.matches("[lang='']:dir(rtl)")));
+  await one.fill("#text", "");
   await one.focus(".more");
   await one.keyboard.press("Enter");
   await until("all of it", async () => (await one.$(".more")) === null);
@@ -311,6 +353,7 @@ try {
   await outages(one, other);
   await offline(context, one, other);
   await tabs(context, one, other);
+  await blocks(one, other);
   await groups(one, other);
   await hostile(one);
   await pages.usable(one, "a chat");

@@ -10,8 +10,10 @@ import re
 import signal
 import sys
 import tempfile
+from pathlib import Path
 
 from tests.asyncio_case import AsyncioCase
+from tests.integration.cases import eventually
 from tests.ports import free_base
 
 _RUN = "from wsmsg.cli.main import main; main()"
@@ -29,15 +31,7 @@ class DemoTests(AsyncioCase):
         """
         folder = tempfile.TemporaryDirectory(prefix="wsmsg-demo-test-")
         self.addCleanup(folder.cleanup)
-        base = free_base()
-        demo = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-u", "-c", _RUN, "demo"),
-            *("--port-base", str(base), "--data-dir", folder.name),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "HOME": folder.name},
-        )
+        demo = await _begin(folder.name, "--no-open")
         assert demo.stdout is not None
         try:
             async with asyncio.timeout(120):
@@ -52,6 +46,53 @@ class DemoTests(AsyncioCase):
             if demo.returncode is None:
                 demo.terminate()
                 await demo.wait()
+
+    async def test_opened(self) -> None:
+        """
+        The demo opens the link of the first person in the browser of a desktop, and
+        none where there is no display, or if it is told not to.
+        """
+        folder = tempfile.TemporaryDirectory(prefix="wsmsg-demo-test-")
+        self.addCleanup(folder.cleanup)
+        browser, opened = Path(folder.name) / "browser", Path(folder.name) / "opened"
+        browser.write_text(
+            f'#!/bin/sh\necho "$1" > {opened}.new\nmv {opened}.new {opened}\n'
+        )
+        browser.chmod(0o700)
+        shown = {"DISPLAY": ":9", "WAYLAND_DISPLAY": "", "BROWSER": str(browser)}
+        hidden = {**shown, "DISPLAY": ""}
+        for arguments, display, opens in (
+            ((), shown, True),
+            (("--no-open",), shown, False),
+            ((), hidden, False),
+        ):
+            demo = await _begin(folder.name, *arguments, **display)
+            assert demo.stdout is not None
+            try:
+                async with asyncio.timeout(120):
+                    link = await _until(demo.stdout, r"^  \w+: (http://\S+)$")
+                    await _until(demo.stdout, "Ctrl-C stops everything")
+                    if opens:
+                        await eventually("opened", opened.exists)
+                        self.assertEqual(opened.read_text().strip(), link[1])
+                        opened.unlink()
+            finally:
+                demo.send_signal(signal.SIGINT)
+                await demo.wait()
+            self.assertFalse(opened.exists())
+
+
+async def _begin(
+    folder: str, *arguments: str, **environment: str
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-u", "-c", _RUN, "demo", *arguments),
+        *("--port-base", str(free_base()), "--data-dir", folder),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "HOME": folder, **environment},
+    )
 
 
 async def _until(out: asyncio.StreamReader, pattern: str) -> re.Match[str]:

@@ -5,9 +5,11 @@ C{wsmsg demo}.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import tempfile
 import time
+import webbrowser
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NoReturn
@@ -52,15 +54,26 @@ _LINK_S = 7 * 86400.0
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for all data.  [default: a temporary folder, removed at the end]",
 )
+@click.option(
+    "--open/--no-open",
+    "opens",
+    default=True,
+    help="Open the first link in a browser, where there is a display.  [default: open]",
+)
 def demo(
-    once: bool, script: Path | None, port_base: int | None, data_dir: Path | None
+    once: bool,
+    script: Path | None,
+    port_base: int | None,
+    data_dir: Path | None,
+    opens: bool,
 ) -> None:
     """
     Start both daemons and let two users talk over real WebSockets.
 
     In the middle the demo kills the Message daemon (SIGKILL) and starts it again:
     messages that are written meanwhile are delivered afterwards, none is lost and none
-    arrives twice. Then the daemons stay up, for you to try `wsmsg chat`, until Ctrl-C.
+    arrives twice. Then the daemons stay up, for you to chat in a browser or with
+    `wsmsg chat`, until Ctrl-C.
 
     \b
     Examples:
@@ -76,7 +89,9 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="wsmsg-demo-") as temporary:
         folder = data_dir.absolute() if data_dir else Path(temporary)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        stage = _Stage(text, folder, ports, once=once, keep=data_dir is not None)
+        stage = _Stage(
+            text, folder, ports, once=once, keep=data_dir is not None, opens=opens
+        )
         try:
             asyncio.run(stage.run())
         except DaemonFailed as error:
@@ -106,13 +121,21 @@ class _Stage:
     """
 
     def __init__(
-        self, script: DemoScript, folder: Path, ports: Ports, *, once: bool, keep: bool
+        self,
+        script: DemoScript,
+        folder: Path,
+        ports: Ports,
+        *,
+        once: bool,
+        keep: bool,
+        opens: bool,
     ) -> None:
         self._script = script
         self._folder = folder
         self._ports = ports
         self._once = once
         self._keep = keep
+        self._opens = opens
         # Left up, the daemons believe the tokens that `wsmsg chat` makes by itself.
         self._key_dir = folder if once or keep else data_dir_of(None)
 
@@ -147,7 +170,9 @@ class _Stage:
             await self._talk(secret, message)
             self._played = True
             if not self._once:
-                self._invite(secret, connect, message)
+                link = self._invite(secret, connect, message)
+                if self._opens and _has_display():
+                    await asyncio.to_thread(_open, link)
                 await asyncio.gather(self._keep_up(connect), self._keep_up(message))
         finally:
             say("\nStopping the daemons.")
@@ -247,22 +272,28 @@ class _Stage:
             f"{base + len(talk.sent)}, each exactly once and in order on both sides."
         )
 
-    def _invite(self, secret: str, connect: DemoDaemon, message: DemoDaemon) -> None:
+    def _invite(self, secret: str, connect: DemoDaemon, message: DemoDaemon) -> str:
+        """
+        Tell the person what to try.
+
+        @return: the link of the first user.
+        """
         more = ""
         if self._ports != Ports():
             more += f" --url ws://127.0.0.1:{self._ports.client}"
         if self._keep:
             more += f" --data-dir {self._folder}"
         say("\nThe daemons stay up. Chat in a browser, each person in a tab:\n")
-        for name, user in zip(self._script.names, USERS, strict=True):
-            token = make_token(user, secret, _LINK_S, time.time())
-            link = f"http://127.0.0.1:{self._ports.client}/chat#token={token}"
-            say(f"  {name}: {link}\n")
+        tokens = [make_token(user, secret, _LINK_S, time.time()) for user in USERS]
+        page = f"http://127.0.0.1:{self._ports.client}/chat#token="
+        for name, token in zip(self._script.names, tokens, strict=True):
+            say(f"  {name}: {page}{token}\n")
         say("Or in two more terminals:\n")
         say(f"  wsmsg chat --user 1001 --target 1002{more}")
         say(f"  wsmsg chat --user 1002 --target 1001{more}\n")
         say(f"Kill one of them: kill -9 {message.pid}  (or {connect.pid})")
         say("The demo starts it again. Ctrl-C stops everything.")
+        return page + tokens[0]
 
     async def _keep_up(self, daemon: DemoDaemon) -> NoReturn:
         """
@@ -276,3 +307,18 @@ class _Stage:
             daemon.start()
             await daemon.ready()
             say(f"  <> {daemon.name} is ready (kill -9 {daemon.pid})")
+
+
+def _has_display() -> bool:
+    """
+    Return whether a browser would have a window.
+    """
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def _open(link: str) -> None:
+    """
+    Open a link in the person's browser: C{BROWSER}, or the one of the desktop.
+    """
+    if not webbrowser.open(link):
+        say("No browser could be started; open one of the links.")

@@ -98,7 +98,7 @@ export const showMembers = (
   const show = ({ members, count, owner }: GroupState) => {
     const lines = members.slice(0, SHOWN).map(({ user }) => {
       const role = user === owner ? "owner" : user === actions.user ? "you" : "";
-      const line = h("li", {}, h("bdi", {}, actions.nameOf(user)), h("span", { class: "role" }, role));
+      const line = h("li", {}, h("bdi", { lang: "" }, actions.nameOf(user)), h("span", { class: "role" }, role));
       if (isOwner && user !== actions.user) {
         const remove = h("button", { type: "button", class: "link-button" }, "Remove");
         remove.setAttribute("aria-label", `Remove ${actions.nameOf(user)}`);

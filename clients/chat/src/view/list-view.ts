@@ -81,11 +81,14 @@ export class ListView {
     });
     const picture = avatar(entry.id, entry.title, entry.isGroup);
     if (entry.isOnline) picture.append(h("span", { class: "online" }));
-    const preview = h("bdi", { class: entry.isTyping ? "preview typing" : "preview" }, entry.preview);
+    const preview = h(
+      "bdi", entry.isTyping ? { class: "preview typing" } : { class: "preview", lang: "" },
+      entry.preview,
+    );
     button.append(
       picture,
       h(
-        "span", { class: "entry-title" }, h("bdi", {}, entry.title),
+        "span", { class: "entry-title" }, h("bdi", { lang: "" }, entry.title),
         entry.isOnline && h("span", { class: "for-readers" }, ", online"),
       ),
       h("span", { class: "entry-time" }, entry.time),

@@ -108,7 +108,7 @@ const messageElement = (row: Row, actions: RowActions): HTMLElement => {
   if (row.continues) classes.push("continues");
   if (mark) classes.push(`is-${mark}`);
   const bubble = h("div", { class: "bubble" });
-  const label = h("bdi", { class: "sender" }, name);
+  const label = h("bdi", { class: "sender", lang: "" }, name);
   if (mine || row.continues || !row.isGroup) label.classList.add("for-readers");
   bubble.append(label);
   const content = outgoing?.content ?? (event?.type === "messageReceived" ? event.content : "");
@@ -139,7 +139,7 @@ const textElements = (row: Row, content: string, actions: RowActions): HTMLEleme
   }
   const isLong = content.length > LONG || content.split("\n", 31).length > 30;
   const shown = row.isOpen || !isLong ? content : startOf(firstLines(content, 20), LONG);
-  const text = h("p", { class: "text", dir: "auto" });
+  const text = h("p", { class: "text", dir: "auto", lang: "" });
   text.append(...textNodes(shown));
   if (shown === content) return [text];
   const more = h(

@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.worker import IWorker
+from wsmsg.monitoring.metrics import Metrics
 
 T = TypeVar("T")
 
@@ -83,3 +84,10 @@ def up(backend: Kept) -> Deferred[None]:
     backend.dependency.on_change(changed)
     backend.start()
     return opened
+
+
+def exposed(metrics: Metrics, accept: str = "") -> bytes:
+    """
+    Return the page that a scraper gets.
+    """
+    return b"".join(metrics.page(accept).pieces)

@@ -89,7 +89,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "websockets": ("wsmsg.client.*", "wsmsg.bench.*", "wsmsg_client.*"),
     "jwt": ("wsmsg.auth.*", "wsmsg.cli.*", "wsmsg.bench.*"),
     "cryptography": ("wsmsg.settings.public_key", "wsmsg.auth.*"),
-    "prometheus_client": ("wsmsg.monitoring.metrics",),
+    "prometheus_client": ("wsmsg.monitoring.metrics", "wsmsg.monitoring.measures.*"),
     "click": ("wsmsg.cli.*",),
     "prompt_toolkit": ("wsmsg.cli.*",),
     "wcwidth": ("wsmsg.cli.chat.*",),

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wsmsg.dependency.alarms import Alarms
+from wsmsg.monitoring.measures.histogram import Histogram
 from wsmsg.monitoring.metrics import (
     Count,
     Counter,
     CountsByLabel,
     Family,
-    Histogram,
     Metrics,
 )
 
@@ -75,6 +75,11 @@ class _Recorder(Metrics):
     def histogram(self, name: str, text: str, histogram: Histogram) -> None:
         self._keep(MetricRow(name, "histogram", "", text))
 
+    def histograms(
+        self, name: str, text: str, histograms: object, *, label: str
+    ) -> None:
+        self._keep(MetricRow(name, "histogram", label, text))
+
     def gauge(self, name: str, text: str, read: Callable[[], Any]) -> None:
         self._keep(MetricRow(name, "gauge", "", text))
 
@@ -106,8 +111,6 @@ def metric_rows() -> list[MetricRow]:
         fields = {"__getattr__": lambda self, name: Nothing()}
         stand_in = type(owner.__name__, (owner,), fields)
         owner.register_metrics(object.__new__(stand_in), recorder)
-    for name, text in _gauges_of((ROOT / "wsmsg/daemon/app.py").read_text()):
-        recorder.gauge(name, text, int)
     return sorted(recorder.rows.values())
 
 
@@ -127,13 +130,3 @@ def _owners() -> Iterator[Any]:
             owner = getattr(module, node.name)
             if "register_metrics" in methods and isinstance(owner, type):
                 yield owner
-
-
-def _gauges_of(source: str) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.Call(
-                func=ast.Attribute(attr="gauge"),
-                args=[ast.Constant(value=str(name)), ast.Constant(value=str(text)), _],
-            ):
-                yield name, text

@@ -7,6 +7,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles import exposed
 from wsmsg.connect.plugins import Plugin, Plugins
 from wsmsg.monitoring.metrics import Metrics
 
@@ -96,7 +97,7 @@ class PluginsTests(SynchronousTestCase):
         self.add("late")
         self.assertEqual(self.calls, ["late start"])
         self.assertEqual(self.plugins.status(), {"late": {"calls": 1}})
-        self.assertIn(b"wsmsg_connect_late 1", self.metrics.exposition()[1])
+        self.assertIn(b"wsmsg_connect_late 1", exposed(self.metrics))
 
     def test_drain(self) -> None:
         """

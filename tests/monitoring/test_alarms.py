@@ -9,6 +9,7 @@ from typing import cast
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
+from tests.doubles import exposed
 from wsmsg.dependency.state import Dependency
 from wsmsg.monitoring.health import Health, required_up
 from wsmsg.monitoring.metrics import Metrics
@@ -36,9 +37,9 @@ class AlarmTests(TestCase):
         self.assertEqual((told["ready"], told["degraded"]), (True, True))
         [alarm] = cast("list[dict[str, str]]", told["alarms"])
         self.assertEqual((alarm["name"], alarm["reason"]), ("disk", "3 MiB are free"))
-        self.assertIn(b'wsmsg_alarm{alarm="disk"} 1.0', metrics.exposition()[1])
+        self.assertIn(b'wsmsg_alarm{alarm="disk"} 1.0', exposed(metrics))
         health.alarms.clear("disk")
         self.assertFalse(health.readiness()["degraded"])
-        page = metrics.exposition()[1]
+        page = exposed(metrics)
         self.assertIn(b'wsmsg_alarm{alarm="disk"} 0.0', page)
         self.assertIn(b'wsmsg_alarms_raised_total{alarm="disk"} 1.0', page)

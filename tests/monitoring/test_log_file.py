@@ -12,6 +12,7 @@ from typing import cast
 from twisted.logger import ILogObserver, LogEvent, Logger, LogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles import exposed
 from wsmsg.monitoring.log_file import ROTATE_BYTES, DescriptorOutput, LogFile
 from wsmsg.monitoring.logs import Logs
 from wsmsg.monitoring.metrics import Metrics
@@ -57,7 +58,7 @@ class FullTests(SynchronousTestCase):
         out.full = True
         for _ in range(7):
             log.info("lost")
-        self.assertIn(b"wsmsg_log_dropped_total 7.0", metrics.exposition()[1])
+        self.assertIn(b"wsmsg_log_dropped_total 7.0", exposed(metrics))
         out.full = False
         log.info("two")
         log.info("three")

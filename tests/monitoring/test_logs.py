@@ -25,6 +25,7 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
+from tests.doubles import exposed
 from wsmsg.monitoring.logs import Logs, as_json, as_text, twistd_logs
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.stdlib_logs import ToTwisted
@@ -279,7 +280,7 @@ class StalledTests(TestCase):
         )
         metrics = Metrics()
         self.logs.register_metrics(metrics)
-        page = metrics.exposition()[1].decode()
+        page = exposed(metrics).decode()
         self.assertIn(f"wsmsg_log_dropped_total {told['dropped']:.1f}", page)
         self.log.info("after", number=1)
         (line,) = self.read(len)
@@ -311,7 +312,7 @@ class StalledTests(TestCase):
         self.logs.flush()
         metrics = Metrics()
         self.logs.register_metrics(metrics)
-        self.assertIn(b"wsmsg_log_dropped_total 1.0", metrics.exposition()[1])
+        self.assertIn(b"wsmsg_log_dropped_total 1.0", exposed(metrics))
         self.stream.close()
 
     def test_file(self) -> None:

@@ -13,6 +13,7 @@ from unittest import SkipTest
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles import exposed
 from tools.metric_rows import MetricRow, metric_rows
 from wsmsg.monitoring.metrics import Counter, Gauge, Metrics
 
@@ -104,7 +105,7 @@ class PageTests(SynchronousTestCase):
         """
         Return the samples of the page that belong to wsmsg: by name, by label values.
         """
-        _, page = self.metrics.exposition()
+        page = exposed(self.metrics)
         found: dict[str, dict[str, float]] = {}
         for family in text_string_to_metric_families(page.decode()):
             for sample in family.samples:
@@ -160,6 +161,6 @@ class PageTests(SynchronousTestCase):
         """
         The page has the metrics of the process and of Python's garbage collector.
         """
-        page = self.metrics.exposition()[1].decode()
+        page = exposed(self.metrics).decode()
         for name in ("process_resident_memory_bytes", "python_gc_collections_total"):
             self.assertIn(f"\n{name}", page)

@@ -35,6 +35,7 @@ from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.connect.websocket.factory import WebSocketConnections
 from wsmsg.dependency.state import Snapshot, State
 from wsmsg.http.server.site import QuietSite
+from wsmsg.monitoring.measures.stages import STAGES
 from wsmsg.monitoring.metrics import Counter, Gauge, Metrics
 from wsmsg.monitoring.repeats import Repeats
 from wsmsg.monitoring.words import shown_time
@@ -318,6 +319,14 @@ class ConnectNode:
             lambda: self.registry.count,
         )
         metrics.keyed(self.upstream.stats, _UPSTREAM)
+        metrics.histograms(
+            *STAGES,
+            {
+                **self.upstream.stages(),
+                "queued_delivered": self.registry.counters.delivered,
+            },
+            label="stage",
+        )
 
 
 def _about(snapshot: Snapshot) -> str:

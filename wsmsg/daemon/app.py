@@ -19,7 +19,6 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from wsmsg import __version__
 from wsmsg.auth.key_file import ApiKeys, keys_probe
 from wsmsg.auth.local_key import ADMIN_KEY, local_key
 from wsmsg.auth.reread import FileRead
@@ -30,6 +29,7 @@ from wsmsg.daemon.lifecycle import Part, RootService, part
 from wsmsg.daemon.listener import Listener
 from wsmsg.daemon.options import DaemonOptions
 from wsmsg.daemon.preflight import Probe, preflight
+from wsmsg.daemon.reactor import turns_of
 from wsmsg.daemon.reload import Reload
 from wsmsg.daemon.signals import Signals
 from wsmsg.daemon.systemd import Notify
@@ -49,6 +49,7 @@ from wsmsg.monitoring.logs import twistd_logs
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.status.service import StatusPage
 from wsmsg.monitoring.stdlib_logs import forward_stdlib
+from wsmsg.monitoring.vitals import Vitals
 from wsmsg.settings.listeners import ListenerTls
 from wsmsg.settings.notes import in_clear
 
@@ -91,18 +92,15 @@ class Daemon:
         )
         self.health.on_give_up(lambda reason: self.exits.exit_with(1, reason))
         self.metrics = Metrics()
-        self.metrics.info(
-            "wsmsg_build",
-            "The version of wsmsg, the kind of the daemon and the name of its node",
-            {"version": __version__, "daemon": options.daemon, "node": self.node},
+        vitals = Vitals(
+            options.daemon,
+            self.node,
+            lambda: self.health.ready,
+            turns_of(reactor),
         )
+        vitals.register_metrics(self.metrics)
         self.metrics.dependencies(lambda: self.health.dependencies)
         self.metrics.alarms(self.health.alarms)
-        self.metrics.gauge(
-            "wsmsg_ready",
-            "1 if the daemon is ready, else 0",
-            lambda: int(self.health.ready),
-        )
         self.audit = AuditLog(reactor)
         self.admin: Listener | None = None
         self._failed_handshakes = FailedHandshakes(reactor)

@@ -24,6 +24,9 @@ from typing import Any
 
 from twisted.internet import asyncioreactor
 
+from wsmsg.monitoring.measures.histogram import Histogram
+from wsmsg.monitoring.measures.turns import TimedSelector
+
 #: Monotonic seconds.  On Linux they count the time for which a machine is suspended: a
 #: Message that wakes must know that its leases have expired meanwhile.
 monotonic_s: Callable[[], float] = (
@@ -53,15 +56,26 @@ def install_asyncio() -> None:
     if installed is None:
         # From Python 3.14 on, asking asyncio for the current loop fails if there is
         # none yet.
-        loop = asyncio.new_event_loop()
+        selector = TimedSelector()
+        loop = asyncio.SelectorEventLoop(selector)
         asyncio.set_event_loop(loop)
         asyncioreactor.install(loop)
+        vars(sys.modules["twisted.internet.reactor"]).update(turns=selector.turns)
     elif not isinstance(installed, asyncioreactor.AsyncioSelectorReactor):
         raise WrongReactor(
             f"{type(installed).__name__} is installed, and gRPC needs the asyncio "
             "reactor; omit twistd's --reactor option, or use --reactor=asyncio"
         )
     make_monotonic(sys.modules["twisted.internet.reactor"])
+
+
+def turns_of(reactor: Any) -> Histogram | None:
+    """
+    Return the durations of the turns of a reactor; L{None}: L{install_asyncio} has not
+    installed it, as twistd did so already.
+    """
+    turns: Histogram | None = vars(reactor).get("turns")
+    return turns
 
 
 def make_monotonic(reactor: Any) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from time import perf_counter
 from typing import Protocol
 
 import msgspec
@@ -107,6 +108,10 @@ class RequestSink:
 _Chosen = tuple[Route, Mapping[str, str], dict[str, object]]
 
 
+def _ignored(seconds: float) -> None:
+    pass
+
+
 class Api(Resource):
     """
     All routes of one listener.
@@ -115,6 +120,7 @@ class Api(Resource):
         the same each time.
     @param unmatched: the conventions for a path that no route has.
     @param audit: records the calls that change something.
+    @param observe: called with the seconds that each admitted call took.
     @ivar calls: requests so far, without those that no limit applies to.
     @ivar failed: those of them that were answered with a status from 400 on.
     """
@@ -130,8 +136,10 @@ class Api(Resource):
         more: MoreRoutes = tuple,
         unmatched: Conventions = NATIVE,
         audit: Audit = unaudited,
+        observe: Callable[[float], object] = _ignored,
     ) -> None:
         Resource.__init__(self)
+        self._observe = observe
         self.calls = 0
         self.failed = 0
         self._routes = routes
@@ -192,7 +200,11 @@ class Api(Resource):
         route = chosen[0]
         with self._gate.admit(request, route.access, route.scope) as caller:
             admitted(caller)
-            return await _call(_read(request, chosen, caller))
+            began_s = perf_counter()
+            try:
+                return await _call(_read(request, chosen, caller))
+            finally:
+                self._observe(perf_counter() - began_s)
 
     async def _stream(self, request: Request, stream: LiveText) -> None:
         """

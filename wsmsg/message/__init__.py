@@ -33,7 +33,8 @@ The modules::
     options      the command line
     tap          the composition of a Message
     intake       the composition of the log, of the ingress, and of the queries
-    node         start, stop, reload, status and metrics of all parts
+    node         start, stop, reload and status of all parts
+    metrics      the metrics of all parts
     rpc          the gRPC services
     query_rpc    queries in protobuf
     revoked_tokens  the times before which tokens of users are revoked

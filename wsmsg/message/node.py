@@ -14,8 +14,7 @@ that leaves as little as possible to be repeated::
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import attrs
@@ -25,12 +24,12 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from wsmsg.dependency.alarms import Alarms
-from wsmsg.errors import ERRORS, Unavailable
+from wsmsg.errors import Unavailable
 from wsmsg.message.cluster.nodes import GONE, peer_nodes
 from wsmsg.message.delivery.numbering import Numbering
-from wsmsg.message.journal.interface import LetterKind
 from wsmsg.message.links.stream import ConnectStreams, StreamContext
 from wsmsg.message.log.interface import IMessageLog
+from wsmsg.message.metrics import MessageMetrics
 from wsmsg.message.queries.marks import Marks
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.rpc import MessageRpc
@@ -270,100 +269,8 @@ class MessageNode:
         """
         Register the metrics of all parts but the plug-ins.
         """
-        for name, text, read in self._counters():
-            metrics.counter(f"wsmsg_message_{name}", text, read)
-        for name, text, read in self._gauges():
-            metrics.gauge(f"wsmsg_message_{name}", text, read)
-        metrics.counters(
-            "wsmsg_message_rejected",
-            "Sends rejected",
-            label="code",
-            read=lambda: self.core.ingress.rejected,
-            values=ERRORS,
-        )
-        metrics.counters(
-            "wsmsg_message_dead_letters",
-            "Records written to the dead letters",
-            label="kind",
-            read=lambda: self.log.dead_lettered,
-            values=LetterKind,
-        )
+        MessageMetrics(self).register_metrics(metrics)
         self.queries.register_metrics(metrics)
-
-    def _counters(self) -> Iterator[tuple[str, str, Callable[[], float]]]:
-        ingress, links, log = self.core.ingress, self.core.links, self.log
-        yield "accepted", "Sends accepted", lambda: ingress.accepted
-        yield "repeats", "Sends of a message accepted before", lambda: ingress.repeats
-        yield "records_read", "Journal records read", lambda: log.read
-        yield "stored", "Messages stored", lambda: self.numbering.stored
-        yield (
-            "events",
-            "Events applied, such as group changes",
-            lambda: self.numbering.events,
-        )
-        yield (
-            "dead_letters_dropped",
-            "Dead letters removed for newer ones of their kind",
-            partial(self._journal_count, "dead_letters_dropped"),
-        )
-        yield (
-            "records_lost",
-            "Journal records removed (by retention) before they were read",
-            partial(self._journal_count, "records_lost"),
-        )
-        yield "pushed", "Messages pushed", lambda: links.pushed
-        yield (
-            "links_cut",
-            "Links cut because their Connect did not keep up",
-            lambda: links.cut,
-        )
-        yield (
-            "cursors_dropped",
-            "Cursors dropped",
-            lambda: self.core.cursors.dropped,
-        )
-        yield "marked", "Messages marked as read", lambda: self.marks.marked
-        yield (
-            "marks_unknown",
-            "Marks for messages that do not exist",
-            lambda: self.marks.unknown,
-        )
-        queries = self.queries
-        yield "queries", "Queries asked", lambda: queries.asked
-        forged = "Positions of clients that the store did not make"
-        yield "positions_forged", forged, lambda: queries.history.forged
-
-    def _gauges(self) -> Iterator[tuple[str, str, Callable[[], float]]]:
-        ingress, links, log = self.core.ingress, self.core.links, self.log
-        yield "in_flight", "Sends being appended", lambda: ingress.in_flight
-        yield "unsettled", "Records not settled", lambda: log.unsettled
-        yield (
-            "oldest_unstored_seconds",
-            "Age of the oldest message that is accepted and not stored",
-            log.oldest_unstored_s,
-        )
-        yield (
-            "oldest_unsettled_seconds",
-            "Time since the oldest record that is not settled was read",
-            log.oldest_unsettled_s,
-        )
-        for name, text in _JOURNAL_COUNTS:
-            yield f"journal_{name}", text, partial(self._journal_count, name)
-        yield (
-            "link_oldest_push_seconds",
-            "Age of the oldest push that a Connect has not acknowledged",
-            links.oldest_push_s,
-        )
-        yield (
-            "streams_forwarded",
-            "Streams of Connects that are passed on to other Messages",
-            lambda: self.rpc.forwarded,
-        )
-        yield "users", "Connected users", lambda: len(links.routes)
-        yield "streams", "Open streams of Connects", lambda: self.streams.open
-
-    def _journal_count(self, name: str) -> int:
-        return self.log.counts()[name]
 
     async def _in_time(self, finished: Deferred[None]) -> bool:
         late: list[float] = []
@@ -373,12 +280,3 @@ class MessageNode:
 
         await finished.addTimeout(self.settings.stop_s / 4, self.clock, give_up)
         return not late
-
-
-_JOURNAL_COUNTS = (
-    ("lag", "Records of this Message's partitions that are not settled"),
-    ("unread", "Records of this Message's partitions that are not read"),
-    ("lag_bytes", "About the bytes of these records"),
-    ("in_flight", "Records being appended"),
-    ("partitions", "Partitions of the journal that this Message owns"),
-)

@@ -4,9 +4,10 @@ The admin listener: C{/healthz}, C{/readyz}, C{/metrics}, C{/status}, over HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from wsmsg.auth.scopes import Scope
 from wsmsg.http.access import AccessLevel
@@ -18,6 +19,9 @@ from wsmsg.http.routes import Answering, Call, Reply, Route, Text
 from wsmsg.http.server.site import FixedLimits, QuietSite
 from wsmsg.monitoring.health import Health
 from wsmsg.monitoring.metrics import Metrics
+
+#: A page of metrics is made in turns of about this duration.
+SLICE_S = 0.002
 
 # A probe or a scraper may add arguments of its own.
 _LENIENT = Conventions("admin", lenient=True)
@@ -85,6 +89,21 @@ def health_routes(health: Health) -> Sequence[Route]:
     return [liveness_route(), page("readyz", readyz, 200, 503, access=unlimited)]
 
 
+async def in_slices(pieces: Iterator[bytes], clock: IReactorTime) -> bytes:
+    """
+    Join pieces that are made one after another; the daemon does other work after each
+    L{SLICE_S} of it.
+    """
+    made: list[bytes] = []
+    until_s = clock.seconds() + SLICE_S
+    for piece in pieces:
+        made.append(piece)
+        if clock.seconds() > until_s:
+            await deferLater(clock, 0.0)
+            until_s = clock.seconds() + SLICE_S
+    return b"".join(made)
+
+
 def admin_site(
     health: Health,
     metrics: Metrics,
@@ -101,7 +120,8 @@ def admin_site(
     """
 
     async def expose(call: Call) -> Reply:
-        return Reply(200, Text(*metrics.exposition(call.accept)))
+        page = metrics.page(call.accept)
+        return Reply(200, Text(page.kind, await in_slices(page.pieces, clock)))
 
     async def status(call: Call) -> Reply:
         return Reply(200, health.status())

@@ -19,9 +19,7 @@ then with C{_total}.  A family is a counter, a level or a histogram, never a mix
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 from prometheus_client import (
@@ -33,16 +31,15 @@ from prometheus_client import (
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     InfoMetricFamily,
 )
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.state import Snapshot, State
+from wsmsg.monitoring.measures.exposition import DurationsFamily, MetricsPage, page
+from wsmsg.monitoring.measures.histogram import Histogram
 
 Number = int | float
 
@@ -66,36 +63,6 @@ class CountsByLabel(dict[str, Count]):
     def __missing__(self, label: str) -> Count:
         count = self[label] = Count()
         return count
-
-
-class Histogram:
-    """
-    Counts of values, by upper bounds.
-
-    @param bounds: upper bounds, in rising order; a bucket without one follows.
-    """
-
-    __slots__ = ("_bounds", "_counts", "_sum")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = tuple(bounds)
-        self._counts = [0] * (len(self._bounds) + 1)
-        self._sum: Number = 0
-
-    def observe(self, value: Number) -> None:
-        """
-        Count a value.
-        """
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
-
-    def family(self, name: str, text: str) -> Metric:
-        """
-        Return the metric as it is now.
-        """
-        bounds = [*map(floatToGoString, self._bounds), "+Inf"]
-        buckets = list(zip(bounds, accumulate(self._counts), strict=True))
-        return HistogramMetricFamily(name, text, buckets=buckets, sum_value=self._sum)
 
 
 @attrs.frozen
@@ -184,7 +151,20 @@ class Metrics(Collector):
         """
         Add a histogram, which another object keeps.
         """
-        self._add(name, lambda: [histogram.family(name, text)])
+        self._add(name, lambda: [DurationsFamily(name, text, "", {"": histogram})])
+
+    def histograms(
+        self,
+        name: str,
+        text: str,
+        histograms: Mapping[str, Histogram],
+        *,
+        label: str,
+    ) -> None:
+        """
+        Add a histogram for each value of a label.
+        """
+        self._add(name, lambda: [DurationsFamily(name, text, label, histograms)])
 
     def gauge(self, name: str, text: str, read: Callable[[], Number | None]) -> None:
         """
@@ -317,15 +297,13 @@ class Metrics(Collector):
             for sample in metric.samples
         }
 
-    def exposition(self, accept: str = "") -> tuple[str, bytes]:
+    def page(self, accept: str = "") -> MetricsPage:
         """
         Return the page that Prometheus scrapes.
 
         @param accept: the C{Accept} header of the request.
-        @return: the content type and the bytes.
         """
-        encode, kind = choose_encoder(accept)
-        return kind, encode(self._registry)
+        return page(self._registry.collect(), accept)
 
     def _add(self, name: str, family: Callable[[], Iterable[Metric]]) -> None:
         if name in self._families:

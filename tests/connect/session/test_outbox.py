@@ -23,6 +23,7 @@ class Owner:
     def __init__(self) -> None:
         self.limits = LimitSettings(outbox_soft_bytes=20, outbox_hard_bytes=50)
         self.events: list[str] = []
+        self.waiting = 0
 
     def demoted(self) -> None:
         self.events.append("demoted")
@@ -32,6 +33,9 @@ class Owner:
 
     def abandoned(self) -> None:
         self.events.append("abandoned")
+
+    def queued(self, n_bytes: int) -> None:
+        self.waiting += n_bytes
 
 
 class OutboxTests(SynchronousTestCase):
@@ -95,6 +99,23 @@ class OutboxTests(SynchronousTestCase):
         self.assertEqual(outbox.size, 1)
         outbox.push(b"3", False)
         self.assertEqual(outbox.size, 2)
+
+    def test_waiting_bytes(self) -> None:
+        """
+        The owner knows at each time how many bytes wait: none once they are written,
+        or dropped.
+        """
+        self.outbox.pauseProducing()
+        self.outbox.push(b"12345", False)
+        self.outbox.reply(b"678")
+        self.assertEqual(self.owner.waiting, 8)
+        self.outbox.resumeProducing()
+        self.assertEqual(self.owner.waiting, 0)
+        self.outbox.pauseProducing()
+        self.outbox.push(b"9", False)
+        self.outbox.finish(flush=False)
+        self.outbox.finish(flush=True)
+        self.assertEqual(self.owner.waiting, 0)
 
     def test_shed(self) -> None:
         """

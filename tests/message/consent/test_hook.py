@@ -11,6 +11,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles import exposed
 from wsmsg.message.consent.hook import ConsentHook, HookFailed
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import ConsentSettings
@@ -57,10 +58,10 @@ class HookTests(SynchronousTestCase):
         self.fail()
         self.fail()
         self.hook.stop()
-        text = metrics.exposition()[1].decode()
+        text = exposed(metrics).decode()
         for line in (
             *("calls_total 2.0", "failures_total 2.0", "seconds_sum 0.6"),
-            *("seconds_count 2.0", 'seconds_bucket{le="0.2"} 0.0'),
-            *('seconds_bucket{le="0.3"} 2.0', 'seconds_bucket{le="+Inf"} 2.0'),
+            *("seconds_count 2.0", 'seconds_bucket{le="0.25"} 0.0'),
+            *('seconds_bucket{le="0.5"} 2.0', 'seconds_bucket{le="+Inf"} 2.0'),
         ):
             self.assertIn(f"\nwsmsg_message_consent_hook_{line}\n", text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.doubles import exposed
 from tests.http.cases import believing, key_of, keyring
 from tests.http.wire import Wire
 from tests.message.http.cases import ApiCase
@@ -111,7 +112,7 @@ class PublicHttpTests(ApiCase):
         self.http.register_metrics(metrics)
         for path in ("/api/v1/presence?users=1", "/nothing", "/healthz"):
             self.get(path)
-        lines = metrics.exposition()[1].decode().splitlines()
+        lines = exposed(metrics).decode().splitlines()
         for line in (
             "wsmsg_message_http_requests_total 2.0",
             "wsmsg_message_http_failed_total 1.0",

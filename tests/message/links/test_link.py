@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.message.links import output
 from wsmsg.message.links.link import Link
+from wsmsg.message.links.output import PushTimings
 from wsmsg.model import Cursor, Message
 from wsmsg.rpc import rest_pb2
 
@@ -31,6 +32,7 @@ class LinkTests(SynchronousTestCase):
         self.settled: list[str] = []
         self.clock = Clock()
         self.cut: list[str] = []
+        self.timings = PushTimings()
         self.link = self.make(limit_records=5, limit_bytes=100_000)
         self.stream = self.link.opened(self.wake, self.hung_up.append)
 
@@ -42,6 +44,7 @@ class LinkTests(SynchronousTestCase):
             limit_bytes=limit_bytes,
             seconds=self.clock.seconds,
             on_cut=lambda link: self.cut.append(link.broken),
+            timings=self.timings,
         )
 
     def wake(self) -> None:
@@ -94,6 +97,26 @@ class LinkTests(SynchronousTestCase):
         self.link.acknowledged(2)
         self.assertEqual(self.settled, ["a", "b"])
         self.assertEqual(self.link.held, 0)
+
+    def test_timings(self) -> None:
+        """
+        The time from the store to the acknowledgement is counted for each push, and the
+        round trip for each frame.
+        """
+        self.push("a", 1, 2, 3)
+        self.clock.advance(1.0)
+        self.next_batch()
+        self.push("b", 4)
+        self.next_batch()
+        self.clock.advance(0.5)
+        self.link.acknowledged(1)
+        self.assertEqual(self.timings.pushed.count, 3)
+        self.assertAlmostEqual(self.timings.pushed.sum, 4.5)
+        self.clock.advance(0.5)
+        self.link.acknowledged(2)
+        self.assertEqual(self.timings.pushed.count, 4)
+        self.assertEqual(self.timings.round_trip.count, 2)
+        self.assertAlmostEqual(self.timings.round_trip.sum, 1.5)
 
     def test_answers_need_no_number(self) -> None:
         """

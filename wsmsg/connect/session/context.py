@@ -20,6 +20,7 @@ from wsmsg.connect.upstream.interface import IUpstream
 from wsmsg.errors import ERRORS, Close, Unauthenticated
 from wsmsg.flow.user_rates import UserRates, UserRatesTable
 from wsmsg.monitoring.counters import Counters
+from wsmsg.monitoring.measures.histogram import Histogram
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.repeats import Repeats
 from wsmsg.settings.values import ConnectSettings, LimitSettings
@@ -53,6 +54,7 @@ _METRICS = (
     ),
     ("costly", "Times that requests of a user cost more than their rate allows"),
     ("welcomed", "Sessions welcomed"),
+    ("lost", "Sessions that clients ended, or whose connections broke"),
     ("refreshed", "Tokens that clients refreshed"),
 )
 
@@ -82,6 +84,12 @@ class SessionCounters(Counters):
     @ivar welcomed: sessions welcomed.
     @ivar refreshed: tokens that clients refreshed.
     @ivar closes: connections that Connect closed, by name of the close code.
+    @ivar lost: sessions that clients ended, or whose connections broke.
+    @ivar outbox_bytes: the bytes that wait in outboxes now; it falls, too.
+    @ivar received_bytes: bytes of frames of clients, by codec.
+    @ivar sent_bytes: bytes of frames for clients, by codec.
+    @ivar login: the durations of logins, from hello to welcome.
+    @ivar delivered: those from the outbox until the client confirms, of samples.
     """
 
     frames: int = 0
@@ -102,6 +110,28 @@ class SessionCounters(Counters):
     welcomed: int = 0
     refreshed: int = 0
     closes: Counter[str] = attrs.Factory(Counter)
+    lost: int = 0
+    outbox_bytes: int = 0
+    received_bytes: Counter[str] = attrs.Factory(Counter)
+    sent_bytes: Counter[str] = attrs.Factory(Counter)
+    login: Histogram = attrs.Factory(Histogram)
+    delivered: Histogram = attrs.Factory(Histogram)
+
+    def welcome(self, seconds: float) -> None:
+        """
+        Count a session that is welcomed so long after its hello.
+        """
+        self.welcomed += 1
+        self.login.observe(seconds)
+
+    def note_loss(self, reason: str) -> None:
+        """
+        Count a session whose connection was lost.
+        """
+        if reason in Close.__members__:  # Connect closed it for a protocol error.
+            self.closes[reason] += 1
+        else:
+            self.lost += 1
 
     def register_metrics(self, metrics: Metrics) -> None:
         """
@@ -115,6 +145,27 @@ class SessionCounters(Counters):
             label="code",
             read=lambda: self.rejected,
             values=ERRORS,
+        )
+        for name, text, read in (
+            ("received", "Bytes of frames that clients sent", self.received_bytes),
+            ("sent", "Bytes of frames for clients", self.sent_bytes),
+        ):
+            metrics.counters(
+                f"wsmsg_connect_{name}_bytes",
+                text,
+                label="codec",
+                read=partial(dict, read),
+                values=("protobuf", "json"),
+            )
+        metrics.gauge(
+            "wsmsg_connect_outbox_bytes",
+            "Bytes that wait for clients that do not read fast enough",
+            lambda: self.outbox_bytes,
+        )
+        metrics.histogram(
+            "wsmsg_connect_login_seconds",
+            "Time from the hello of a client to its welcome",
+            self.login,
         )
         metrics.counters(
             "wsmsg_connect_closes",

@@ -133,6 +133,17 @@ class Input(Output):
 
     # -------------------------------------------------------------------- frames
 
+    def confirmed(self, conversation: str, seq: int) -> None:
+        """
+        Note that the client has the messages up to this seq: count how long it took, if
+        the sample is one of them.
+        """
+        sample = self._sample
+        if sample is not None and sample[0] == conversation and sample[1] <= seq:
+            waited_s = self.context.clock.seconds() - sample[2]
+            self.context.registry.counters.delivered.observe(waited_s)
+            self._sample = None
+
     def received(self, data: bytes, binary: bool) -> None:
         if self.closed:
             return
@@ -165,7 +176,9 @@ class Input(Output):
             self.failed(Failure())
 
     def _process(self, data: bytes) -> None:
-        self.context.registry.counters.frames += 1
+        counters = self.context.registry.counters
+        counters.frames += 1
+        counters.received_bytes[self.codec.name] += len(data)
         self.count_frame()
         try:
             frame = self.codec.decode(data)

@@ -43,6 +43,9 @@ class OutboxOwner(Protocol):
     def abandoned(self) -> None:
         """The transport will accept no more data."""
 
+    def queued(self, n_bytes: int) -> None:
+        """So many bytes more wait, or less if the number is negative."""
+
 
 @implementer(IPushProducer)
 class Outbox:
@@ -124,6 +127,7 @@ class Outbox:
             self._waiting = deque()
         self._waiting.append(data)
         self.size += len(data)
+        self._owner.queued(len(data))
 
     def finish(self, flush: bool) -> None:
         """
@@ -132,6 +136,7 @@ class Outbox:
         @param flush: write what is queued to the transport, else drop it.
         """
         waiting, self._waiting = self._waiting, None
+        self._owner.queued(-self.size)
         self._closed, self.size = True, 0
         if flush and waiting:
             self._peer.write_encoded(b"".join(waiting))
@@ -145,6 +150,7 @@ class Outbox:
         while waiting and not self._paused and not self._closed:
             data = waiting.popleft()
             self.size -= len(data)
+            self._owner.queued(-len(data))
             self._peer.write_encoded(data)
         if waiting or self._closed or self._paused:
             return

@@ -141,6 +141,7 @@ class Output(ABC):
     __slots__ = (
         "_compared_s",
         "_early",
+        "_sample",
         "_seen",
         "_witness",
         "closed",
@@ -164,6 +165,7 @@ class Output(ABC):
         self._seen: DeliveredSeqs | None = None
         self._compared_s = -1.0
         self._witness = ""
+        self._sample: tuple[str, int, float] | None = None
 
     @abstractmethod
     def close(self, code: Close, reason: str, fault: Fault = "other") -> None:
@@ -193,7 +195,9 @@ class Output(ABC):
         """
         if self.closed:
             return
-        if not self.outbox.reply(self.encoded(frame)):
+        data = self.encoded(frame)
+        self.context.registry.counters.sent_bytes[self.codec.name] += len(data)
+        if not self.outbox.reply(data):
             self.close(Close.SLOW_CLIENT, "the client reads its replies too slowly")
 
     def push(self, conversation: str, seq: int, data: bytes) -> bool:
@@ -216,9 +220,17 @@ class Output(ABC):
         counters.pushed += 1
         if seq:
             self._seen.note(conversation, seq)
+            if self._sample is None:
+                self._sample = (conversation, seq, self.context.clock.seconds())
         else:
             self._seen.note_data(data)
         return True
+
+    def queued(self, n_bytes: int) -> None:
+        """
+        Count bytes that wait in the outbox, or wait no more.
+        """
+        self.context.registry.counters.outbox_bytes += n_bytes
 
     def notify(self, data: bytes, shed: bool) -> bool:
         """
@@ -230,6 +242,7 @@ class Output(ABC):
             sync.
         """
         if self.welcomed:
+            self.context.registry.counters.sent_bytes[self.codec.name] += len(data)
             return self.outbox.push(data, shed)
         if self.closed:
             return False

@@ -221,6 +221,7 @@ def delivered(session: Session, frame: frames.Delivered) -> None:
     except WsmsgError as e:
         refuse(session, e)
         return
+    session.confirmed(frame.conversation, frame.seq)
     session.context.upstream.cursor(frame.conversation, session.user, frame.seq, 0)
 
 
@@ -234,6 +235,7 @@ def read(session: Session, frame: frames.Read) -> None:
         refuse(session, e)
         return
     seq, upstream = frame.seq, session.context.upstream
+    session.confirmed(frame.conversation, seq)
     if seq and not upstream.unnumbered:
         upstream.cursor(frame.conversation, session.user, seq, seq)
     elif frame.message_id:

@@ -260,6 +260,7 @@ class Session(Input):
 
     async def _log_in(self, hello: Hello) -> None:
         context, registry = self.context, self.context.registry
+        self.opened_s = context.clock.seconds()
         try:
             proved = login.authenticate(context, hello, self.identity, self._claimed)
             if not proved.user:
@@ -269,7 +270,6 @@ class Session(Input):
                 return
             registry.revocations.check(identity)
             self.user, self.device = identity.user, hello.device
-            self.opened_s = context.clock.seconds()
             registry.add(self)
         except WsmsgError as e:
             self.refuse(e)
@@ -289,12 +289,12 @@ class Session(Input):
         return not self.closed
 
     def welcome(self, welcome: Welcome) -> None:
-        timers = self.context.registry.timers
-        timers.admitted(self)
-        self.context.registry.counters.welcomed += 1
+        registry = self.context.registry
+        registry.timers.admitted(self)
+        registry.counters.welcome(self.context.clock.seconds() - self.opened_s)
         self.start_output(welcome)
         if not welcome.synced:
-            timers.unsynced(self)
+            registry.timers.unsynced(self)
         self._tell("session {session} of {user} on {device}: welcome")
         self.inbox.unblock(CHECKING)
 
@@ -343,9 +343,7 @@ class Session(Input):
         self.peer.close(code, reason)
 
     def note_loss(self, reason: str) -> None:
-        name = reason.upper()
-        if name in Close.__members__:  # The connection closed it for a protocol error.
-            self.context.registry.counters.closes[name] += 1
+        self.context.registry.counters.note_loss(reason.upper())
         self._tell(
             "session {session} of {user} ended after {seconds:.1f} s: {reason}",
             reason=reason,

@@ -28,9 +28,11 @@ from wsmsg.connect.upstream.pending_sends import PendingSends
 from wsmsg.connect.upstream.presence import WatchedPresence
 from wsmsg.connect.upstream.send_route import SendStream
 from wsmsg.monitoring.counters import Counters
+from wsmsg.monitoring.measures.histogram import Histogram
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.clocks import ClockOffsets
+from wsmsg.stream.convert import message_of
 from wsmsg.stream.logins import LoginNumbers
 
 _CURSORS = 100_000
@@ -275,6 +277,9 @@ class PeerLife:
 class UpstreamCounters(Counters):
     """
     Monotonic counters of all streams, read by the metrics.
+
+    @ivar queued: the durations from a push until it is in all outboxes.
+    @ivar all_the_way: those from the arrival of messages at a Message until then.
     """
 
     frames_written: int = 0
@@ -282,6 +287,8 @@ class UpstreamCounters(Counters):
     pushes: int = 0
     resyncs: int = 0
     protocol_errors: int = 0
+    queued: Histogram = attrs.Factory(Histogram)
+    all_the_way: Histogram = attrs.Factory(Histogram)
 
 
 @attrs.define
@@ -323,6 +330,31 @@ class UpstreamContext:
     @reach.default
     def _reach_by_clock(self) -> MessageReach:
         return MessageReach(self.clock.seconds)
+
+    def push(self, pushes: Iterable[rest_pb2.Push], heard_s: float) -> None:
+        """
+        Put pushed messages into the outboxes.
+
+        @param heard_s: the clock time at which Connect read them.
+        """
+        give, times_ms, counters = self.edge.push, [], self.counters
+        for push in pushes:
+            message = message_of(push.message)
+            give(message, tuple(push.targets))
+            times_ms.append(message.time_ms)
+        counters.pushes += len(times_ms)
+        counters.queued.observe(self.clock.seconds() - heard_s, len(times_ms))
+        counters.all_the_way.observe_since(int(self.unix_s() * 1000), times_ms)
+
+    def stages(self) -> dict[str, Histogram]:
+        """
+        Return the durations of the stages of messages that the streams know, by name.
+        """
+        return {
+            "frame_accepted": self.sends.answers,
+            "pushed_queued": self.counters.queued,
+            "received_queued": self.counters.all_the_way,
+        }
 
     def stats(self) -> dict[str, int]:
         """

@@ -27,6 +27,7 @@ from wsmsg.connect.upstream.send_route import (
 )
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.send_fence import BEHIND, SendFences
+from wsmsg.monitoring.measures.histogram import Histogram
 
 #: The most routes without unanswered sends that are kept, so that a conversation stays
 #: on its stream.
@@ -41,6 +42,7 @@ class PendingSends:
     @ivar limit: the most sends; further ones are rejected as C{overloaded}.
     @ivar fences: the order of what a session repeats to a conversation.
     @ivar streams: the streams that take new conversations.
+    @ivar answers: the durations from L{send} until a Message accepted.
     @ivar closed: whether new sends are rejected because the node is stopping.
     @param retry_after_ms: the hint that goes with a rejection.
     """
@@ -56,6 +58,7 @@ class PendingSends:
         self.closed = False
         self.sent = self.accepted = self.rejected = 0
         self.expired = self.overloaded = self.moved = 0
+        self.answers = Histogram()
         self._retry_after_ms = retry_after_ms
         self._numbers = count(1)
         self._pending: dict[int, PendingSend] = {}
@@ -120,6 +123,7 @@ class PendingSends:
             return
         if answer.time_ms:
             self.accepted += 1
+            self.answers.observe(now_s - send.since_s)
         else:
             self.rejected += 1
         if answer.retry_after_ms:

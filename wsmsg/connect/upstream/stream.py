@@ -36,7 +36,6 @@ from wsmsg.connect.upstream.send_route import PendingSend, move_sends
 from wsmsg.errors import Unavailable
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.contract import NAME_CHARACTERS, QUERY, REACHES
-from wsmsg.stream.convert import message_of
 
 #: The most users in one part of a snapshot.
 SNAPSHOT_USERS = 10_000
@@ -346,7 +345,7 @@ class UpstreamStream:
         if batch.results:
             self._results(batch.results)
         if batch.pushes:
-            self._pushes(batch.pushes)
+            self._shared.push(batch.pushes, self._heard_s)
         if batch.HasField("messages"):
             self._shared.reach.listed(self, batch.messages.addresses)
         if batch.HasField("whole"):
@@ -381,12 +380,6 @@ class UpstreamStream:
                 answer(self, result.id, SendAnswer(time_ms), now_s)
             else:
                 answer(self, result.id, convert.rejection_of(result), now_s)
-
-    def _pushes(self, pushes: Any) -> None:
-        give = self._shared.edge.push
-        for push in pushes:
-            give(message_of(push.message), tuple(push.targets))
-        self._shared.counters.pushes += len(pushes)
 
     def _protocol_error(self, reason: str) -> None:
         self._shared.counters.protocol_errors += 1

@@ -50,6 +50,7 @@ from wsmsg.connect.upstream.presence import PresenceRefresh, WatchedPresence
 from wsmsg.connect.upstream.reads import UpstreamReads
 from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.state import Dependency
+from wsmsg.monitoring.measures.histogram import Histogram
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 
@@ -230,6 +231,12 @@ class Upstream(Service):
             **self._queries.stats(),
             **(self._loaded_mode.stats() if self._loaded_mode else {}),
         }
+
+    def stages(self) -> dict[str, Histogram]:
+        """
+        Return the durations of the stages of messages that the streams know, by name.
+        """
+        return self._shared.stages()
 
     # -- IUpstream
 

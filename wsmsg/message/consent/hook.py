@@ -22,7 +22,8 @@ from twisted.logger import Logger
 
 from wsmsg.dependency.response import ResponseBody
 from wsmsg.events.numbers import json_number
-from wsmsg.monitoring.metrics import Histogram, Metrics
+from wsmsg.monitoring.measures.histogram import Histogram
+from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.repeats import Repeats
 from wsmsg.settings.values import ConsentSettings
 from wsmsg.text.counted import plural
@@ -32,12 +33,8 @@ MOST_BYTES: Final = 64 * 1024
 #: The most calls that wait or are being made; a further one fails.
 MOST_CALLS: Final = 1000
 
-
 #: What may be asked: whom a user may begin to reach, or may see.
 Question = Literal["contact", "presence"]
-
-# Upper bounds of the times of calls; no call takes longer than hook_timeout_s.
-_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0)
 
 # The lines of the log about failures, in a minute.
 _LINES = 3
@@ -70,7 +67,7 @@ class ConsentHook:
 
     def __init__(self, clock: IReactorTime) -> None:
         self.asked = self.failed = 0
-        self.seconds = Histogram(_BOUNDS_S)
+        self.seconds = Histogram()
         self._clock = clock
         self._lines = Repeats(clock, self._log_sum, first=_LINES, lines=_LINES)
         self._agent: Any = None

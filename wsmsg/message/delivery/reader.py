@@ -32,6 +32,7 @@ from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
 from wsmsg.message.delivery.progress import CommitTracker, DeliveryProgress
 from wsmsg.message.journal.interface import IJournal, JournalEntry, kind_of
 from wsmsg.message.links.interface import ILinks
+from wsmsg.message.log.interface import LogTimings
 from wsmsg.model import Message
 from wsmsg.settings.values import MessageSettings
 
@@ -56,6 +57,7 @@ class JournalReader:
     @param stalled_s: a step that takes longer stands still.
     @param on_stored: called with the messages of each batch once they are stored.
     @ivar read: the number of records that were read.
+    @ivar timings: the durations of the steps of the log that this reader is part of.
     @ivar dead_letters: the number of records that became dead letters, by kind.
     """
 
@@ -78,6 +80,7 @@ class JournalReader:
     ) -> None:
         self.dead_letters: Counter[str] = Counter()
         self.read = 0
+        self.timings = LogTimings()
         self._journal = journal
         self.numbering = numbering
         self._links = links
@@ -88,6 +91,7 @@ class JournalReader:
         self.batch = batch
         self.limit_unsettled = limit_unsettled
         self.stalled_s = stalled_s
+        self._unix_s = unix_s
         self._progress = DeliveryProgress(clock.seconds, unix_s)
         self._share = batch
         self._commits = CommitTracker(self._commit, clock.seconds)
@@ -224,12 +228,13 @@ class JournalReader:
 
         @return: these entries, and what became of them.
         """
-        part = entries[: self._share]
+        part, began_s = entries[: self._share], self._clock.seconds()
         try:
             stored = await self.numbering.store(part)
         except Unavailable:
             self._share = max(1, len(part) // 2)
             raise
+        self.timings.store_batch.observe(self._clock.seconds() - began_s)
         self._share = min(self.batch, 2 * self._share)
         return part, stored
 
@@ -241,6 +246,9 @@ class JournalReader:
             await self._retried(dead_letter, self._journal.dependency)
         settled = self._commits.begin(_positions(entries), len(entries))
         self._progress.stored()
+        now_ms = int(self._unix_s() * 1000)
+        times_ms = [message.time_ms for message in stored.messages]
+        self.timings.stored.observe_since(now_ms, times_ms)
         if self._on_stored is not None:
             try:
                 self._on_stored(stored.messages)

@@ -32,6 +32,7 @@ from wsmsg.message.queries.interface import IQueries
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.monitoring.admin import health_routes
 from wsmsg.monitoring.health import Health
+from wsmsg.monitoring.measures.histogram import Histogram
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.values import MessageSettings
@@ -65,6 +66,7 @@ class PublicHttp:
     @param keys: returns the API keys as they are now.
     @param audit: records the calls that change something.
     @ivar factory: of the listener.
+    @ivar seconds: the durations of the calls that were admitted.
     """
 
     def __init__(
@@ -89,7 +91,14 @@ class PublicHttp:
         )
         self.routes = routes_of(services, more, named=settings.users.names)
         routes = [*health_routes(health), *self.routes]
-        self._api = Api(routes, self._access, more=more, audit=audit)
+        self.seconds = Histogram()
+        self._api = Api(
+            routes,
+            self._access,
+            more=more,
+            audit=audit,
+            observe=self.seconds.observe,
+        )
         self._limits = limits_of(settings)
         self.site = QuietSite(self._api, clock, lambda: self._limits, name="HTTP API")
         self.refused = RefusedConnections(clock)
@@ -145,6 +154,11 @@ class PublicHttp:
         )
         for name, text, read in counters:
             metrics.counter(f"wsmsg_message_{name}", text, read)
+        metrics.histogram(
+            "wsmsg_message_http_seconds",
+            "Time that the answer to an admitted HTTP request takes",
+            self.seconds,
+        )
         metrics.gauge(
             "wsmsg_message_http_in_flight",
             "HTTP requests that are being answered",

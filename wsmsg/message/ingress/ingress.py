@@ -46,13 +46,7 @@ from wsmsg.message.ingress.validation import validate
 from wsmsg.message.limits.interface import OVERHEAD_BYTES, Quotas, UserMeters
 from wsmsg.message.log.interface import Appended, IAppends
 from wsmsg.message.store.interface import IMessages
-from wsmsg.model import (
-    FIRST_EVENT,
-    TEXT,
-    Message,
-    MessageIdentity,
-    is_group,
-)
+from wsmsg.model import FIRST_EVENT, TEXT, Message, MessageIdentity, is_group
 from wsmsg.settings.values import MessageSettings
 from wsmsg.text.counted import plural
 

@@ -18,6 +18,7 @@ from wsmsg.message.links.interface import Push, Settled
 from wsmsg.message.links.output import (
     MOST_RESULTS,
     MomentaryOutput,
+    PushTimings,
     UnacknowledgedPushes,
 )
 from wsmsg.message.links.snapshot import UserSnapshot
@@ -36,6 +37,7 @@ class Link:
         acknowledged.
     @param limit_bytes: the most bytes of these.
     @param seconds: returns the time of the monotonic clock.
+    @param timings: counts the durations of pushes.
     @param on_cut: called once, if Connect does not keep up and the link breaks.
     @ivar broken: the reason why nothing can be resumed any more; empty while the link
         works.
@@ -59,6 +61,7 @@ class Link:
         limit_bytes: int,
         seconds: Callable[[], float],
         on_cut: Callable[[Link], object],
+        timings: PushTimings,
     ) -> None:
         self.node = node
         self.incarnation = incarnation
@@ -74,7 +77,7 @@ class Link:
         self._seconds = seconds
         self._on_cut = on_cut
         self._opened_s = 0.0
-        self._pushes = UnacknowledgedPushes(seconds)
+        self._pushes = UnacknowledgedPushes(seconds, timings)
         self._momentary = MomentaryOutput()
         self.stream = 0
 

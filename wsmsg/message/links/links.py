@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from wsmsg.flow.countdown import Countdown
 from wsmsg.message.links.interface import PushListener, Settled
 from wsmsg.message.links.link import Link
+from wsmsg.message.links.output import PushTimings
 from wsmsg.message.links.reach import ReachOfConnects
 from wsmsg.message.links.recipients import GroupRecipients, pushes_by_node, pushes_of
 from wsmsg.message.links.slow import SlowConnects
@@ -60,6 +61,7 @@ class Links:
         unix_s: Callable[[], float] = time.time,
     ) -> None:
         self.pushed = self.cut = 0
+        self.timings = PushTimings()
         self.push_listeners: list[PushListener] = []
         self._clock = clock
         self.grace_s = grace_s
@@ -127,6 +129,7 @@ class Links:
                 limit_bytes=self.limit_bytes,
                 seconds=self._clock.seconds,
                 on_cut=self._was_cut,
+                timings=self.timings,
             )
             self._links[node] = link
         else:

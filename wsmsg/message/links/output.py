@@ -23,6 +23,7 @@ import attrs
 
 from wsmsg.message.links.interface import Push, Settled
 from wsmsg.model import Cursor, Message
+from wsmsg.monitoring.measures.histogram import Histogram
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import revocations_of, write_message
 
@@ -56,6 +57,19 @@ _TARGET_BYTES = 8
 _RECEIPT_BYTES = 100
 
 
+@attrs.frozen
+class PushTimings:
+    """
+    The durations of pushes, over all links.
+
+    @ivar pushed: of each push, from the store until Connect acknowledges it.
+    @ivar round_trip: of each frame, from its making until then.
+    """
+
+    pushed: Histogram = attrs.Factory(Histogram)
+    round_trip: Histogram = attrs.Factory(Histogram)
+
+
 @attrs.define
 class _Sent:
     """
@@ -79,6 +93,7 @@ class UnacknowledgedPushes:
     The pushes and receipts of a link that Connect has not acknowledged, sent or not.
 
     @param seconds: returns the time of the monotonic clock.
+    @param timings: counts the durations.
     @ivar number: the number of the last frame.
     @ivar n_bytes: the size of the pushes, and of the receipts that were sent.
     @ivar receipts: the number of the receipts, sent or not.
@@ -88,12 +103,13 @@ class UnacknowledgedPushes:
     @ivar replay: the frames to write again, before anything new.
     """
 
-    def __init__(self, seconds: Callable[[], float]) -> None:
+    def __init__(self, seconds: Callable[[], float], timings: PushTimings) -> None:
+        self._timings = timings
         self.number = self.n_bytes = self.receipts = self.held = 0
         self._seconds = seconds
         self.new: deque[Push] = deque()
         self.new_receipts: dict[tuple[str, int], tuple[Cursor, Sequence[int]]] = {}
-        self._markers: deque[tuple[int, float, Settled]] = deque()
+        self._markers: deque[tuple[int, int, float, Settled]] = deque()
         self._unacknowledged: deque[_Sent] = deque()
         self.replay: deque[_Sent] = deque()
         self._sent = self._queued = self._acknowledged = 0
@@ -105,7 +121,7 @@ class UnacknowledgedPushes:
         none.
         """
         oldest = [sent.since_s for sent in islice(self._unacknowledged, 1)]
-        oldest += [since_s for _, since_s, _ in islice(self._markers, 1)]
+        oldest += [since_s for _, _, since_s, _ in islice(self._markers, 1)]
         return min(oldest, default=None)
 
     def push(self, pushes: Sequence[Push], settled: Settled) -> None:
@@ -118,7 +134,8 @@ class UnacknowledgedPushes:
         self._queued += len(pushes)
         self.held += len(pushes)
         self.n_bytes += sum(_size(*push) for push in pushes)
-        self._markers.append((self._queued, self._seconds(), settled))
+        marker = (self._queued, len(pushes), self._seconds(), settled)
+        self._markers.append(marker)
 
     def receipt(self, cursor: Cursor, targets: Sequence[int]) -> None:
         """
@@ -176,14 +193,18 @@ class UnacknowledgedPushes:
         """
         Settle all frames up to this one.
         """
+        now_s, timings = self._seconds(), self._timings
         while self._unacknowledged and self._unacknowledged[0].number <= number:
             sent = self._unacknowledged.popleft()
+            timings.round_trip.observe(now_s - sent.since_s)
             self._acknowledged = sent.upto
             self.held = self._queued - sent.upto
             self.n_bytes -= sent.n_bytes
             self.receipts -= sent.receipts
         while self._markers and self._markers[0][0] <= self._acknowledged:
-            self._markers.popleft()[2]()
+            _, n, since_s, settled = self._markers.popleft()
+            timings.pushed.observe(now_s - since_s, n)
+            settled()
 
     def drop(self) -> None:
         """
@@ -196,7 +217,7 @@ class UnacknowledgedPushes:
         self.n_bytes = self.receipts = self.held = 0
         self._acknowledged = self._sent = self._queued
         markers, self._markers = self._markers, deque()
-        for _, _, settled in markers:
+        for _, _, _, settled in markers:
             settled()
 
     def _add_pushes(self, batch: rest_pb2.PushBatch) -> int:

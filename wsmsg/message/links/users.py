@@ -81,6 +81,8 @@ class LinkUsers:
     @param links: the links by the node id of their Connect.
     @param unix_s: returns the unix time.
     @ivar routes: the nodes that reach each user.
+    @ivar joined: how often a user came online.
+    @ivar left: how often a user went offline.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class LinkUsers:
         unix_s: Callable[[], float] = time.time,
     ) -> None:
         self.routes = Routes()
+        self.joined = self.left = 0
         self._numbers = LoginNumbers()
         self._links = links
         self._unix_s = unix_s
@@ -213,11 +216,13 @@ class LinkUsers:
                     rest_pb2.Kick(user=login.user, device=login.device, last_login=last)
                 )
 
-    def _users_joined(self, users: Iterable[int]) -> None:
+    def _users_joined(self, users: Sequence[int]) -> None:
+        self.joined += len(users)
         for user in users:
             self._notify_watchers(rest_pb2.Presence(user=user, online=True))
 
-    def _users_left(self, users: Iterable[int]) -> None:
+    def _users_left(self, users: Sequence[int]) -> None:
+        self.left += len(users)
         now_ms = int(self._unix_s() * 1000)
         for user in users:
             self._notify_watchers(rest_pb2.Presence(user=user, last_seen_ms=now_ms))

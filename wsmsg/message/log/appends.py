@@ -25,7 +25,7 @@ from wsmsg.dependency.wait import unless_lost
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.log.backlog import StartupBacklog
-from wsmsg.message.log.interface import Appended, IAppends
+from wsmsg.message.log.interface import Appended, IAppends, LogTimings
 from wsmsg.message.store.interface import IMessages
 from wsmsg.model import Message, MessageIdentity
 
@@ -34,18 +34,29 @@ _RETRY_AFTER_MS = 500
 _APART_S = 10.0
 
 
+#: Messages, what fires when they are durable, and when they were added.
+_Added = tuple[Sequence[Message], Deferred[Appended], float]
+
+
 @implementer(IAppends)
 class Appends:
     """
     Appends to the journal, in the order in which L{add} was called.
+
+    @param timings: counts the durations of the appends that succeeded.
     """
 
     decides = False
     _log = Logger()
 
     def __init__(
-        self, journal: IJournal, store: IMessages, clock: IReactorTime
+        self,
+        journal: IJournal,
+        store: IMessages,
+        clock: IReactorTime,
+        timings: LogTimings | None = None,
     ) -> None:
+        self._timings = timings or LogTimings()
         self.may_be_unstored = StartupBacklog(journal, clock).may_be_unstored
         self._journal = journal
         self._store = store
@@ -54,7 +65,7 @@ class Appends:
         self._next_s = 0.0
         self._apart_until_s: float | None = None
         self._due: IDelayedCall | None = None
-        self._gathered: list[tuple[Sequence[Message], Deferred[Appended]]] = []
+        self._gathered: list[_Added] = []
 
     @property
     def content_bytes(self) -> int:
@@ -70,7 +81,7 @@ class Appends:
 
     def add(self, messages: Sequence[Message]) -> Deferred[Appended]:
         done: Deferred[Appended] = Deferred()
-        self._gathered.append((messages, done))
+        self._gathered.append((messages, done, self.clock.seconds()))
         if self._due is None:
             wait_s = self._next_s - self.clock.seconds() if self._spacing_s else 0.0
             if wait_s > 0:
@@ -90,10 +101,8 @@ class Appends:
         else:
             self._step(gathered)
 
-    def _step(
-        self, gathered: Sequence[tuple[Sequence[Message], Deferred[Appended]]]
-    ) -> None:
-        messages = [m for some, _ in gathered for m in some]
+    def _step(self, gathered: Sequence[_Added]) -> None:
+        messages = [m for some, _, _ in gathered for m in some]
         durable = self._journal.append(messages)
         found: Deferred[dict[MessageIdentity, Message]] | None = None
         if self._store.dependency.up:
@@ -109,14 +118,16 @@ class Appends:
 
     async def _finish(
         self,
-        waiting: Iterable[tuple[Sequence[Message], Deferred[Appended]]],
+        waiting: Iterable[_Added],
         n: int,
         durable: Deferred[None],
         found: Deferred[dict[MessageIdentity, Message]] | None,
     ) -> None:
         problem: WsmsgError | None = None
+        began_s = self.clock.seconds()
         try:
             await durable
+            self._note_durable(began_s, waiting)
         except WsmsgError as e:
             problem = self._shared(e) if n > 1 else e
         except Exception:  # noqa: BLE001 - a guard
@@ -135,8 +146,14 @@ class Appends:
                 pass  # delivery finds repeats, and the dependency has logged the reason
             except Exception:  # noqa: BLE001 - a guard
                 self._log.failure("looking up identities")
-        for _, done in waiting:
+        for _, done, _ in waiting:
             done.callback(Appended(stored, problem))
+
+    def _note_durable(self, began_s: float, added: Iterable[_Added]) -> None:
+        now_s, timings = self.clock.seconds(), self._timings
+        timings.append.observe(now_s - began_s)
+        for messages, _, added_s in added:
+            timings.durable.observe(now_s - added_s, len(messages))
 
     def _shared(self, problem: WsmsgError) -> WsmsgError:
         """

@@ -19,6 +19,7 @@ from zope.interface import Attribute, Interface
 from wsmsg.errors import WsmsgError
 from wsmsg.message.journal.interface import IDeadLetters
 from wsmsg.model import Message, MessageIdentity
+from wsmsg.monitoring.measures.histogram import Histogram
 from wsmsg.settings.values import MessageSettings
 
 
@@ -37,6 +38,23 @@ class Appended:
     stored: Mapping[MessageIdentity, Message]
     problem: WsmsgError | None
     refused: Mapping[MessageIdentity, WsmsgError] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class LogTimings:
+    """
+    The durations of the steps of a log.
+
+    @ivar durable: of each message, from its arrival until it is durable.
+    @ivar stored: of each message, from its arrival until it is stored.
+    @ivar append: of each append to a journal; there are none without a journal.
+    @ivar store_batch: of each batch that the store takes.
+    """
+
+    durable: Histogram = attrs.Factory(Histogram)
+    stored: Histogram = attrs.Factory(Histogram)
+    append: Histogram = attrs.Factory(Histogram)
+    store_batch: Histogram = attrs.Factory(Histogram)
 
 
 class IAppends(Interface):
@@ -79,6 +97,7 @@ class IMessageLog(IAppends, IDeadLetters):
     retention_s: float = Attribute(
         "The seconds after which accepted messages are lost, stored or not; 0: never."
     )
+    timings: LogTimings = Attribute("The durations of the steps.")
     read: int = Attribute("The records that were read from a journal.")
     dead_lettered: Mapping[str, int] = Attribute(
         "The records that became dead letters, by kind."

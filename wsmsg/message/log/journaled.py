@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.log.appends import Appends
-from wsmsg.message.log.interface import IMessageLog
+from wsmsg.message.log.interface import IMessageLog, LogTimings
 from wsmsg.message.store.interface import IMessages
 from wsmsg.settings.values import MessageSettings
 
@@ -26,6 +26,7 @@ class Reader(Protocol):
     """
 
     read: int
+    timings: LogTimings
     dead_letters: Counter[str]
 
     @property
@@ -66,7 +67,8 @@ class JournaledLog:
         self.clock = clock
         self._journal = journal
         self._reader = reader
-        self._appends = appends = Appends(journal, store, clock)
+        self.timings = reader.timings
+        self._appends = appends = Appends(journal, store, clock, reader.timings)
         self.add = appends.add
         self.may_be_unstored = appends.may_be_unstored
         self.dead_letters = journal.dead_letters

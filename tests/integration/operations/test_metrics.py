@@ -1,0 +1,177 @@
+"""
+Tests of the metrics of real daemons, as a scraper reads them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import subprocess
+from unittest import SkipTest
+
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
+from tests.integration.installation import DaemonProcess
+from tools.metric_rows import metric_rows
+from wsmsg.protocol import client_pb2 as pb
+
+_STAGES = {
+    "connect": {
+        "frame_accepted",
+        "pushed_queued",
+        "received_queued",
+        "queued_delivered",
+    },
+    "message": {"received_durable", "received_stored", "stored_pushed"},
+}
+
+
+class MetricsTests(IntegrationTestCase):
+    """
+    The pages of metrics of a Connect and a Message.
+    """
+
+    async def samples(self, daemon: DaemonProcess) -> list[Sample]:
+        """
+        Return all samples of a daemon.
+        """
+        _, text = await daemon.get("/metrics")
+        families = text_string_to_metric_families(str(text))
+        return [sample for family in families for sample in family.samples]
+
+    async def value(self, daemon: DaemonProcess, name: str, **labels: str) -> float:
+        """
+        Return the value of a sample.
+        """
+        return sum(
+            sample.value
+            for sample in await self.samples(daemon)
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    async def talk(self, messages: int) -> None:
+        """
+        Send messages from one user to another, whose client confirms each.
+        """
+        one, two = self.user(), self.user()
+        sender, receiver = await self.device(one), await self.device(two)
+        for n in range(messages):
+            await sender.send(two, f"m{n}", "hello")
+            pushed = await receiver.expect("deliver")
+            confirmed = pb.Delivered(conversation=pushed.conversation, seq=pushed.seq)
+            await receiver.send_frame(delivered=confirmed)
+
+    @with_daemons
+    async def test_stages(self) -> None:
+        """
+        Each message is counted in each stage of its way, by the daemon that sees it.
+        """
+        daemons = (self.installation.connect, self.installation.message)
+
+        async def counted(daemon: DaemonProcess, stage: str) -> float:
+            name = "wsmsg_stage_seconds_count"
+            return await self.value(daemon, name, stage=stage)
+
+        before = {
+            (d.name, stage): await counted(d, stage)
+            for d in daemons
+            for stage in _STAGES[d.name]
+        }
+        await self.talk(5)
+        for daemon in daemons:
+            for stage in _STAGES[daemon.name]:
+                # Only one message of a session at a time is a sample.
+                least = 1 if stage == "queued_delivered" else 5
+                wanted = before[daemon.name, stage] + least
+
+                async def passed(d: DaemonProcess = daemon, s: str = stage) -> bool:
+                    return await counted(d, s) >= wanted  # noqa: B023
+
+                await eventually(f"all have passed {stage}", passed)
+
+    @with_daemons
+    async def test_resources(self) -> None:
+        """
+        The pages have the bytes of frames by codec, the turns of the reactor, the
+        durations of logins, appends, batches and round trips, and changes of presence.
+        """
+        await self.talk(1)
+        connect, message = self.installation.connect, self.installation.message
+        for daemon, name in (
+            (connect, "wsmsg_connect_received_bytes_total"),
+            (connect, "wsmsg_connect_sent_bytes_total"),
+            (connect, "wsmsg_connect_login_seconds_count"),
+            (connect, "wsmsg_reactor_turn_seconds_count"),
+            (message, "wsmsg_reactor_turn_seconds_count"),
+            (message, "wsmsg_message_journal_append_seconds_count"),
+            (message, "wsmsg_message_store_batch_seconds_count"),
+            (message, "wsmsg_message_stream_round_trip_seconds_count"),
+            (message, "wsmsg_message_presence_changes_total"),
+            (message, "wsmsg_build_info"),
+        ):
+            self.assertGreater(await self.value(daemon, name), 0, name)
+        outbox = await self.value(connect, "wsmsg_connect_outbox_bytes")
+        self.assertEqual(outbox, 0)
+
+    @with_daemons
+    async def test_documented(self) -> None:
+        """
+        Each metric of the pages is in the reference, and promtool accepts both pages.
+        """
+        await self.talk(1)
+        known = {row.name for row in metric_rows()}
+        for daemon in (self.installation.connect, self.installation.message):
+            _, text = await daemon.get("/metrics")
+            named = set(re.findall(r"^# TYPE (wsmsg_\w+)", str(text), re.M))
+            named -= {name for name in named if name.endswith("_created")}
+            self.assertEqual(named - known, set())
+            promtool = shutil.which("promtool")
+            if promtool is None:
+                raise SkipTest("there is no promtool")
+            done = subprocess.run(
+                [promtool, "check", "metrics"],
+                input=str(text),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            found = re.findall(r"^.*wsmsg.*$", done.stdout + done.stderr, re.M)
+            self.assertEqual(found, [])
+
+    @with_daemons
+    async def test_hostile_labels(self) -> None:
+        """
+        Whatever clients send, the pages keep the same series: no label has a value that
+        a client chose.
+        """
+        connect = self.installation.connect
+        await self.talk(1)
+
+        async def series() -> set[str]:
+            return {f"{s.name}{s.labels}" for s in await self.samples(connect)}
+
+        before = await series()
+        for n in range(12):
+            device = await self.dial(self.user())
+            hello = pb.Hello(device=f"evil{n}", token=f"evil{n}", client=f"evil{n}")
+            await device.send_frame(hello=hello)
+            await device.send_frame(
+                send=pb.Send(client_id="evil", to=n, content="evil")
+            )
+            await device.closed()
+        more = await series() - before
+        self.assertEqual({one for one in more if "evil" in one}, set())
+        self.assertLess(len(more), 10, more)
+
+    @with_daemons
+    async def test_scraped_often(self) -> None:
+        """
+        A hundred scrapes at once are all answered, while messages go on.
+        """
+        connect = self.installation.connect
+        pages = asyncio.gather(*(connect.get("/metrics") for _ in range(100)))
+        await self.talk(5)
+        self.assertEqual({status for status, _ in await pages}, {200})

@@ -1,0 +1,3 @@
+"""
+Histograms, and the pages for Prometheus.
+"""

@@ -18,7 +18,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent.parent / "clients" / "typescript"
+_ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = _ROOT / "clients" / "typescript"
+#: Bun and Deno, with which tests run the package; nobody needs them to build it.
+RUNTIMES = _ROOT / "tests" / "typescript" / "runtimes"
 
 #: The exit status of this program where Node is missing.
 LEFT_OUT = 5
@@ -48,25 +51,27 @@ def missing(*, browser: bool) -> str:
     return ""
 
 
-def is_installed() -> bool:
+def is_installed(folder: Path) -> bool:
     """
-    Return whether the installed packages are those of the lock file.
+    Return whether the installed packages are those of the folder's lock file.
     """
-    lock, done = PACKAGE / "package-lock.json", PACKAGE / "node_modules" / ".lock"
+    lock, done = folder / "package-lock.json", folder / "node_modules" / ".lock"
     return done.is_file() and done.read_bytes() == lock.read_bytes()
 
 
-def install() -> int:
+def install(folder: Path) -> int:
     """
-    Install the packages of the lock file.
+    Install the packages of a folder's lock file.
 
     @return: the exit status of npm.
     """
-    # No package needs its scripts.
-    status = _status("npm", "ci", "--ignore-scripts", "--no-progress")
+    status = _status("npm", "ci", "--ignore-scripts", "--no-progress", at=folder)
+    if status == 0 and folder == RUNTIMES:
+        # The only script that is needed: it takes the build for this processor.
+        status = _status("node", "node_modules/bun/install.js", at=folder)
     if status == 0:
-        lock = PACKAGE / "package-lock.json"
-        (PACKAGE / "node_modules" / ".lock").write_bytes(lock.read_bytes())
+        lock = folder / "package-lock.json"
+        (folder / "node_modules" / ".lock").write_bytes(lock.read_bytes())
     return status
 
 
@@ -87,8 +92,8 @@ def build() -> int:
     return 0
 
 
-def _status(*command: str) -> int:
-    done = subprocess.run(command, check=False, cwd=PACKAGE, stdin=subprocess.DEVNULL)
+def _status(*command: str, at: Path = PACKAGE) -> int:
+    done = subprocess.run(command, check=False, cwd=at, stdin=subprocess.DEVNULL)
     return done.returncode
 
 
@@ -97,8 +102,9 @@ def main(arguments: list[str]) -> int:
     if problem:
         print(f"-- the TypeScript client is left out: {problem}")
         return 1 if os.environ.get("WSMSG_NODE") == "required" else LEFT_OUT
-    if not is_installed() and install():
-        return 1
+    for folder in (PACKAGE, RUNTIMES):
+        if not is_installed(folder) and install(folder):
+            return 1
     return build()
 
 

@@ -15,10 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from twisted.trial.unittest import SkipTest
-
 from tests.integration.cases import IntegrationTestCase, with_daemons
-from tools.typescript import PACKAGE
+from tools.typescript import PACKAGE, RUNTIMES
 
 _CHAT = """
 import { Client } from "@wsmsg/client";
@@ -209,9 +207,9 @@ class PackageTests(IntegrationTestCase):
         """
         await self._chat("deno", "run", "--allow-net", "--no-prompt")
 
-    async def _chat(self, *runtime: str) -> None:
-        if shutil.which(runtime[0]) is None:
-            raise SkipTest(f"there is no {runtime[0]}")
+    async def _chat(self, program: str, *arguments: str) -> None:
+        installed = RUNTIMES / "node_modules" / ".bin" / program
+        runtime = [str(installed) if installed.exists() else program, *arguments]
         installation, one, two = self.installation, self.user(), self.user()
         project = await asyncio.to_thread(_project)
         (project.folder / "chat.js").write_text(_CHAT)

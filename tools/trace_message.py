@@ -208,10 +208,8 @@ def message_calls(
     calls: Sequence[Call], spans: Sequence[tuple[float, float]]
 ) -> list[Call]:
     """
-    Return the calls of one message, in their order, without those of timers.
-
-    Of the messages, the one with the most turns is taken: the others had steps that
-    were batched together, such as the answer and the push in one frame.
+    Return the calls of one message, in their order, without those of timers: of the
+    message with the most turns, as the others had steps that were batched together.
 
     @param spans: of the messages; a function that one of them does not call is not for
         it.

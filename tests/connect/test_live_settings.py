@@ -157,7 +157,8 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
         "resync_spread_s": session(
             9.0, "resync_spread_s", f"{_SESSION}.registry", f"{_SESSION}.login"
         ),
-        "goaway_spread_s": session(9.0, "goaway_spread_s", f"{_SESSION}.registry"),
+        "drain.per_s": used(9.0, lambda t: t.node.moves._settings.drain.per_s),
+        "public_url": used("wss://new.example/", lambda t: t.node._own_load().url),
         "origins": used(
             ["https://new.example"],
             lambda t: allowed(t.node.connections.origins),

@@ -65,7 +65,7 @@ class KillTests(LoadTestCase):
         with status 0.
         """
 
-        installation = Installation(connect={"goaway_spread_s": 0.3})
+        installation = Installation(connect={"drain.per_s": 30})
 
         async def faults(load: Load) -> None:
             for daemon in (installation.message, installation.connect) * 2:

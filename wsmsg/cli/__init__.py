@@ -6,6 +6,7 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
     bench         wsmsg bench
     check_config  wsmsg check-config
     dead_letters  wsmsg dead-letters
+    drain         wsmsg drain and wsmsg rebalance
     export        wsmsg export
     groups        wsmsg groups
     import_       wsmsg import

@@ -37,6 +37,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Make, list and revoke API keys of services.",
     ),
     "status": ("wsmsg.cli.status:status", "Show the status of both daemons."),
+    "drain": (
+        "wsmsg.cli.drain:drain",
+        "Have all clients of a Connect move to others.",
+    ),
+    "rebalance": (
+        "wsmsg.cli.drain:rebalance",
+        "Move the clients above a Connect's share to others.",
+    ),
     "doctor": (
         "wsmsg.cli.doctor.doctor:doctor",
         "Find problems of an installation, with remedies.",

@@ -157,6 +157,7 @@ class Connection:
             match frame:
                 case frames.Goaway():
                     self._told_to_move(frame)
+                    self._exchange.receive(frame, now)
                 case frames.TokenExpiring():
                     self._renewal.expiring()
                 case frames.Error(id=id) if id == REFRESH_ID:

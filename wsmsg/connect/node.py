@@ -3,10 +3,9 @@ A Connect as one unit: ordered shutdown, new settings, status and metrics.
 
 Connect stores nothing, so shutdown is about its clients::
 
-    the port closes -> clients are asked to move, spread over goaway_spread_s; each
-    session ends when its requests are answered -> the remaining connections are
-    closed -> plug-ins finish -> cursors and acknowledgements are written, the
-    streams end
+    the port closes -> clients are asked to move, drain.per_s in a second; each session
+    ends when its requests are answered -> the remaining connections are closed ->
+    plug-ins finish -> cursors and acknowledgements are written, the streams end
 """
 
 from __future__ import annotations
@@ -29,12 +28,18 @@ from wsmsg.connect.edge.rpc import ConnectRpc
 from wsmsg.connect.plugins import Plugins
 from wsmsg.connect.session.checks.presence import PresenceChecks
 from wsmsg.connect.session.head_check import HeadCheck
+from wsmsg.connect.session.moves.alternatives import OtherConnect
+from wsmsg.connect.session.moves.http import MoveCalls
+from wsmsg.connect.session.moves.load import LoadReport, connect_of, load_of
+from wsmsg.connect.session.moves.moves import Moves
 from wsmsg.connect.session.registry import Registry
 from wsmsg.connect.upstream.stream import UpstreamStream
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.connect.websocket.factory import WebSocketConnections
 from wsmsg.dependency.state import Snapshot, State
+from wsmsg.http.routes import Route
 from wsmsg.http.server.site import QuietSite
+from wsmsg.monitoring.health import Health
 from wsmsg.monitoring.measures.stages import STAGES
 from wsmsg.monitoring.metrics import Counter, Gauge, Metrics
 from wsmsg.monitoring.repeats import Repeats
@@ -130,6 +135,7 @@ _UPSTREAM = {
 }
 
 _SWEEP_S = 0.1
+_LOAD_S = 1.0
 _RPC_GRACE_S = 1.0
 
 
@@ -153,13 +159,38 @@ class ConnectNode:
     site: QuietSite
     rpc: ConnectRpc
     plugins: Plugins
-    head_check: HeadCheck
     local_key: Callable[[], bytes]
     issuer: IssuerKeys | None
     peers: PeerParts
     session_lines: Repeats
+    health: Health
+    name: str
+    moves: Moves = attrs.field()
     presence_checks: PresenceChecks = attrs.field()
+    head_check: HeadCheck = attrs.field()
+    _load: LoadReport = attrs.field()
+    _load_due_s: float = 0.0
     _sweeping: LoopingCall | None = None
+
+    @moves.default
+    def _moves_of_all(self) -> Moves:
+        return Moves(
+            self.registry,
+            self.admission,
+            self.health,
+            self.clock,
+            own=self._own_load,
+            read_others=self._read_others,
+        )
+
+    @head_check.default
+    def _check_of_all(self) -> HeadCheck:
+        alarms = self.health.alarms
+        return HeadCheck(self.registry, self.upstream, self.clock, alarms)
+
+    @_load.default
+    def _own_report(self) -> LoadReport:
+        return LoadReport(lambda: load_of(self._own_load()))
 
     @presence_checks.default
     def _checks_of_all(self) -> PresenceChecks:
@@ -208,7 +239,7 @@ class ConnectNode:
         that are left, and let the plug-ins finish.
         """
         until_s = self.clock.seconds() + self.settings.stop_s / 2
-        emptied = self.registry.drain("this node is stopping")
+        emptied = self.moves.stop(self.settings.stop_s / 2)
         emptied.addTimeout(self.settings.stop_s / 2, self.clock, lambda *_: None)
         await emptied
         left = self.connections.abort_all("this node stopped")
@@ -241,8 +272,31 @@ class ConnectNode:
             self.registry.expiry.sweep()
             self.admission.sweep()
             self.presence_checks.sweep()
+            self.moves.sweep()
+            self._tell_load()
         self.plugins.sweep()
         self.peers.look()
+
+    # ---------------------------------------------------------------------- load
+
+    def _own_load(self) -> OtherConnect:
+        return OtherConnect(
+            self.name,
+            self.settings.public_url,
+            self.registry.count,
+            self.settings.limits.connections,
+            self.health.ready,
+        )
+
+    def _tell_load(self) -> None:
+        now_s = self.clock.seconds()
+        if now_s >= self._load_due_s:
+            self._load_due_s = now_s + _LOAD_S
+            self._load.look(self.upstream.streams)
+
+    async def _read_others(self) -> list[OtherConnect]:
+        found = await self.upstream.connects()
+        return [connect_of(load) for load in found if load.node != self.name]
 
     # ------------------------------------------------------------------ settings
 
@@ -278,6 +332,12 @@ class ConnectNode:
             self.issuer.reload()
         return read
 
+    def routes(self) -> Sequence[Route]:
+        """
+        Return the routes of the admin listener.
+        """
+        return MoveCalls(self.moves, self.clock).routes()
+
     # -------------------------------------------------------- status and metrics
 
     def status(self) -> dict[str, object]:
@@ -288,6 +348,7 @@ class ConnectNode:
             "connections": self.admission.connections,
             **self._sole_address(),
             "users": len(self.registry.users()),
+            "moves": self.moves.status(),
             "upstream": self.upstream.stats(),
             "nodes": [
                 {

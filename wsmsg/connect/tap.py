@@ -10,7 +10,6 @@ of C{wsmsg.connect.legacy}.
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -116,7 +115,7 @@ def build(options: Options, reactor: IReactorTime) -> IService:
         part("port", daemon.listener(port)),
     ]
     stop_order = ["port", "clients", "plugins", "rpc", "upstream", "sweeps", "keys"]
-    return daemon.service(parts, stop_order)
+    return daemon.service(parts, stop_order, admin=node.routes())
 
 
 def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNode:
@@ -131,7 +130,6 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
     from wsmsg.connect.edge.rpc import ConnectRpc
     from wsmsg.connect.node import ConnectNode
     from wsmsg.connect.plugins import Plugins
-    from wsmsg.connect.session.head_check import HeadCheck
     from wsmsg.connect.session.registry import Registry
 
     settings: ConnectSettings = daemon.settings
@@ -141,7 +139,7 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
         settings.token, read_key(), issuer=issuer, names=settings.users.names
     )
     heartbeat = HeartbeatSweep(settings.heartbeat_s, reactor)
-    registry = Registry(settings, reactor, unsure=heartbeat.is_unsure, unix_s=time.time)
+    registry = Registry(settings, reactor, unsure=heartbeat.is_unsure)
     context, upstream = _sessions(daemon, reactor, registry, authenticator, peers)
     plugins = Plugins(daemon.metrics)
     _add_legacy_redis(daemon, reactor, registry, upstream, plugins)
@@ -166,7 +164,8 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
         plugins=plugins,
         local_key=read_key,
         issuer=issuer,
-        head_check=HeadCheck(registry, upstream, reactor, daemon.health.alarms),
+        health=daemon.health,
+        name=daemon.node,
     )
 
 
@@ -233,7 +232,6 @@ def _sessions(
         endpoints=grpc_endpoints(peers.dialling.open),
         unnumbered_mode=_legacy_upstream,
         alarms=daemon.health.alarms,
-        unix_s=time.time,
     )
     upstream.on_peers(daemon.health.add, daemon.health.remove)
     context = SessionContext(
@@ -243,7 +241,6 @@ def _sessions(
         upstream=upstream,
         authenticate=authenticate,
         clock=reactor,
-        unix_s=time.time,
         names=names,
     )
     return context, upstream

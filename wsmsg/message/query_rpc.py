@@ -4,7 +4,7 @@ The gRPC method C{Query}: queries in protobuf, many in one call.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
@@ -31,8 +31,16 @@ class QueryAdapter:
 
     _log = Logger()
 
-    def __init__(self, queries: IQueries) -> None:
+    def __init__(
+        self,
+        queries: IQueries,
+        connects: Callable[[], Sequence[rest_pb2.ConnectLoad]] = tuple,
+    ) -> None:
+        """
+        @param connects: returns the load of the Connects.
+        """
         self._queries = queries
+        self._connects = connects
 
     async def answer(self, request: rest_pb2.QueryRequest) -> rest_pb2.QueryResponse:
         """
@@ -80,6 +88,9 @@ class QueryAdapter:
                     return await self._invitations(item.invitations)
                 case "names":
                     return await self._names(item.names)
+                case "connects":
+                    found = rest_pb2.ConnectsAnswer(connects=self._connects())
+                    return rest_pb2.QueryAnswer(connects=found)
                 case _:
                     raise NotFound("no such query")
         except WsmsgError as e:

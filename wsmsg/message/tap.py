@@ -187,7 +187,7 @@ class Assembly:
             streams=streams,
             rpc=MessageRpc(
                 streams,
-                QueryAdapter(self._queries),
+                QueryAdapter(self._queries, self._links.connects),
                 lambda: self._legacy,
                 StreamForwarder(
                     self._peers.dialling.open,

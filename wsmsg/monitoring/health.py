@@ -83,6 +83,7 @@ class Health:
         self._started_s = clock.seconds()
         self._since = unix_s()
         self._ready = False
+        self._held: dict[str, str] = {}
         self._unix_s = unix_s
         self._listeners: list[Callable[[bool], object]] = []
         self._on_give_up: list[Callable[[str], object]] = []
@@ -159,6 +160,19 @@ class Health:
         self._phase = Phase.STOPPING
         self._update()
 
+    def hold(self, name: str, reason: str) -> None:
+        """
+        Keep the daemon from being ready, whatever its dependencies are.
+
+        @param name: of the cause.
+        @param reason: why it is not ready; empty: this cause holds it no longer.
+        """
+        if reason:
+            self._held[name] = reason
+        else:
+            self._held.pop(name, None)
+        self._update()
+
     def readiness(self) -> dict[str, object]:
         """
         Return the document of C{/readyz}.
@@ -180,6 +194,8 @@ class Health:
             return ""
         if self._phase is not Phase.STARTED:
             return str(self._phase)
+        if self._held:
+            return next(iter(self._held.values()))
         missing = [d.name for d in self._dependencies if not d.up and d.required]
         return f"waiting for {', '.join(missing)}" if missing else "no Message is known"
 
@@ -197,6 +213,7 @@ class Health:
             str(self._about.get("daemon", "")),
             ready=self._ready,
             phase=self._phase.value,
+            held=next(iter(self._held.values()), ""),
             missing=missing,
             alarms=self.alarms.current,
             now_s=self._unix_s(),
@@ -232,9 +249,8 @@ class Health:
                 listener(reason)
 
     def _update(self) -> None:
-        ready = self._phase is Phase.STARTED and self._rule(
-            lambda d: d.up, self._dependencies
-        )
+        started = self._phase is Phase.STARTED and not self._held
+        ready = started and self._rule(lambda d: d.up, self._dependencies)
         if ready == self._ready:
             return
         self._ready = ready

@@ -66,6 +66,7 @@ def readiness_in_words(
     *,
     ready: bool,
     phase: str,
+    held: str = "",
     missing: Sequence[Snapshot],
     alarms: Sequence[Alarm],
     now_s: float,
@@ -74,6 +75,7 @@ def readiness_in_words(
     Return the readiness of a daemon, in one or two sentences.
 
     @param daemon: C{connect} or C{message}.
+    @param held: the reason for which it is not ready, whatever its dependencies are.
     @param missing: the dependencies that are not up; if the daemon is not ready, only
         those that it waits for.
     @param now_s: the unix time.
@@ -88,6 +90,8 @@ def readiness_in_words(
     if phase != "started":
         then = role.stopping if phase == "stopping" else role.waiting
         return f"Not ready: {phase}. {then}".rstrip()
+    if held:
+        return f"Not ready: {held}. {role.waiting}".rstrip()
     if not missing:
         return f"Not ready: no Message is known. {role.waiting}".rstrip()
     reasons = [dependency_in_words(s, now_s) for s in missing]

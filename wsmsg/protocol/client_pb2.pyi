@@ -441,14 +441,16 @@ class Resync(_message.Message):
     def __init__(self, reason: _Optional[str] = ...) -> None: ...
 
 class Goaway(_message.Message):
-    __slots__ = ("reason", "after_ms", "alternatives")
+    __slots__ = ("reason", "after_ms", "alternatives", "position")
     REASON_FIELD_NUMBER: _ClassVar[int]
     AFTER_MS_FIELD_NUMBER: _ClassVar[int]
     ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     reason: str
     after_ms: int
     alternatives: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, reason: _Optional[str] = ..., after_ms: _Optional[int] = ..., alternatives: _Optional[_Iterable[str]] = ...) -> None: ...
+    position: str
+    def __init__(self, reason: _Optional[str] = ..., after_ms: _Optional[int] = ..., alternatives: _Optional[_Iterable[str]] = ..., position: _Optional[str] = ...) -> None: ...
 
 class Error(_message.Message):
     __slots__ = ("code", "reason", "id", "retry_after_ms")

@@ -236,9 +236,14 @@ class Resync(Frame, frozen=True):
 
 
 class Goaway(Frame, frozen=True, gc=True):
+    """
+    C{position}: everything up to it was pushed to the session; empty: not known.
+    """
+
     reason: str
     after_ms: Int64
     alternatives: tuple[str, ...] = ()
+    position: str = ""
 
 
 class Error(Frame, frozen=True):

@@ -156,7 +156,7 @@ def _invited(m: Any) -> f.Invited:
 
 
 def _goaway(m: Any) -> f.Goaway:
-    return f.Goaway(m.reason, m.after_ms, tuple(m.alternatives))
+    return f.Goaway(m.reason, m.after_ms, tuple(m.alternatives), m.position)
 
 
 def _readers(

@@ -190,7 +190,7 @@ class OnlineStatusResponse(_message.Message):
     def __init__(self, status: _Optional[_Mapping[int, bool]] = ...) -> None: ...
 
 class ConnectBatch(_message.Message):
-    __slots__ = ("sends", "presence", "pushed", "typing", "cursors", "watch", "primary", "unreached")
+    __slots__ = ("sends", "presence", "pushed", "typing", "cursors", "watch", "primary", "unreached", "load")
     SENDS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
     PUSHED_FIELD_NUMBER: _ClassVar[int]
@@ -199,6 +199,7 @@ class ConnectBatch(_message.Message):
     WATCH_FIELD_NUMBER: _ClassVar[int]
     PRIMARY_FIELD_NUMBER: _ClassVar[int]
     UNREACHED_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
     sends: _containers.RepeatedCompositeFieldContainer[SendRequest]
     presence: PresenceDelta
     pushed: int
@@ -207,7 +208,22 @@ class ConnectBatch(_message.Message):
     watch: WatchDelta
     primary: bool
     unreached: MessageList
-    def __init__(self, sends: _Optional[_Iterable[_Union[SendRequest, _Mapping]]] = ..., presence: _Optional[_Union[PresenceDelta, _Mapping]] = ..., pushed: _Optional[int] = ..., typing: _Optional[_Iterable[_Union[Typing, _Mapping]]] = ..., cursors: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ..., watch: _Optional[_Union[WatchDelta, _Mapping]] = ..., primary: _Optional[bool] = ..., unreached: _Optional[_Union[MessageList, _Mapping]] = ...) -> None: ...
+    load: ConnectLoad
+    def __init__(self, sends: _Optional[_Iterable[_Union[SendRequest, _Mapping]]] = ..., presence: _Optional[_Union[PresenceDelta, _Mapping]] = ..., pushed: _Optional[int] = ..., typing: _Optional[_Iterable[_Union[Typing, _Mapping]]] = ..., cursors: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ..., watch: _Optional[_Union[WatchDelta, _Mapping]] = ..., primary: _Optional[bool] = ..., unreached: _Optional[_Union[MessageList, _Mapping]] = ..., load: _Optional[_Union[ConnectLoad, _Mapping]] = ...) -> None: ...
+
+class ConnectLoad(_message.Message):
+    __slots__ = ("node", "url", "sessions", "most_sessions", "accepting")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    MOST_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTING_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    url: str
+    sessions: int
+    most_sessions: int
+    accepting: bool
+    def __init__(self, node: _Optional[str] = ..., url: _Optional[str] = ..., sessions: _Optional[int] = ..., most_sessions: _Optional[int] = ..., accepting: _Optional[bool] = ...) -> None: ...
 
 class SendRequest(_message.Message):
     __slots__ = ("id", "sender", "client_id", "conversation", "content", "kind", "extra", "repeat")
@@ -478,7 +494,7 @@ class QueryRequest(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[QueryItem, _Mapping]]] = ...) -> None: ...
 
 class QueryItem(_message.Message):
-    __slots__ = ("page", "heads", "presence", "group", "unread", "mark", "compare", "blocks", "invitations", "names")
+    __slots__ = ("page", "heads", "presence", "group", "unread", "mark", "compare", "blocks", "invitations", "names", "connects")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
@@ -489,6 +505,7 @@ class QueryItem(_message.Message):
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     INVITATIONS_FIELD_NUMBER: _ClassVar[int]
     NAMES_FIELD_NUMBER: _ClassVar[int]
+    CONNECTS_FIELD_NUMBER: _ClassVar[int]
     page: PageQuery
     heads: HeadsQuery
     presence: PresenceQuery
@@ -499,7 +516,8 @@ class QueryItem(_message.Message):
     blocks: BlocksQuery
     invitations: InvitationsQuery
     names: NamesQuery
-    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ..., group: _Optional[_Union[GroupQuery, _Mapping]] = ..., unread: _Optional[_Union[UnreadQuery, _Mapping]] = ..., mark: _Optional[_Union[MarkQuery, _Mapping]] = ..., compare: _Optional[_Union[CompareQuery, _Mapping]] = ..., blocks: _Optional[_Union[BlocksQuery, _Mapping]] = ..., invitations: _Optional[_Union[InvitationsQuery, _Mapping]] = ..., names: _Optional[_Union[NamesQuery, _Mapping]] = ...) -> None: ...
+    connects: ConnectsQuery
+    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ..., group: _Optional[_Union[GroupQuery, _Mapping]] = ..., unread: _Optional[_Union[UnreadQuery, _Mapping]] = ..., mark: _Optional[_Union[MarkQuery, _Mapping]] = ..., compare: _Optional[_Union[CompareQuery, _Mapping]] = ..., blocks: _Optional[_Union[BlocksQuery, _Mapping]] = ..., invitations: _Optional[_Union[InvitationsQuery, _Mapping]] = ..., names: _Optional[_Union[NamesQuery, _Mapping]] = ..., connects: _Optional[_Union[ConnectsQuery, _Mapping]] = ...) -> None: ...
 
 class PageQuery(_message.Message):
     __slots__ = ("user", "conversation", "after", "limit")
@@ -625,6 +643,10 @@ class NamesQuery(_message.Message):
     claim: bool
     def __init__(self, names: _Optional[_Iterable[str]] = ..., users: _Optional[_Iterable[int]] = ..., claim: _Optional[bool] = ...) -> None: ...
 
+class ConnectsQuery(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class QueryResponse(_message.Message):
     __slots__ = ("answers",)
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
@@ -632,7 +654,7 @@ class QueryResponse(_message.Message):
     def __init__(self, answers: _Optional[_Iterable[_Union[QueryAnswer, _Mapping]]] = ...) -> None: ...
 
 class QueryAnswer(_message.Message):
-    __slots__ = ("page", "heads", "presence", "error", "group", "unread", "mark", "compare", "blocks", "invitations", "names")
+    __slots__ = ("page", "heads", "presence", "error", "group", "unread", "mark", "compare", "blocks", "invitations", "names", "connects")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
@@ -644,6 +666,7 @@ class QueryAnswer(_message.Message):
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     INVITATIONS_FIELD_NUMBER: _ClassVar[int]
     NAMES_FIELD_NUMBER: _ClassVar[int]
+    CONNECTS_FIELD_NUMBER: _ClassVar[int]
     page: PageAnswer
     heads: HeadsAnswer
     presence: PresenceAnswer
@@ -655,7 +678,8 @@ class QueryAnswer(_message.Message):
     blocks: BlocksAnswer
     invitations: InvitationsAnswer
     names: NamesAnswer
-    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ..., group: _Optional[_Union[GroupAnswer, _Mapping]] = ..., unread: _Optional[_Union[UnreadAnswer, _Mapping]] = ..., mark: _Optional[_Union[MarkAnswer, _Mapping]] = ..., compare: _Optional[_Union[CompareAnswer, _Mapping]] = ..., blocks: _Optional[_Union[BlocksAnswer, _Mapping]] = ..., invitations: _Optional[_Union[InvitationsAnswer, _Mapping]] = ..., names: _Optional[_Union[NamesAnswer, _Mapping]] = ...) -> None: ...
+    connects: ConnectsAnswer
+    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ..., group: _Optional[_Union[GroupAnswer, _Mapping]] = ..., unread: _Optional[_Union[UnreadAnswer, _Mapping]] = ..., mark: _Optional[_Union[MarkAnswer, _Mapping]] = ..., compare: _Optional[_Union[CompareAnswer, _Mapping]] = ..., blocks: _Optional[_Union[BlocksAnswer, _Mapping]] = ..., invitations: _Optional[_Union[InvitationsAnswer, _Mapping]] = ..., names: _Optional[_Union[NamesAnswer, _Mapping]] = ..., connects: _Optional[_Union[ConnectsAnswer, _Mapping]] = ...) -> None: ...
 
 class PageAnswer(_message.Message):
     __slots__ = ("messages", "head", "more", "epoch")
@@ -813,6 +837,12 @@ class NamesAnswer(_message.Message):
     USERS_FIELD_NUMBER: _ClassVar[int]
     users: _containers.ScalarMap[str, int]
     def __init__(self, users: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class ConnectsAnswer(_message.Message):
+    __slots__ = ("connects",)
+    CONNECTS_FIELD_NUMBER: _ClassVar[int]
+    connects: _containers.RepeatedCompositeFieldContainer[ConnectLoad]
+    def __init__(self, connects: _Optional[_Iterable[_Union[ConnectLoad, _Mapping]]] = ...) -> None: ...
 
 class QueryError(_message.Message):
     __slots__ = ("code", "reason", "retry_after_ms")

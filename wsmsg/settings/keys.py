@@ -25,6 +25,10 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
 
 #: By table of a file: keys that are gone, with what takes their place.
 REMOVED: Mapping[str, Mapping[str, str]] = {
+    "connect": {
+        "goaway_spread_s": "is gone: drain.per_s says how many clients are asked to"
+        " move in a second",
+    },
     "message": {
         "http.keys": "is gone: API keys have names and scopes now, in a file (api_keys)"
         " that `wsmsg key new NAME --scopes ...` makes; with --secret-file it takes a"

@@ -1,13 +1,14 @@
 """
-Sections C{peer} of both daemons, the proof that daemons of one system give each other,
-and C{upstream} of Connect, its streams to Message.
+Sections C{peer} of both daemons, the proof that daemons of one system give each other;
+C{drain}, the stop of a daemon; and C{upstream} of Connect, its streams to Message.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from wsmsg.settings.base import Section
 
@@ -15,6 +16,41 @@ from wsmsg.settings.base import Section
 MOST_SECRETS = 8
 #: The fewest characters of a secret, which must resist guessing.
 LEAST_CHARACTERS = 32
+_MOST_URL_CHARACTERS = 512
+
+
+def _checked_url(url: str) -> str:
+    if url:
+        parts = urlsplit(url)
+        if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.query:
+            raise ValueError("must be a ws: or wss: URL without a query")
+        if len(url) > _MOST_URL_CHARACTERS:
+            raise ValueError(f"must have at most {_MOST_URL_CHARACTERS} characters")
+    return url
+
+
+PublicUrl = Annotated[str, AfterValidator(_checked_url)]
+
+
+class DrainSettings(Section):
+    """
+    A stop on request.
+
+    @ivar lead_s: the daemon first reports that it is not ready, and for so long goes on
+        serving everybody, also newcomers.
+    """
+
+    lead_s: Annotated[float, Field(ge=0, le=600)] = 0.0
+
+
+class ConnectDrainSettings(DrainSettings):
+    """
+    A stop or a drain of Connect.
+
+    @ivar per_s: clients that are asked to move in a second.
+    """
+
+    per_s: Annotated[float, Field(gt=0, le=100_000)] = 500.0
 
 
 class PeerSettings(Section):

@@ -24,7 +24,13 @@ from wsmsg.settings.listeners import (
     TrustedNetworks,
 )
 from wsmsg.settings.tokens import TokenSettings
-from wsmsg.settings.upstream import PeerSettings, UpstreamSettings
+from wsmsg.settings.upstream import (
+    ConnectDrainSettings,
+    DrainSettings,
+    PeerSettings,
+    PublicUrl,
+    UpstreamSettings,
+)
 from wsmsg.settings.urls.address import parse_address
 from wsmsg.settings.urls.backends import (
     check_discovery,
@@ -80,17 +86,6 @@ class RetrySettings(Section):
     cap_s: Seconds = 2.0
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
     attempts: Annotated[int, Field(ge=0)] = 0
-
-
-class DrainSettings(Section):
-    """
-    A stop on request.
-
-    @ivar lead_s: the daemon first reports that it is not ready, and for so long goes on
-        serving everybody, also newcomers.
-    """
-
-    lead_s: Annotated[float, Field(ge=0, le=600)] = 0.0
 
 
 class UserSettings(Section):
@@ -200,7 +195,8 @@ class ConnectSettings(Common):
         C{auto}: only where other machines cannot reach C{listen}.
     @ivar resync_spread_s: time over which Connect spreads requests to sync after a
         loss.
-    @ivar goaway_spread_s: time over which a stopping Connect spreads requests to move.
+    @ivar public_url: the C{ws:} or C{wss:} URL at which clients reach this very
+        Connect, which other Connects give to clients that move; empty: none.
     """
 
     RESTART: ClassVar[frozenset[str]] = Common.RESTART | {
@@ -227,7 +223,8 @@ class ConnectSettings(Common):
     heartbeat_s: Annotated[float, Field(ge=0.1, le=60)] = 1.5
     close_timeout_s: Seconds = 1.0
     resync_spread_s: Annotated[float, Field(ge=0, le=600)] = 3.0
-    goaway_spread_s: Annotated[float, Field(ge=0, le=600)] = 1.0
+    drain: ConnectDrainSettings = ConnectDrainSettings()
+    public_url: PublicUrl = ""
     origins: tuple[str, ...] = ("http://localhost:*", "http://127.0.0.1:*")
     alternatives: tuple[str, ...] = ()
     pages: Literal["auto", "on", "off"] = "auto"

@@ -148,6 +148,7 @@ export class Connection {
   #process(frame: ServerFrame, now: number): void {
     if (frame.type === "goaway") {
       this.#options.reconnect.toldToMove(now + frame.after_ms / 1000, frame.alternatives);
+      this.#options.exchange.receive(frame, now);
     } else if (frame.type === "expiring") {
       this.#renewal.expiring();
     } else if (frame.type === "error" && frame.id === REFRESH_ID) {

@@ -101,6 +101,7 @@ export const SERVER = {
     reason: text,
     after_ms: integer,
     alternatives: texts,
+    position: none,
   },
   error: { code: text, reason: text, id: none, retry_after_ms: zero },
   pong: { nonce: none, checked_ms: zero, witness: none },

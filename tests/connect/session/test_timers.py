@@ -11,9 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.connect.session.doubles import NOW_S, FakeNode
 from wsmsg.connect.session.session import Session
 from wsmsg.connect.session.timers import Deadlines, PacedQueue
-from wsmsg.errors import Close
 from wsmsg.protocol import frames
-from wsmsg.protocol.frames import Goaway, Hello, Resync
+from wsmsg.protocol.frames import Hello, Resync
 
 
 class ResyncTests(SynchronousTestCase):
@@ -95,50 +94,6 @@ class ResyncTests(SynchronousTestCase):
         client.hang_up()
         node.pass_time(10)
         self.assertEqual(client.heard(), [])
-
-
-class DrainTests(SynchronousTestCase):
-    """
-    Stopping.
-    """
-
-    def test_paced(self) -> None:
-        """
-        Clients are asked to move a few at a time, then closed with 1012; the drain ends
-        when the last has gone.
-        """
-        node = FakeNode()
-        clients = [node.log_in(i) for i in range(1, 9)]
-        stranger = node.client()
-        drained = node.registry.drain("stopping")
-        self.assertEqual(stranger.peer.code, Close.DRAIN)
-        node.pass_time(node.settings.goaway_spread_s / 2)
-        self.assertEqual(sum(c.peer.code is Close.DRAIN for c in clients), 4)
-        node.pass_time(node.settings.goaway_spread_s / 2)
-        self.assertEqual(sum(c.peer.code is Close.DRAIN for c in clients), 8)
-        (goaway,) = clients[0].heard()
-        self.assertEqual(goaway, Goaway("stopping", 1000))
-        stranger.hang_up()
-        for client in clients:
-            self.assertNoResult(drained)
-            client.hang_up()
-        self.assertIsNone(self.successResultOf(drained))
-
-    def test_nobody(self) -> None:
-        """
-        Without clients a drain ends at once.
-        """
-        self.assertIsNone(self.successResultOf(FakeNode().registry.drain("stopping")))
-
-    def test_late(self) -> None:
-        """
-        A client that logs in while the node stops is sent away.
-        """
-        node = FakeNode()
-        node.registry.drain("stopping")
-        client = node.client()
-        client.say(Hello("token-1001"))
-        self.assertEqual(client.peer.code, Close.DRAIN)
 
 
 class TimerTests(SynchronousTestCase):

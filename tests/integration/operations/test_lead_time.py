@@ -24,7 +24,7 @@ class LeadTimeTests(IntegrationTestCase):
     """
 
     message = {"drain.lead_s": _LEAD_S}
-    connect = {"drain.lead_s": _LEAD_S, "goaway_spread_s": 0}
+    connect = {"drain.lead_s": _LEAD_S}
 
     async def stopping(self, daemon: DaemonProcess) -> None:
         """
@@ -77,8 +77,6 @@ class IgnoredCloseTests(IntegrationTestCase):
     """
     Clients that neither go away nor answer a close.
     """
-
-    connect = {"goaway_spread_s": 0}
 
     async def open(self, subprotocol: str) -> None:
         """

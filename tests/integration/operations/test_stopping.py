@@ -26,7 +26,7 @@ class StoppingTests(IntegrationTestCase):
     message = {"stop_s": _STOP_S}
     connect = {
         "stop_s": _STOP_S,
-        "goaway_spread_s": 0.5,
+        "drain.per_s": 20,
         "limits.sends_per_s": 10_000,
         "limits.sends_burst": 10_000,
         "alternatives": "wss://elsewhere.example/",
@@ -86,7 +86,7 @@ class StoppingTests(IntegrationTestCase):
         for device in [*devices, silent]:
             self.assertEqual(await device.closed(), Close.DRAIN)
             [goaway] = device.all("goaway")
-            self.assertTrue(0 <= goaway.after_ms <= 500, goaway)
+            self.assertTrue(0 <= goaway.after_ms <= 100, goaway)
             self.assertEqual(goaway.alternatives, ["wss://elsewhere.example/"])
         await self._running()
         for device, (one, two), ids in zip(devices, pairs, said, strict=True):
@@ -141,7 +141,7 @@ class StoppingTests(IntegrationTestCase):
         """
         connect = self.installation.connect
         await connect.terminate()
-        connect.extra["goaway_spread_s"] = 9
+        connect.extra["drain.per_s"] = 0.5
         try:
             await self._running()
             devices = [await self.device(self.user()) for _ in range(4)]
@@ -162,7 +162,7 @@ class StoppingTests(IntegrationTestCase):
                 [x for x in last if "exiting at once: received SIGTERM" in x]
             )
         finally:
-            connect.extra["goaway_spread_s"] = 0.5
+            connect.extra["drain.per_s"] = 20
 
 
 class EarlyStopTests(IntegrationTestCase):

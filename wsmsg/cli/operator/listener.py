@@ -80,7 +80,9 @@ class AdminListener:
     net: Path = Path("/proc/net")
     ca: str = ""
 
-    def ask(self, path: str, body: object | None = None) -> dict[str, Any]:
+    def ask(
+        self, path: str, body: object | None = None, *, method: str | None = None
+    ) -> dict[str, Any]:
         """
         Ask for a path; see L{ask}.
 
@@ -89,7 +91,7 @@ class AdminListener:
         key, found = self._key()
         trust = {"certificate": self.certificate, "ca": self.ca}
         try:
-            return ask(self.url + path, body, key=key, **trust)
+            return ask(self.url + path, body, key=key, method=method, **trust)
         except NoAnswer as e:
             if e.status != 401:
                 raise

@@ -290,7 +290,9 @@ class Exchange:
             case frames.Pong():
                 self.tracer.answered(frame.nonce)
                 self.history.ponged(frame, now)
-            case frames.Goaway() | frames.TokenExpiring() | frames.Refreshed():
+            case frames.Goaway():
+                self._listing.reached(frame.position)
+            case frames.TokenExpiring() | frames.Refreshed():
                 pass
 
     def _welcomed(self, frame: frames.Welcome, now: float) -> None:

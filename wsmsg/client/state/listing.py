@@ -101,6 +101,14 @@ class Listing:
             return False
         return True
 
+    def reached(self, position: str) -> None:
+        """
+        Take the position up to which the server has pushed everything.  It has no
+        meaning while a list is in progress, which may name what was not pushed.
+        """
+        if position and not self._open and self._ask_at is None:
+            self.position = position
+
     def refused(self, now: float, retry_after_s: float) -> None:
         """
         Process an error: the query is sent again.

@@ -53,6 +53,7 @@ class Admission:
         self.proxies = Proxies(proxies)
         self.refusals = RefusedLogins(clock)
         self.refused = self.refusals.counts
+        self._closed = ""
 
     def apply_settings(
         self, limits: LimitSettings, proxies: Sequence[str] = ()
@@ -145,6 +146,8 @@ class Admission:
 
         @return: the reason to refuse the handshake, or L{None}.
         """
+        if self._closed:
+            return self._refuse(address, "draining", Unavailable(self._closed, 1000))
         rate, now_s = self._limits.handshakes_per_s, self._clock.seconds()
         counts = not self.proxies.trust(address)
         if counts and not self._budgets.take(group_of(address), now_s):
@@ -155,6 +158,12 @@ class Admission:
             return None
         error = RateLimited("too many handshakes at once", 1000)
         return self._refuse(address, "handshakes", error)
+
+    def close(self, reason: str) -> None:
+        """
+        Refuse all handshakes from now on; with an empty reason, none.
+        """
+        self._closed = reason
 
     def handshake_failed(self, address: str, error: WsmsgError) -> None:
         """

@@ -19,6 +19,7 @@ lifecycle   its states, as a state machine
 timers      timers of all sessions, served by one sweep
 registry    all sessions of the node by user, and the pushes to them
 head_check  the check of what was pushed, against the heads
+moves       the clients that are asked to move, when and where to
 checks      what sessions may be shown
 watchers    which sessions watch the presence of which users
 context     settings, counters and services that all sessions share

@@ -53,6 +53,7 @@ _METRICS = (
         "Times that a client was over its rate of frames or requests and not read",
     ),
     ("costly", "Times that requests of a user cost more than their rate allows"),
+    ("moved", "Clients that were asked to move"),
     ("welcomed", "Sessions welcomed"),
     ("lost", "Sessions that clients ended, or whose connections broke"),
     ("refreshed", "Tokens that clients refreshed"),
@@ -81,6 +82,7 @@ class SessionCounters(Counters):
     @ivar limited: times that a client was over its frame rate, or its user over the
         rate of requests, and not read.
     @ivar costly: times that the requests of a user cost more than the rate allows.
+    @ivar moved: clients that were asked to move.
     @ivar welcomed: sessions welcomed.
     @ivar refreshed: tokens that clients refreshed.
     @ivar closes: connections that Connect closed, by name of the close code.
@@ -107,6 +109,7 @@ class SessionCounters(Counters):
     pushes_missed: int = 0
     limited: int = 0
     costly: int = 0
+    moved: int = 0
     welcomed: int = 0
     refreshed: int = 0
     closes: Counter[str] = attrs.Factory(Counter)

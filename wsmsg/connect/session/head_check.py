@@ -179,7 +179,7 @@ class HeadCheck:
                 self._registry.keep_witness(found.witness)
             if len(heads) == len(asked):
                 self._registry.counters.compared += len(asked)
-                self._judge(batch, iter(heads))
+                self._judge(batch, iter(heads), found.witness if asked else "")
         except WsmsgError as e:
             self._log.debug("the heads cannot be read: {reason}", reason=e.reason)
         except Exception:  # noqa: BLE001 - a guard
@@ -187,7 +187,7 @@ class HeadCheck:
         finally:
             self._asking = False
 
-    def _judge(self, batch: _Batch, heads: Iterator[int]) -> None:
+    def _judge(self, batch: _Batch, heads: Iterator[int], position: str) -> None:
         for session, pushed in batch.sessions:
             above = [
                 (name, head)
@@ -200,7 +200,9 @@ class HeadCheck:
                 due = self._tick + SETTLE
                 self._late.append(_Late(session, above, batch.asked_s, due))
             else:
-                session.compared(batch.asked_s)
+                # Of a session with more conversations, some were not compared.
+                is_whole = len(pushed) < OF_SESSION
+                session.compared(batch.asked_s, position if is_whole else "")
 
     # --------------------------------------------------------------- what is late
 

@@ -141,6 +141,7 @@ class Output(ABC):
     __slots__ = (
         "_compared_s",
         "_early",
+        "_reached",
         "_sample",
         "_seen",
         "_witness",
@@ -164,6 +165,7 @@ class Output(ABC):
         self._early: PreWelcomeBuffer | None = None
         self._seen: DeliveredSeqs | None = None
         self._compared_s = -1.0
+        self._reached = ""
         self._witness = ""
         self._sample: tuple[str, int, float] | None = None
 
@@ -300,11 +302,14 @@ class Output(ABC):
             return False
         return 0 < self._seen.up_to(conversation) < head
 
-    def compared(self, at_s: float) -> None:
+    def compared(self, at_s: float, position: str = "") -> None:
         """
         Note that what was pushed until then is complete, or that the client is told.
+
+        @param position: up to which all was pushed; empty: it is not known.
         """
         self._compared_s = at_s
+        self._reached = position or self._reached
 
     @property
     def checked_ms(self) -> int:

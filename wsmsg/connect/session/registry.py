@@ -67,7 +67,7 @@ class RegisteredSession(TimedSession, ExpiringSession, Protocol):
     def lacks(self, conversation: str, head: int) -> bool:
         """Return whether the client does not know of the message with this number."""
 
-    def compared(self, at_s: float) -> None:
+    def compared(self, at_s: float, position: str = "") -> None:
         """Note that what was pushed until then is complete, or the client told."""
 
 
@@ -90,7 +90,7 @@ class Registry:
     @ivar watchers: the presence subscriptions of all sessions.
     @ivar counters: counters of all sessions.
     @ivar count: connections that are not lost yet, whatever their state.
-    @ivar draining: whether this node accepts no new sessions.
+    @ivar draining: whether this node accepts no new sessions, as its clients move.
     @ivar witness: how far the store is, as a comparison with the heads told last.
     """
 
@@ -290,8 +290,7 @@ class Registry:
             self._all(self._sessions),
             reason,
             self.settings.resync_spread_s,
-            alternatives=(),
-            opening=False,
+            after_s=self.settings.resync_spread_s,
         )
 
     def kick(self, user: int, device: str, reason: str) -> None:
@@ -323,6 +322,12 @@ class Registry:
             self.settings.resync_spread_s,
         )
 
+    def sessions(self) -> list[RegisteredSession]:
+        """
+        Return the sessions of all users.
+        """
+        return self._all(self._sessions)
+
     def _all(self, users: Iterable[int]) -> list[RegisteredSession]:
         return [session for user in users for session in self.sessions_of(user)]
 
@@ -350,23 +355,24 @@ class Registry:
         self._log.failure("a bug ends a session of {user}", user=session.user)
         session.close(Close.BUG, "internal error")
 
-    # -------------------------------------------------------------------- drain
-
-    def drain(self, reason: str) -> Deferred[None]:
+    def refuse(self, reason: str) -> None:
         """
-        Ask all clients to move, evenly over C{goaway_spread_s}.  Each session ends
-        when the requests of its client are answered.
-
-        @return: a Deferred that fires when no connection is left.
+        Accept no more logins, and close the connections without one.
         """
         self.draining = True
-        settings = self.settings
-        self.timers.move(
-            self._all(self._sessions),
-            reason,
-            settings.goaway_spread_s,
-            alternatives=settings.alternatives,
-        )
+        self.timers.close_opening(reason)
+
+    def accept(self) -> None:
+        """
+        Accept logins again, and ask no further client to move.
+        """
+        self.draining = False
+        self.timers.stop_moving()
+
+    def when_empty(self) -> Deferred[None]:
+        """
+        @return: a Deferred that fires when no connection is left.
+        """
         return self._empty.wait(not self.count)
 
 

@@ -311,13 +311,14 @@ class Session(Input):
         if self.closed:
             return
         if self.welcomed:
-            self.reply(Goaway(reason, after_ms, alternatives))
+            self.context.registry.counters.moved += 1
+            self.reply(Goaway(reason, after_ms, alternatives, self._reached))
         self.inbox.block(LEAVING)
         self._close_if_done()
 
     def _close_if_done(self) -> None:
         if self.inbox.blocks & LEAVING and not self.unanswered and not self._queries:
-            self.close(Close.DRAIN, "this node is stopping")
+            self.close(Close.DRAIN, "the client was asked to move")
 
     def unregister(self) -> None:
         self.stop_output()

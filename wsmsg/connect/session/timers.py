@@ -163,7 +163,7 @@ class SessionTimers:
         self._moving: PacedQueue[TimedSession] = PacedQueue()
         self._move_reason = ""
         self._move_s = 0.0
-        self._alternatives: tuple[str, ...] = ()
+        self._alternatives: Callable[[], tuple[str, ...]] = tuple
 
     def forget(self, session: TimedSession) -> None:
         """
@@ -246,19 +246,38 @@ class SessionTimers:
         reason: str,
         over_s: float,
         *,
-        alternatives: tuple[str, ...],
-        opening: bool = True,
+        after_s: float,
+        alternatives: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         """
         Ask the clients of these sessions to move, evenly over a time.
 
-        @param opening: close the sessions that have not sent hello yet.
+        @param after_s: each of them is to reconnect within so many seconds from then.
+        @param alternatives: returns the addresses for one client.
         """
-        for session in self._opening.take(float("inf")) if opening else ():
-            session.close(Close.DRAIN, reason)
-        self._move_reason, self._move_s = reason, over_s
+        self._move_reason, self._move_s = reason, after_s
         self._alternatives = alternatives
         self._moving.add(sessions, self._clock.seconds(), over_s)
+
+    @property
+    def moving(self) -> int:
+        """
+        The number of clients that are still to be asked to move.
+        """
+        return len(self._moving)
+
+    def stop_moving(self) -> None:
+        """
+        Ask no further client to move.
+        """
+        self._moving = PacedQueue()
+
+    def close_opening(self, reason: str) -> None:
+        """
+        Close the sessions that have not sent hello yet.
+        """
+        for session in self._opening.take(float("inf")):
+            session.close(Close.DRAIN, reason)
 
     def sweep(self) -> None:
         """
@@ -288,7 +307,7 @@ class SessionTimers:
 
     def _move(self, session: TimedSession) -> None:
         after_ms = int(self._uniform(0, self._move_s * 1000))
-        session.goaway(self._move_reason, after_ms, self._alternatives)
+        session.goaway(self._move_reason, after_ms, self._alternatives())
 
     def _guarded(self, do: Callable[..., object], *args: object) -> None:
         # The timers of the other sessions are due as well.

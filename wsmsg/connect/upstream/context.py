@@ -112,6 +112,11 @@ class Stream(SendStream, Hashable, Protocol):
         Tell the Message which other Messages no stream reaches.
         """
 
+    def load(self, load: rest_pb2.ConnectLoad) -> None:
+        """
+        Tell the Message how much this node carries.
+        """
+
     def pool_changed(self) -> None:
         """
         Take the pooled cursors, typing signals and acknowledgements in the next frame.

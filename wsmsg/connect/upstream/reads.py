@@ -195,6 +195,15 @@ class UpstreamReads:
         query = rest_pb2.NamesQuery(names=names, users=users, claim=claim)
         return self._enqueue(rest_pb2.QueryItem(names=query))
 
+    def connects(self) -> Deferred[list[rest_pb2.ConnectLoad]]:
+        """
+        Read the load of the Connects that Message knows.
+
+        @return: a Deferred that fires with those that have told it.
+        """
+        query = rest_pb2.ConnectsQuery()
+        return self._enqueue(rest_pb2.QueryItem(connects=query))
+
     def stats(self) -> dict[str, int]:
         """
         Return the counters since the start, by name.
@@ -292,6 +301,8 @@ def _result(answer: rest_pb2.QueryAnswer) -> Any:
                 for i in some.invitations
             ]
             return InvitationsView(invited, some.next)
+        case "connects":
+            return list(answer.connects.connects)
         case "names":
             return dict(answer.names.users)
         case "error":

@@ -87,9 +87,8 @@ class UpstreamStream:
         self._heartbeat_s = self._heard_s = 0.0
         self._flush_soon: Callable[[], None] = _nothing
         self._flush_later: Callable[[], None] = _nothing
-        self._lead: bool | None = None
+        self._news = rest_pb2.ConnectBatch()
         self._resync: tuple[str, float] | None = None
-        self._unreached: Sequence[str] | None = None
 
     @property
     def is_synced(self) -> bool:
@@ -98,7 +97,7 @@ class UpstreamStream:
     # -- called by Upstream
 
     def lead(self, primary: bool) -> None:
-        self._lead = primary
+        self._news.MergeFrom(rest_pb2.ConnectBatch(primary=primary))
         self._flush_soon()
 
     def enqueue(self, send: PendingSend) -> None:
@@ -140,7 +139,11 @@ class UpstreamStream:
         self._flush_soon()
 
     def unreached(self, addresses: Sequence[str]) -> None:
-        self._unreached = addresses
+        self._news.unreached.CopyFrom(rest_pb2.MessageList(addresses=addresses))
+        self._flush_later()
+
+    def load(self, load: rest_pb2.ConnectLoad) -> None:
+        self._news.load.CopyFrom(load)
         self._flush_later()
 
     def pool_changed(self) -> None:
@@ -240,7 +243,7 @@ class UpstreamStream:
             return None
         request = rest_pb2.MessageStreamRequest()
         if listing.parts:
-            self._fill_lead(request.batch)
+            self._fill_news(request.batch)
             listing.move_into(request.batch.presence, next(self._life.deltas))
         else:
             self._fill(request.batch)
@@ -261,25 +264,21 @@ class UpstreamStream:
             or self._watched.listed
             or self._shared.typing.typing
             or self._applied.waiting
-            or self._lead is not None
-            or self._unreached is not None
+            or self._news.ByteSize()
         )
 
-    def _fill_lead(self, batch: rest_pb2.ConnectBatch) -> None:
-        if self._lead is not None:
-            batch.primary, self._lead = self._lead, None
+    def _fill_news(self, batch: rest_pb2.ConnectBatch) -> None:
+        if self._news.ByteSize():
+            batch.CopyFrom(self._news)
+            self._news.Clear()
 
     def _fill(self, batch: rest_pb2.ConnectBatch) -> None:
-        self._fill_lead(batch)
+        self._fill_news(batch)
         acks = self._applied.waiting or self._probe
         if acks or self._users.changes or self._logins:
             self._fill_presence(batch.presence)
         if self._watched.changes or self._watched.listed:
             self._watched.move_into(batch.watch)
-        if self._unreached is not None:
-            batch.unreached.addresses.extend(self._unreached)
-            batch.unreached.SetInParent()
-            self._unreached = None
         if self._unsent:
             move_sends(self._unsent, batch)
         if self._acknowledge:

@@ -74,6 +74,7 @@ class Upstream(Service):
         L{None}: each Message must send a welcome.
     @param alarms: the alarms of the daemon.
     @param unix_s: returns the unix time.
+    @ivar connects: reads the load of all Connects: L{UpstreamReads.connects}.
     @ivar names: looks up names of users: L{UpstreamReads.names}.
     @ivar reads: the reads of Message.
     """
@@ -114,6 +115,7 @@ class Upstream(Service):
         )
         self.reads: IUpstreamReads = self._queries
         self.names = self._queries.names
+        self.connects = self._queries.connects
         # An attribute, not a method: _set_mode replaces it.
         self.send: Callable[[NewSend, OnAnswer], None] = self.sends.send
         self.fences = self.sends.fences
@@ -214,6 +216,13 @@ class Upstream(Service):
         True while at least one stream is up.
         """
         return bool(self._choice.up)
+
+    @property
+    def streams(self) -> Sequence[Stream]:
+        """
+        The streams that are up.
+        """
+        return self._choice.up
 
     def dependencies(self) -> list[Dependency]:
         """

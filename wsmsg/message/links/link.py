@@ -48,6 +48,7 @@ class Link:
     @ivar stream: the number of the current stream; one that no stream has while there
         is none.
     @ivar snapshot: the unfinished list of the users of Connect.
+    @ivar load: how much Connect carries; L{None}: it has not told.
     @ivar last_login: the highest number of a login that Connect knows; 0: it numbers
         none.
     """
@@ -68,6 +69,7 @@ class Link:
         self.primary = self.is_synced = self.everything = False
         self.peer_stream = 0
         self.broken = ""
+        self.load: rest_pb2.ConnectLoad | None = None
         self.snapshot = UserSnapshot()
         self.last_login = 0
         self._limit_records = limit_records
@@ -235,6 +237,13 @@ class Link:
         if not self.broken:
             self._momentary.blocked(block)
             self._wake_stream()
+
+    def loaded(self, load: rest_pb2.ConnectLoad) -> None:
+        """
+        Note how much Connect carries.
+        """
+        self.load = rest_pb2.ConnectLoad(node=self.node)
+        self.load.MergeFrom(load)
 
     def logged_in(self, number: int) -> None:
         """

@@ -194,6 +194,12 @@ class Links:
         """
         return self.reach.unlinked(self._links)
 
+    def connects(self) -> Sequence[rest_pb2.ConnectLoad]:
+        """
+        Return how much each Connect with a stream carries.
+        """
+        return [it.load for it in self._links.values() if it.open and it.load]
+
     def hang_up_all(self, reason: str) -> None:
         """
         End the streams of all links.

@@ -238,6 +238,8 @@ class LinkStream:
             core.ingress.accept(requests, self._reply)
         if batch.HasField("unreached"):
             core.links.reach.set_unreached(link.node, batch.unreached.addresses)
+        if batch.HasField("load"):
+            link.loaded(batch.load)
         if batch.pushed:
             link.acknowledged(batch.pushed)
         if batch.cursors:

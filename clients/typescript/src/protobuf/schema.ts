@@ -244,6 +244,7 @@ export const MESSAGES = {
     [1, "reason", "string"],
     [2, "after_ms", "int"],
     [3, "alternatives", "string", true],
+    [4, "position", "string"],
   ],
   Error: [
     [1, "code", "string"],

@@ -288,6 +288,7 @@ export class Exchange {
         this.tracer.answered(frame.nonce);
         return this.serverHistory.ponged(frame, now);
       case "goaway":
+        return this.#listing.reached(frame.position);
       case "expiring":
       case "refreshed":
     }

@@ -80,6 +80,14 @@ export class Listing {
     return false;
   }
 
+  /**
+   * Takes the position up to which the server has pushed everything. It has no meaning
+   * while a list is in progress, which may name what was not pushed.
+   */
+  reached(position: string): void {
+    if (position && !this.#open && this.#askAt === undefined) this.position = position;
+  }
+
   /** Processes an error: the query is sent again. */
   refused(now: number, retryAfterS: number): void {
     this.#open = "";

@@ -18,6 +18,7 @@ from tests.connect.legacy.clients.legacy_node import (
     text,
     ws,
 )
+from tests.connect.session.moves.doubles import moves_of
 from wsmsg.connect.upstream.interface import HeadsView, NewSend
 from wsmsg.errors import BadRequest, Close, Unauthenticated, Unavailable
 from wsmsg.legacy.codec import CONNECTION, HEARTBEAT
@@ -300,7 +301,7 @@ class EndTests(SynchronousTestCase):
         node = LegacyNode()
         client = node.connect(7)
         client.say(8, "a")
-        node.registry.drain("stopping")
+        moves_of(node).stop(10)
         node.pass_time(2)
         self.assertEqual(client.peer.code, Close.DRAIN)
         client.say(8, "b")
@@ -316,7 +317,7 @@ class EndTests(SynchronousTestCase):
         for others_stay, wait_s in ((False, 2), (True, 7)):
             node = LegacyNode()
             client, other = node.connect(7), own_client(node, 9)
-            node.registry.drain("stopping")
+            moves_of(node).stop(10)
             node.pass_time(1.5)
             self.assertIsNone(client.peer.code)
             if not others_stay:

@@ -165,6 +165,11 @@ class LegacyUpstreamStream:
         Do nothing: a legacy Message does not ask.
         """
 
+    def load(self, load: rest_pb2.ConnectLoad) -> None:
+        """
+        Do nothing, likewise.
+        """
+
     def pool_changed(self) -> None:
         self._flush_soon()
 

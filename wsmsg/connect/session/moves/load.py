@@ -1,0 +1,65 @@
+"""
+The load of this Connect, as Message is told of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import attrs
+
+from wsmsg.connect.session.moves.alternatives import OtherConnect
+from wsmsg.rpc import rest_pb2
+
+
+def load_of(connect: OtherConnect) -> rest_pb2.ConnectLoad:
+    """
+    Return the load of a Connect, for the stream.
+    """
+    return rest_pb2.ConnectLoad(**attrs.asdict(connect))
+
+
+def connect_of(load: rest_pb2.ConnectLoad) -> OtherConnect:
+    """
+    Return the Connect that a load is of.
+    """
+    return OtherConnect(
+        load.node, load.url, load.sessions, load.most_sessions, load.accepting
+    )
+
+
+class LoadListener(Protocol):
+    """
+    A stream to a Message.
+    """
+
+    def load(self, load: rest_pb2.ConnectLoad) -> None:
+        """
+        Tell the Message how much this Connect carries.
+        """
+
+
+class LoadReport:
+    """
+    Tells each Message the load, when it has changed; called once a second.
+
+    @param read: returns the load.
+    """
+
+    def __init__(self, read: Callable[[], rest_pb2.ConnectLoad]) -> None:
+        self._read = read
+        self._told: dict[LoadListener, rest_pb2.ConnectLoad] = {}
+
+    def look(self, streams: Iterable[LoadListener]) -> None:
+        """
+        Tell the Messages that do not know it yet.
+
+        @param streams: all streams that are up.
+        """
+        load, told = self._read(), self._told
+        self._told = {}
+        for stream in streams:
+            self._told[stream] = load
+            if told.get(stream) != load:
+                stream.load(load)

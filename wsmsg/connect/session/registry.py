@@ -357,17 +357,12 @@ class Registry:
 
     def refuse(self, reason: str) -> None:
         """
-        Accept no more logins, and close the connections without one.
+        Accept no more logins, and close the connections without one; with an empty
+        reason, accept them again.
         """
-        self.draining = True
-        self.timers.close_opening(reason)
-
-    def accept(self) -> None:
-        """
-        Accept logins again, and ask no further client to move.
-        """
-        self.draining = False
-        self.timers.stop_moving()
+        self.draining = bool(reason)
+        if reason:
+            self.timers.close_opening(reason)
 
     def when_empty(self) -> Deferred[None]:
         """

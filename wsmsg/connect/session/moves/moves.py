@@ -150,7 +150,8 @@ class Moves:
         self._log.info("drain: undone, clients are served again")
         self._phase = Phase.SERVING
         self._door.close("")
-        self._registry.accept()
+        self._registry.refuse("")
+        self._registry.timers.stop_moving()
         self._health.hold(_HOLD, "")
 
     def stop(self, within_s: float) -> Deferred[None]:

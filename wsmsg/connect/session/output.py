@@ -304,9 +304,8 @@ class Output(ABC):
 
     def compared(self, at_s: float, position: str = "") -> None:
         """
-        Note that what was pushed until then is complete, or that the client is told.
-
-        @param position: up to which all was pushed; empty: it is not known.
+        Note that what was pushed until then, and up to this position if it is known, is
+        complete, or that the client is told.
         """
         self._compared_s = at_s
         self._reached = position or self._reached

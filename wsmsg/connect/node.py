@@ -295,7 +295,7 @@ class ConnectNode:
             self._load.look(self.upstream.streams)
 
     async def _read_others(self) -> list[OtherConnect]:
-        found = await self.upstream.connects()
+        found = await self.upstream.queries.connects()
         return [connect_of(load) for load in found if load.node != self.name]
 
     # ------------------------------------------------------------------ settings

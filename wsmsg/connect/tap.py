@@ -268,7 +268,7 @@ def _names(
         if upstream.unnumbered:
             reason = "the Message behind this server does not support names of users"
             return fail(Unsupported(reason))
-        return upstream.names(names, users, claim)
+        return upstream.queries.names(names, users, claim)
 
     names = UserNames(query, reactor)
     names.register_metrics(daemon.metrics)

@@ -174,7 +174,7 @@ class QueryTests(SynchronousTestCase):
         answered.callback(self.answer(6, 7))
         heads = [self.successResultOf(results[i]).head for i in (0, 4, 5, 6)]
         self.assertEqual(heads, [1, 5, 6, 7])
-        self.assertEqual(world.upstream._queries.failed, 0)
+        self.assertEqual(world.upstream.queries.failed, 0)
 
     def test_another_is_asked(self) -> None:
         """
@@ -196,7 +196,7 @@ class QueryTests(SynchronousTestCase):
         """
         world = World()
         world.start("a:1")
-        world.upstream._queries._limit = 2
+        world.upstream.queries._limit = 2
         results = self.ask(world, 7)
         self.failureResultOf(results[6], Overloaded)
         self.assertNoResult(results[5])

@@ -74,8 +74,8 @@ class Upstream(Service):
         L{None}: each Message must send a welcome.
     @param alarms: the alarms of the daemon.
     @param unix_s: returns the unix time.
-    @ivar connects: reads the load of all Connects: L{UpstreamReads.connects}.
-    @ivar names: looks up names of users: L{UpstreamReads.names}.
+    @ivar queries: the reads of Messages that number messages.
+    @ivar streams: the streams that are up.
     @ivar reads: the reads of Message.
     """
 
@@ -107,15 +107,14 @@ class Upstream(Service):
         self._alarms = alarms or Alarms(unix_s)
         self._reach = ReachWatch(self._shared, self._alarms)
         self._choice = StreamChoice(node, self.sends, self._is_leaving)
-        self._queries = UpstreamReads(
+        self.streams: Sequence[Stream] = self._choice.up
+        self.queries = UpstreamReads(
             self._choice.query_methods, self._watching, on_epoch=edge.reconnect_all
         )
         self._refresh = PresenceRefresh(
-            self._watching, edge, self._queries.query_presence
+            self._watching, edge, self.queries.query_presence
         )
-        self.reads: IUpstreamReads = self._queries
-        self.names = self._queries.names
-        self.connects = self._queries.connects
+        self.reads: IUpstreamReads = self.queries
         # An attribute, not a method: _set_mode replaces it.
         self.send: Callable[[NewSend, OnAnswer], None] = self.sends.send
         self.fences = self.sends.fences
@@ -217,13 +216,6 @@ class Upstream(Service):
         """
         return bool(self._choice.up)
 
-    @property
-    def streams(self) -> Sequence[Stream]:
-        """
-        The streams that are up.
-        """
-        return self._choice.up
-
     def dependencies(self) -> list[Dependency]:
         """
         Return the dependency of each Message, by address.
@@ -237,7 +229,7 @@ class Upstream(Service):
         return {
             "streams_up": len(self._choice.up),
             **self._shared.stats(),
-            **self._queries.stats(),
+            **self.queries.stats(),
             **(self._loaded_mode.stats() if self._loaded_mode else {}),
         }
 
@@ -336,7 +328,7 @@ class Upstream(Service):
         self._mode = mode
         self.send = self.sends.send if mode is None else mode.send
         self.unnumbered = mode is not None
-        self.reads = self._queries if mode is None else mode.reads
+        self.reads = self.queries if mode is None else mode.reads
 
     def _load_mode(self) -> UnnumberedMode:
         if self._loaded_mode is None:

@@ -28,12 +28,12 @@ _NOTHING: Any = _Nothing()
 
 def message_routes() -> Sequence[Route]:
     """
-    Return the routes of Message's public listener.
+    Return the routes of Message's public listener, where users have names.
     """
     services = ApiServices(*[_NOTHING] * 5)
     legacy = LegacyHttpCalls(*[_NOTHING] * 5, most_unread=_NOTHING)
     health = health_routes(_NOTHING)
-    return [*routes_of(services), *legacy.routes(), *health]
+    return [*routes_of(services, named=True), *legacy.routes(), *health]
 
 
 def connect_routes() -> Sequence[Route]:

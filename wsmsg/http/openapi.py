@@ -19,6 +19,14 @@ from wsmsg.http.errors import PlainError, Problem
 from wsmsg.http.routes import Argument, Call, MoreRoutes, Reply, Route
 
 _REFERENCE = "#/components/schemas/{name}"
+_NAMES = {
+    "type": "object",
+    "additionalProperties": {"type": "string"},
+    "description": (
+        "The names of the users whom the answer mentions, by number; missing if none "
+        "of them has one. Only with users.names."
+    ),
+}
 _LINK = re.compile(r"[CL]\{([^{}]*)\}")
 
 
@@ -73,6 +81,10 @@ def describe(routes: Sequence[Route]) -> OpenApi:
     names = _json_names(ordered)
     for name, schema in components.items():
         _explain(schema, names.get(name, {}))
+    for route in routes:
+        for form in route.responses.values() if route.has_names else ():
+            if form is not None:
+                components[form.__name__]["properties"].setdefault("names", _NAMES)
     paths: dict[str, Any] = {}
     for route in routes:
         operations = paths.setdefault(route.path, {})

@@ -192,6 +192,7 @@ class Route:
     @ivar query: the arguments that it accepts.
     @ivar scope: the scope that its callers need; L{None}: it is for everybody.
     @ivar wrap: answers a call in place of C{answer}, which it calls.
+    @ivar has_names: whether its answers may have names of users beside their fields.
     """
 
     target: str
@@ -204,6 +205,7 @@ class Route:
     conventions: Conventions = attrs.field(default=NATIVE, kw_only=True)
     root: str = attrs.field(default=ROOT, kw_only=True)
     wrap: Answering | None = attrs.field(default=None, kw_only=True)
+    has_names: bool = attrs.field(default=False, kw_only=True)
     _parts: Sequence[str] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from tests.conformance.plain_http import ask
 from tests.integration.cases import IntegrationTestCase, eventually
+from tests.integration.http.described import problems
 
 ROOT = "/api/v1/"
 
@@ -25,10 +26,16 @@ class HttpTestCase(IntegrationTestCase):
 
     async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         """
-        Send a request to Message's API.
+        Send a request to Message's API, and hold the answer against
+        C{docs/openapi.json}.
         """
         headers = more.pop("headers", self.headers)
-        return await ask(self.port, method, ROOT + path, body, headers=headers, **more)
+        answer = await ask(
+            self.port, method, ROOT + path, body, headers=headers, **more
+        )
+        found = problems(method, ROOT + path, answer)
+        self.assertEqual(found, [], (method, path, answer))
+        return answer
 
     async def post(self, path: str, **body: Any) -> Any:
         """

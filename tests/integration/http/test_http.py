@@ -307,6 +307,52 @@ class NamedHttpTests(HttpTests):
     message: ClassVar[dict[str, Any]] = {**HttpTests.message, "users.names": "true"}
     connect: ClassVar[dict[str, Any]] = {"users.names": "true"}
 
+    @with_daemons
+    async def test_names_beside(self) -> None:
+        """
+        Answers have the names of the users whom they mention beside their fields, as
+        the description says.
+        """
+        anna, ben = f"anna-{self.user()}@example.org", f"ben-{self.user()}@example.org"
+        claimed = await self.ask("PUT", "names", {"names": [anna, ben]})
+        first, second = map(str, claimed.document["users"])
+        both = {first: anna, second: ben}
+        made = await self.ask(
+            "POST",
+            "groups",
+            {"client_id": anna, "owner": anna, "name": "crew", "members": [ben]},
+        )
+        self.assertEqual((made.status, made.document["names"]), (201, {first: anna}))
+        group = made.document["group"]
+        await self.ask(
+            "POST",
+            "messages",
+            {"client_id": anna, "from": anna, "to": ben, "content": "hello"},
+        )
+        await self.ask(
+            "POST",
+            f"users/{anna}/blocks",
+            {"client_id": f"b {anna}", "user": ben, "on": True},
+        )
+        pair = "u:{}:{}".format(*sorted(claimed.document["users"]))
+        for path in (
+            f"groups/{group}",
+            f"groups/{group}/members",
+            f"conversations/{pair}/messages?user={anna}",
+            f"users/{ben}/conversations",
+            f"users/{ben}/unread",
+            f"users/{anna}/groups",
+            f"users/{anna}/blocks",
+            f"users/{anna}/invitations",
+            f"presence?users={anna},{ben}",
+        ):
+            answer = await self.ask("GET", path)
+            self.assertEqual(answer.status, 200, (path, answer))
+            mentioned = answer.document.get("names", {})
+            self.assertLessEqual(mentioned.items(), both.items(), path)
+            if "invitations" not in path and "unread" not in path:
+                self.assertTrue(mentioned, (path, answer))
+
 
 def _some(rule: Any, field: str, user: int) -> Any:
     if field in ("users", "members"):

@@ -150,7 +150,14 @@ class NamedRoutes:
         """
         Return the routes with names.
         """
-        return [attrs.evolve(route, wrap=self._answer) for route in routes]
+        return [
+            attrs.evolve(
+                route,
+                wrap=self._answer,
+                has_names=any(map(_mentions_users, route.responses.values())),
+            )
+            for route in routes
+        ]
 
     async def _answer(self, call: Call) -> Reply:
         reply = await call.route.answer(await self._with_numbers(call))
@@ -243,6 +250,17 @@ def _numbered(place: Mapping[str, Any], users: Mapping[str, int]) -> dict[str, A
 
 def _number(value: object, users: Mapping[str, int]) -> object:
     return str(users[value]) if isinstance(value, str) and value in users else value
+
+
+def _mentions_users(form: type | None) -> bool:
+    """
+    Return whether documents of a form may mention users.
+    """
+    if form is None or not issubclass(form, msgspec.Struct):
+        return False
+    _, forms = msgspec.json.schema_components([form])
+    fields = {field for one in forms.values() for field in one.get("properties", ())}
+    return not fields.isdisjoint({*_USERS, "conversation"})
 
 
 def _users_in(value: Any) -> Iterator[int]:

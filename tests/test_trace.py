@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tools.trace_message import Call, message_calls, returns
+from tools.trace_message import message_calls
+from tools.trace_rules import ANSWERS, Call, returns
 
 
 def calls_of(*rows: tuple[int, int, str, int]) -> list[Call]:
@@ -100,6 +101,34 @@ class RuleTests(SynchronousTestCase):
                 ("Output.push", "branch"),
                 ("Writes.write", "branch"),
                 ("Writes.flush", "unexplained"),
+            ],
+        )
+
+    def test_answer(self) -> None:
+        """
+        The message goes on after the answer to its sender, through modules that the
+        answer passed; a detour of either of them is still seen.
+        """
+        path, _, name = ANSWERS[0].partition(":")
+        self.assertEqual(
+            self.explained(
+                (1, 0, "a.py:A.f", 1),
+                (1, 1, "b.py:B.f", 2),
+                (1, 1, f"{path}:{name}", 3),
+                (1, 2, "link.py:Link.results", 4),
+                (1, 3, "other.py:f", 0),
+                (1, 2, "link.py:Link.open", 4),
+                (1, 2, "b.py:B.g", 2),
+                (1, 1, "link.py:Link.push", 4),
+                (1, 2, "other.py:f", 0),
+                (1, 1, "link.py:Link.push", 4),
+            ),
+            [
+                ("Link.open", "unexplained"),
+                ("B.g", "unexplained"),
+                ("Link.push", "answer"),
+                ("f", "answer"),
+                ("Link.push", "unexplained"),
             ],
         )
 

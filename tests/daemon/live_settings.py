@@ -140,6 +140,11 @@ class LiveSettingsCase(TestCase):
         """
         raise NotImplementedError
 
+    def prepare(self, data_dir: Path) -> None:
+        """
+        Put into the data directory what the daemon is to find there.
+        """
+
     async def start(self) -> RunningTree:
         """
         Build the tree and start it.
@@ -148,6 +153,7 @@ class LiveSettingsCase(TestCase):
         folder.mkdir()
         self.file = folder / "wsmsg.toml"
         self.write(self.first)
+        self.prepare(folder / "data")
         options = self.tap().Options()
         # No live setting is used by a gRPC server.
         listen = [f"--{n}listen=127.0.0.1:0" for n in ("", "admin-")]

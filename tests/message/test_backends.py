@@ -23,7 +23,6 @@ from wsmsg.message.backends import (
     StoreBackend,
     probes,
 )
-from wsmsg.message.journal.sqlite.journal import SqliteJournal
 from wsmsg.message.presence.memory import MemoryPresence
 from wsmsg.message.store.sqlite.store import SqliteStore
 from wsmsg.settings.urls import backends as urls
@@ -86,7 +85,8 @@ class BackendsTests(SynchronousTestCase):
 
     def test_embedded(self) -> None:
         """
-        All of them are embedded, none is started, and the Message has number 0.
+        All of them are embedded, none is started, and the Message has number 0.  There
+        is no journal: the store is the log.
         """
         clock: Any = Clock()
         settings = MessageSettings()
@@ -98,7 +98,7 @@ class BackendsTests(SynchronousTestCase):
             backoff=float,
             alarms=Alarms(),
         )
-        self.assertIsInstance(made.journal(), SqliteJournal)
+        self.assertIsNone(made.journal())
         store = made.store()
         self.assertIsInstance(store, SqliteStore)
         self.assertIsInstance(made.presence(), MemoryPresence)

@@ -4,6 +4,7 @@ Live settings of Message, changed by a reload.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred
@@ -26,6 +27,7 @@ from tests.daemon.live_settings import (
 )
 from wsmsg.daemon.lifecycle import RootService
 from wsmsg.errors import WsmsgError
+from wsmsg.message.journal.sqlite.file import JournalFile
 
 _LEGACY = "wsmsg.message.legacy"
 
@@ -107,7 +109,7 @@ def contact(value: Any, name: str, module: str = "hook") -> LiveKey:
 
 class MessageSettingsTests(live_settings.LiveSettingsCase):
     """
-    Message with embedded backends.
+    Message with embedded backends, and a journal of an earlier version.
     """
 
     keys: ClassVar[dict[str, LiveKey]] = {
@@ -122,12 +124,20 @@ class MessageSettingsTests(live_settings.LiveSettingsCase):
         "backlog_bytes": used(9, lambda t: t.owner("watches").backlog.bounds.n_bytes),
         "backlog_s": used(9.0, lambda t: t.owner("watches").backlog.bounds.age_s),
         "disk_reserve_bytes": used(9, lambda t: t.owner("watches").disk.reserve_bytes),
-        "read_batch": used(9, lambda t: t.node.log._reader.batch),
-        "unsettled_records": used(90_000, lambda t: t.node.log._reader.limit_unsettled),
+        "read_batch": used(
+            9, lambda t: t.node.log.batch, lambda t: t.node.log._old.reader.batch
+        ),
+        "unsettled_records": used(
+            90_000, lambda t: t.node.log._old.reader.limit_unsettled
+        ),
         "link_records": used(9, lambda t: t.core.links.limit_records),
         "link_bytes": used(9, lambda t: t.core.links.limit_bytes),
         "link_ack_s": used(9.0, lambda t: t.core.links._slow.ack_s),
-        "stalled_s": used(9.0, lambda t: t.node.log._reader.stalled_s),
+        "stalled_s": used(
+            9.0,
+            lambda t: t.node.log.stalled_s,
+            lambda t: t.node.log._old.reader.stalled_s,
+        ),
         "link_grace_s": used(9.0, lambda t: t.core.links.grace_s),
         "page": used(9, lambda t: t.node.queries.page_limit),
         "group_members": used(9, lambda t: t.core.ingress.rules.group_members),
@@ -200,6 +210,11 @@ class MessageSettingsTests(live_settings.LiveSettingsCase):
         "legacy.history": legacy(9, "history", "plugin"),
         "legacy.history_depth": used(9, lambda t: t.legacy._history.depth),
     }
+
+    def prepare(self, data_dir: Path) -> None:
+        journal = JournalFile(str(data_dir / "journal.db"))
+        journal.open()
+        journal.close()
 
     def tap(self) -> Any:
         from wsmsg.message import tap

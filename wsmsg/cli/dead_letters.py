@@ -143,7 +143,7 @@ def replay(
     numbers: tuple[int, ...], everything: bool, admin: AdminListener, as_json: bool
 ) -> None:
     """
-    Append dead letters to the journal again.
+    Put dead letters back into the journal.
 
     Message then processes them as if they had just been accepted. The exit status is 0
     only if each of them existed, with all of its record.

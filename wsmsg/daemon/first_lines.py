@@ -41,7 +41,9 @@ def first_lines(
     yield f"data_dir = {data_dir} (embedded files, and the local key of tokens)"
     shown = settings.model_dump(mode="json")  # without passwords
     for key, purpose in _PURPOSES[daemon].items():
-        if shown[key]:
+        if key == "journal" and getattr(settings, "store_is_log", False):
+            yield "no journal: the store makes accepted messages durable"
+        elif shown[key]:
             yield f"{key} = {shown[key]} ({purpose})"
         else:
             yield f"{key} is empty (no {purpose})"

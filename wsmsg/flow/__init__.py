@@ -8,5 +8,6 @@ id_table      a table of ids in little memory
 idle          waiting until some work is done
 send_fence    users whose sends are refused for a while
 token_bucket  a rate with bursts
+unix_time     the unix time in whole milliseconds
 user_rates    the rates of users, which outlast their sessions
 """

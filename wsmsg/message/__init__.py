@@ -32,7 +32,7 @@ The modules::
 
     options      the command line
     tap          the composition of a Message
-    intake       the composition of the log, of the ingress, and of the queries
+    intake       the composition of the log, the ingress, the links and the queries
     node         start, stop, reload and status of all parts
     metrics      the metrics of all parts
     rpc          the gRPC services

@@ -30,6 +30,7 @@ from wsmsg.message.store.archive import IStoreArchive
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.settings.rules import registry_url
 from wsmsg.settings.values import MessageSettings
+from wsmsg.sqlite.file import remove_file
 
 if TYPE_CHECKING:
     from wsmsg.message.cluster.registry import RedisRegistry
@@ -38,6 +39,8 @@ JOURNALS = {
     "sqlite": "wsmsg.message.journal.sqlite.backend",
     "kafka": "wsmsg.message.journal.kafka.backend",
 }
+#: The journal file of an earlier version, beside an embedded store.
+_OLD_JOURNAL = {"sqlite": "wsmsg.message.journal.sqlite.old"}
 STORES = {
     "sqlite": "wsmsg.message.store.sqlite.backend",
     "mongodb": "wsmsg.message.store.mongo.backend",
@@ -87,9 +90,9 @@ class JournalBackend(OwnedBackend, Protocol):
 
     SHARED: bool
 
-    def make_journal(self, context: BackendContext) -> IJournal:
+    def make_journal(self, context: BackendContext) -> IJournal | None:
         """
-        Make the journal; it is not started.
+        Make the journal; it is not started.  L{None}: there is none.
         """
 
     def backlog(self, settings: MessageSettings, data_dir: Path) -> Backlog | None:
@@ -136,7 +139,8 @@ def journal_backend(settings: MessageSettings) -> JournalBackend:
     """
     Return the kind of journal that the settings choose.
     """
-    return cast("JournalBackend", _chosen(JOURNALS, settings.journal))
+    table = _OLD_JOURNAL if settings.store_is_log else JOURNALS
+    return cast("JournalBackend", _chosen(table, settings.journal))
 
 
 def store_backend(settings: MessageSettings) -> StoreBackend:
@@ -193,8 +197,17 @@ class Backends:
         self._retry = retry
         self._backoff = backoff
 
-    def journal(self) -> IJournal:
+    def journal(self) -> IJournal | None:
         return journal_backend(self._settings).make_journal(self._context("journal"))
+
+    def remove_old_journal(self) -> None:
+        """
+        Remove the journal file of an earlier version, which is closed.
+        """
+        for file in journal_backend(self._settings).files(
+            self._settings, self._data_dir
+        ):
+            remove_file(file)
 
     def store(self) -> IMessageStore:
         return store_backend(self._settings).make_store(self._context("store"))

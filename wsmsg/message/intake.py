@@ -16,13 +16,16 @@ from wsmsg.message.consent.contacts import Contacts
 from wsmsg.message.consent.hook import ConsentHook
 from wsmsg.message.consent.sight import Sight
 from wsmsg.message.delivery.numbering import Numbering
+from wsmsg.message.delivery.old_journal import OldJournal
 from wsmsg.message.delivery.reader import JournalReader
+from wsmsg.message.delivery.store_log import StoreLog
 from wsmsg.message.ingress.gate import IntakeGate
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.limits.parts import LimitParts
 from wsmsg.message.links.interface import ILinks, IRoutes
+from wsmsg.message.links.links import Links
 from wsmsg.message.log.interface import IAppends, IMessageLog
 from wsmsg.message.log.journaled import JournaledLog
 from wsmsg.message.presence.interface import IPresence
@@ -35,9 +38,25 @@ from wsmsg.model import Message
 from wsmsg.settings.values import MessageSettings
 
 
+def make_links(
+    settings: MessageSettings, presence: IPresence, reactor: IReactorTime
+) -> Links:
+    """
+    Make the links.
+    """
+    return Links(
+        presence,
+        reactor,
+        grace_s=settings.link_grace_s,
+        limit_records=settings.link_records,
+        limit_bytes=settings.link_bytes,
+        ack_s=settings.link_ack_s,
+    )
+
+
 def make_log(
     settings: MessageSettings,
-    journal: IJournal,
+    journal: IJournal | None,
     store: IMessageStore,
     reactor: IReactorTime,
     *,
@@ -45,25 +64,43 @@ def make_log(
     links: ILinks,
     backoff: Backoff,
     on_stored: Callable[[Sequence[Message]], object],
+    close: Callable[[str], object],
+    remove_old: Callable[[], object],
 ) -> IMessageLog:
     """
-    Make the log.
+    Make the log: over the journal, or the store alone where both are embedded.
 
+    @param journal: of the log, or of an earlier version; L{None}: neither.
     @param backoff: as for L{JournalReader}, as is C{on_stored}.
+    @param close: as for L{OldJournal}, as is C{remove_old}.
     """
-    reader = JournalReader(
-        journal,
+    old = None
+    if journal is not None:
+        reader = JournalReader(
+            journal,
+            numbering,
+            links,
+            reactor,
+            store=store.dependency,
+            backoff=backoff,
+            batch=settings.read_batch,
+            limit_unsettled=settings.unsettled_records,
+            stalled_s=settings.stalled_s,
+            on_stored=on_stored,
+        )
+        if not settings.store_is_log:
+            return JournaledLog(journal, store, reactor, reader)
+        old = OldJournal(journal, reader, close=close, remove=remove_old)
+    return StoreLog(
+        store,
         numbering,
         links,
         reactor,
-        store=store.dependency,
-        backoff=backoff,
         batch=settings.read_batch,
-        limit_unsettled=settings.unsettled_records,
         stalled_s=settings.stalled_s,
         on_stored=on_stored,
+        old=old,
     )
-    return JournaledLog(journal, store, reactor, reader)
 
 
 def make_ingress(

@@ -1,14 +1,14 @@
 """
 The lifetime of a Message: its start, its stop in order, its settings, status, metrics.
 
-A Message that stops loses nothing, because the journal has it.  It stops in an order
+A Message that stops loses nothing, because the log has it.  It stops in an order
 that leaves as little as possible to be repeated::
 
-    refuse further sends -> append and answer the sends in flight
-    -> store and push the appended records, and have them acknowledged
+    refuse further sends -> make those in flight durable and answer them
+    -> store and push what is durable, and have it acknowledged
     -> store the waiting cursors and marks
     -> end the streams (each Connect turns to another Message, or waits for this one)
-    -> write the last commit, close the files
+    -> stop the log, which writes the last commit of a journal, and close the store
 """
 
 from __future__ import annotations

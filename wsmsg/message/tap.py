@@ -107,7 +107,7 @@ class Assembly:
         backends: Backends,
         peers: PeerParts,
     ) -> None:
-        from wsmsg.message.cluster.message_ids import unix_ms
+        from wsmsg.flow.unix_time import unix_ms
         from wsmsg.message.consent.hook import ConsentHook
 
         self._daemon = daemon
@@ -117,6 +117,7 @@ class Assembly:
         self._hook = ConsentHook(reactor)
         self._now_ms = unix_ms(time.time)
         self._journal = backends.journal()
+        self._remove_old_journal = backends.remove_old_journal
         self._store = backends.store()
         self._presence = backends.presence()
         self._ids = backends.message_ids(self._now_ms)
@@ -173,7 +174,9 @@ class Assembly:
         from wsmsg.stream.forward import StreamForwarder
 
         streams = ConnectStreams(self._core)
-        self._journal.keep_witness(self._store.witness, self._queries.history.witnessed)
+        if self._journal is not None:
+            witnessed = self._queries.history.witnessed
+            self._journal.keep_witness(self._store.witness, witnessed)
         return MessageNode(
             settings=self._settings,
             clock=self._reactor,
@@ -221,16 +224,9 @@ class Assembly:
 
     @cached_property
     def _links(self) -> Links:
-        from wsmsg.message.links.links import Links
+        from wsmsg.message.intake import make_links
 
-        return Links(
-            self._presence,
-            self._reactor,
-            grace_s=self._settings.link_grace_s,
-            limit_records=self._settings.link_records,
-            limit_bytes=self._settings.link_bytes,
-            ack_s=self._settings.link_ack_s,
-        )
+        return make_links(self._settings, self._presence, self._reactor)
 
     @cached_property
     def _gate(self) -> IntakeGate:
@@ -293,6 +289,8 @@ class Assembly:
             links=self._links,
             backoff=self._daemon.backoff,
             on_stored=self._marks.pushed,
+            close=partial(self._gate.set_without_alarm, "journal"),
+            remove_old=self._remove_old_journal,
         )
 
     @cached_property

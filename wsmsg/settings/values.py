@@ -292,8 +292,9 @@ class MessageSettings(Common):
     """
     C{twistd message}.
 
-    @ivar journal: C{sqlite:} (in C{data_dir}), C{sqlite:///path} or
-        C{kafka://host:port,host:port/topic}.
+    @ivar journal: C{kafka://host:port,host:port/topic}, C{sqlite:} (in C{data_dir}) or
+        C{sqlite:///path}.  With a C{sqlite:} store there is no journal file: the store
+        makes accepted messages durable, and a file of an earlier version is emptied.
     @ivar store: C{sqlite:}, C{sqlite:///path} or C{mongodb://user@host:port/db}.
     @ivar store_password: of the user in the store's URL.
     @ivar presence: C{memory:} or C{redis://host:port/0?prefix=wsmsg:}.
@@ -349,23 +350,11 @@ class MessageSettings(Common):
     rpc_listen: Listen = "127.0.0.1:22004"
     admin_listen: Listen = "127.0.0.1:23004"
     journal: Annotated[str, AfterValidator(check_journal), URL] = "sqlite:"
-    store: Annotated[
-        str,
-        AfterValidator(check_store),
-        URL,
-    ] = "sqlite:"
+    store: Annotated[str, AfterValidator(check_store), URL] = "sqlite:"
     store_password: SecretStr = SecretStr("")
-    presence: Annotated[
-        str,
-        AfterValidator(check_presence),
-        URL,
-    ] = "memory:"
+    presence: Annotated[str, AfterValidator(check_presence), URL] = "memory:"
     presence_password: SecretStr = SecretStr("")
-    registry: Annotated[
-        str,
-        AfterValidator(check_registry),
-        URL,
-    ] = ""
+    registry: Annotated[str, AfterValidator(check_registry), URL] = ""
     advertise: Listen = ""
     node_number: Annotated[int, Field(ge=-1, le=255)] = -1
     content_bytes: Annotated[Bytes, Field(le=8 * 2**20)] = 65536
@@ -394,3 +383,10 @@ class MessageSettings(Common):
     limits: UserLimitSettings = UserLimitSettings()
     legacy: MessageLegacySettings = MessageLegacySettings()
     consent: ConsentSettings = ConsentSettings()
+
+    @property
+    def store_is_log(self) -> bool:
+        """
+        True if there is no journal, as both are embedded: the store is the log.
+        """
+        return self.journal.startswith("sqlite:") and self.store.startswith("sqlite:")

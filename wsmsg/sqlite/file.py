@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from wsmsg.dependency.reopen import Broken
@@ -72,6 +73,14 @@ def user_of(path: str, schema: Schema) -> str:
     except InUse as e:
         return e.reason
     return ""
+
+
+def remove_file(path: Path) -> None:
+    """
+    Remove a file that is closed, with its log and its lock.
+    """
+    for suffix in ("", "-wal", "-shm", ".lock"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 class SqliteFile:

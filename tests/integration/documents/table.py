@@ -63,13 +63,11 @@ TYPED: Mapping[str, tuple[str, ...]] = {
         "wsmsg dead-letters replay 7 8",
     ),
     "docs/how-to/backup.md": (
-        "for file in journal store; do\n"
-        """    sqlite3 "$DATA_DIR/$file.db" ".backup '$BACKUP/$file.db'"\n"""
-        "done",
+        """sqlite3 "$DATA_DIR/store.db" ".backup '$BACKUP/store.db'\"""",
         'sqlite3 "$BACKUP/store.db" '
         '"PRAGMA integrity_check; SELECT count(*) FROM messages"',
         'rm -f "$DATA_DIR"/*.db-wal "$DATA_DIR"/*.db-shm',
-        'cp "$BACKUP/journal.db" "$BACKUP/store.db" "$DATA_DIR/"',
+        'cp "$BACKUP/store.db" "$DATA_DIR/"',
         'wsmsg store restored --data-dir "$DATA_DIR"',
     ),
     "docs/how-to/move-store.md": (

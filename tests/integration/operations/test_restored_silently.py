@@ -177,10 +177,9 @@ class SilentlyTests(IntegrationTestCase):
         data = installation.folder / "data"
         await installation.connect.terminate()
         await installation.message.terminate()
-        for name in ("store.db", "journal.db"):
-            for path in data.glob(f"{name}*"):
-                path.unlink()
-            shutil.copy(installation.folder / "copy" / name, data / name)
+        for path in data.glob("store.db*"):
+            path.unlink()
+        shutil.copy(installation.folder / "copy" / "store.db", data / "store.db")
         await installation.start()
 
     async def prepare(self, reader: Reader, *, proof: bool) -> None:

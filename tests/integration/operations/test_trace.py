@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from tools.trace_message import by_thread, counts_of, returns, traced
+from tools.trace_message import by_thread, counts_of, traced
+from tools.trace_rules import returns
 
 MOST_FILES = 40
 
@@ -41,6 +42,6 @@ class TraceTests(TestCase):
     def test_counts(self) -> Deferred[None]:
         """
         A message passes at most 40 modules, and comes back to none of them without a
-        pause, a further receiver, or a value to ask for.
+        pause, a further receiver, the answer to its sender, or a value to ask for.
         """
         return Deferred.fromCoroutine(self._traced())

@@ -59,7 +59,7 @@ class GuardTests(ReaderTestCase):
         def broken(_: object) -> None:
             raise RuntimeError("a bug")
 
-        self.patch(self.reader, "_on_stored", broken)
+        self.patch(self.reader._pushes, "_on_stored", broken)
         link = self.connect()
         self.journal.give(message(1))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)

@@ -35,13 +35,6 @@ NUMBERS = 1 << _NODE_BITS
 SPARE_MS = 10_000
 
 
-def unix_ms(unix_s: Callable[[], float]) -> Callable[[], int]:
-    """
-    Return a function that gives the unix time in whole milliseconds.
-    """
-    return lambda: int(unix_s() * 1000)
-
-
 class MessageIds:
     """
     The message ids of one Message.  Provides

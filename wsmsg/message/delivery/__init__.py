@@ -1,5 +1,5 @@
 """
-Delivery: from the journal to the store, and on to the links.
+Delivery: to the store, and on to the links.
 
 ::
 
@@ -7,9 +7,15 @@ Delivery: from the journal to the store, and on to the links.
                         |            '-- dead letters
                         '--> links (push) --settled--> progress --> journal
 
-    reader     reads batches, has them stored and pushed, and commits them
+    ingress --add--> store_log --> numbering --insert--> store
+                        '--> answers, and links (push)
+
+    reader     reads batches of a journal, has them stored and pushed, and commits them
+    store_log  the log without a journal: stores what is added, answers and pushes it
+    old_journal  the journal of an earlier version, drained beside such a log
     numbering  gives messages their seqs and stores them: the decisions
     withholding  marks what is withheld from users who blocked the senders
+    pushes     passes stored batches on to the links
     progress   the age of the oldest message in each step, what stands still, and the
                contiguous prefix of the journal that may be committed
 """

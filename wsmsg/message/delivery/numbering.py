@@ -17,9 +17,10 @@ applied then.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 
 import attrs
+from twisted.internet.defer import DeferredLock
 
 from wsmsg.errors import Unavailable
 from wsmsg.events import EVENT_KINDS
@@ -51,11 +52,13 @@ class NumberedBatch:
         conversation; messages that were stored before are included.
     @ivar dead_letters: entries that cannot be delivered, each with the reason.
     @ivar recipients: the recipients of the messages that are in groups.
+    @ivar repeated: the identities of the messages that were stored before.
     """
 
     messages: Sequence[Message]
     dead_letters: Sequence[tuple[JournalEntry, str]]
     recipients: GroupRecipients = attrs.field(factory=dict)
+    repeated: Set[MessageIdentity] = frozenset()
 
 
 class HeadCache:
@@ -110,6 +113,7 @@ class _Run:
     remaining: dict[MessageIdentity, tuple[JournalEntry, Message]]
     stored: list[Message]
     dead_letters: list[tuple[JournalEntry, str]]
+    repeated: set[MessageIdentity] = attrs.field(factory=set)
 
     def take_remaining(self) -> dict[MessageIdentity, tuple[JournalEntry, Message]]:
         """
@@ -126,6 +130,8 @@ class Numbering:
     @ivar stored: messages that were inserted.
     @ivar repeats: records whose message was stored before.
     @ivar events: events that were applied.
+    @ivar turn: to be held from the numbering of a batch to its push, so that messages
+        are pushed in the order of their numbers.
     @param members_cached: the most members of groups that are cached.
     @param applied: called with events once they are applied.
     """
@@ -142,6 +148,7 @@ class Numbering:
         self.stored = 0
         self.repeats = 0
         self.events = 0
+        self.turn = DeferredLock()
         self.members = MemberCache(store, limit=members_cached)
         self._store = store
         self._now_ms = now_ms
@@ -175,7 +182,7 @@ class Numbering:
             if self._outdated:
                 self.forget()
         self._heads.trim()
-        return NumberedBatch(run.stored, run.dead_letters, recipients)
+        return NumberedBatch(run.stored, run.dead_letters, recipients, run.repeated)
 
     def forget(self) -> None:
         """
@@ -262,6 +269,7 @@ class Numbering:
         self, run: _Run, entry: JournalEntry, message: Message, first: Message
     ) -> None:
         self.repeats += 1
+        run.repeated.add(message.identity)
         if not message.same_body(first):
             run.dead_letters.append((entry, CONFLICT_REASON))
 

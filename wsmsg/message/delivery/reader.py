@@ -30,6 +30,7 @@ from wsmsg.errors import Unavailable
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
 from wsmsg.message.delivery.progress import CommitTracker, DeliveryProgress
+from wsmsg.message.delivery.pushes import StoredPushes
 from wsmsg.message.journal.interface import IJournal, JournalEntry, kind_of
 from wsmsg.message.links.interface import ILinks
 from wsmsg.message.log.interface import LogTimings
@@ -84,7 +85,7 @@ class JournalReader:
         self._journal = journal
         self.numbering = numbering
         self._links = links
-        self._on_stored = on_stored
+        self._pushes = StoredPushes(links, on_stored)
         self._clock = clock
         self._store = store
         self._backoff = backoff
@@ -214,10 +215,14 @@ class JournalReader:
         self._note_connects(entries)
         while entries:
             self._progress.read(entries)
-            part, stored = await self._retried(
-                partial(self._store_part, entries), self._store
-            )
-            await self._pass_on(part, stored)
+            await self.numbering.turn.acquire()
+            try:
+                part, stored = await self._retried(
+                    partial(self._store_part, entries), self._store
+                )
+                await self._pass_on(part, stored)
+            finally:
+                self.numbering.turn.release()
             entries = entries[len(part) :]
 
     async def _store_part(
@@ -249,12 +254,7 @@ class JournalReader:
         now_ms = int(self._unix_s() * 1000)
         times_ms = [message.time_ms for message in stored.messages]
         self.timings.stored.observe_since(now_ms, times_ms)
-        if self._on_stored is not None:
-            try:
-                self._on_stored(stored.messages)
-            except Exception:  # noqa: BLE001 - a guard
-                self._log.failure("a listener for stored messages failed")
-        self._push(stored, settled)
+        self._pushes.pass_on(stored, settled)
 
     def _note_connects(self, entries: Sequence[JournalEntry]) -> None:
         latest_ms = {
@@ -264,15 +264,6 @@ class JournalReader:
         }
         with self._log.failuresHandled("the Connects of records are not known"):
             self._links.came_through(latest_ms)
-
-    def _push(self, stored: NumberedBatch, settled: Callable[[], object]) -> None:
-        try:
-            self._links.push(stored.messages, settled, stored.recipients)
-        except Exception:  # noqa: BLE001 - a guard
-            # Nobody knows which links have the messages, so all sessions sync.
-            self._log.failure("a batch of messages is stored and cannot be pushed")
-            self._links.break_off_all("messages that are stored could not be pushed")
-            settled()
 
     async def _retried(self, call: Callable[[], Awaitable[T]], needed: Dependency) -> T:
         """

@@ -1,15 +1,14 @@
 """
-Ingress: from a send request to a durable record, the only way into the journal.
+Ingress: from a send request to a durable message, the only way into the log.
 
-A record is appended and its identity is looked up in the store at the same time
-(L{wsmsg.message.log.appends}), and a request is answered when both are done.  So
-Ingress recognises a repeated request, and refuses a client id that was used for another
-message, without another round trip.  It remembers, without their contents, the accepted
-messages that may not be stored yet, and those that it found in the store: a further
-repeat or conflict costs no record.  A repeat that another Message accepted a moment ago
-passes both checks; the unique identity in the store catches it
-(L{wsmsg.message.delivery.numbering}), and if the request says that it is a repeat, the
-answer waits for that (L{wsmsg.message.ingress.doubts}).
+The log makes the messages of requests durable (L{wsmsg.message.log.interface}), and
+says which of them the store had already.  So Ingress recognises a repeated request, and
+refuses a client id that was used for another message.  It remembers the last messages
+(L{wsmsg.message.ingress.remembered}): a further repeat or conflict costs nothing.
+
+With a journal, a repeat that another Message accepted a moment ago passes both checks.
+The unique identity in the store catches it, and if the request says that it is a
+repeat, the answer waits for that (L{wsmsg.message.ingress.doubts}).
 
 Sends to groups and events are judged first, and I{held} meanwhile
 (L{wsmsg.message.ingress.judging}).
@@ -209,8 +208,7 @@ class Ingress:
         self.in_flight -= n
 
     def release(self, judged: Sequence[Judged], reply: Reply) -> None:
-        answers = [(r, verdict) for r, verdict in judged if verdict is not None]
-        self._answer(answers, reply)
+        self._answer([(r, v) for r, v in judged if v is not None], reply)
         allowed = [r for r, verdict in judged if verdict is None]
         self._admit(allowed, reply, judged=True)
 
@@ -254,7 +252,9 @@ class Ingress:
             return Overloaded(reason, RETRY_AFTER_MS)
         if self.gate.closed:
             return self.gate.refusal()
-        return self._doubts.problem() if request.repeat else None
+        if request.repeat and not self._appends.decides:
+            return self._doubts.problem()
+        return None
 
     def _unanswered(self) -> Iterator[MessageIdentity]:
         return chain(self._appending, self._judging.unanswered())
@@ -299,16 +299,17 @@ class Ingress:
         for identity, (request, message) in fresh.items():
             same = self._appending.pop(identity)
             known = appended.stored.get(identity)
+            problem = appended.refused.get(identity) or appended.problem
             if known is not None and known.message_id != message.message_id:
                 # Its next repeat, or conflict, costs no record.
                 self._recent.add(identity, known, found=True)
                 answers.append((request, self.repeat(request, summary_of(known))))
-            elif known is None and appended.problem is not None:
-                error = self._refusals.refuse(request, appended.problem)
+            elif known is None and problem is not None:
+                error = self._refusals.refuse(request, problem)
                 answers.append((request, error))
                 refused += [(r, error, to) for r, to in same]
                 continue
-            elif known is None and request.repeat:
+            elif known is None and request.repeat and not self._appends.decides:
                 self._doubts.add(message, request, reply)
             else:
                 self._accepted(identity, message)

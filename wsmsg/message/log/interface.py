@@ -91,7 +91,8 @@ class IMessageLog(IAppends, IDeadLetters):
     The log: its parts, its life, and what it reports.
 
     The numbers of L{IMessageLog.counts} are those of
-    L{wsmsg.message.journal.interface.IJournal.counts}.
+    L{wsmsg.message.journal.interface.IJournal.counts}; without a journal, all messages
+    are in one partition, and have been read.
     """
 
     retention_s: float = Attribute(

@@ -139,7 +139,7 @@ FIGURES = {
     ),
     "messages_accepted": (
         f"{_CONNECT}accepted",
-        "Messages of clients that are safe in the journal, since the start.",
+        "Messages of clients that are durable, since the start.",
     ),
     "messages_pushed": (
         f"{_CONNECT}pushed",
@@ -156,7 +156,7 @@ FIGURES = {
     "users": (f"{_MESSAGE}users", "Users who are connected to any Connect."),
     "accepted": (
         f"{_MESSAGE}accepted",
-        "Messages that are safe in the journal, since the start.",
+        "Messages that are durable, since the start.",
     ),
     "stored": (f"{_MESSAGE}stored", "Messages put into the store, since the start."),
     "lag": (

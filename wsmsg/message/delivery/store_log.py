@@ -199,9 +199,9 @@ class StoreLog:
         finally:
             self._progress.stored()
         self._uncertain = ()
-        self._note_stored(began_s, taken)
         n = len(stored.messages)
         settled = self._unsettled.begin({0: n}, n)
+        self._note_stored(began_s, taken)
         # In one turn: the answers and the pushes leave in one frame.
         self._answer(taken, _appended(stored))
         self._pushes.pass_on(stored, settled)

@@ -106,6 +106,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "bson": ("wsmsg.message.store.mongo.*",),
     "OpenSSL": ("wsmsg.message.store.mongo.*", "wsmsg.daemon.tls"),
     "txredisapi": ("wsmsg.redis.*",),
+    "uvloop": ("wsmsg.daemon.reactor",),
     "confluent_kafka": ("wsmsg.message.journal.kafka.*",),
 }
 
@@ -120,8 +121,7 @@ COMMON = {
 
 #: Modules that decide and do no I/O, whatever they import on the way.
 PURE = (
-    "wsmsg.model",
-    "wsmsg.names",
+    *("wsmsg.model", "wsmsg.names"),
     *("wsmsg.protocol.frames", "wsmsg.errors"),
     "wsmsg.connect.session.session",
     "wsmsg.connect.session.outbox",

@@ -44,6 +44,8 @@ _QUIET = {
 _FAULTS_S = 60 * float(os.environ.get("WSMSG_FAULTS") or 0) * 1.5
 # The seconds that the load of the stage of soaks lasts.
 _SOAK_S = 60 * float(os.environ.get("WSMSG_SOAK") or 1)
+# Another module that runs trial: tests.uvloop_trial.
+_TRIAL = os.environ.get("WSMSG_TRIAL") or "twisted.trial"
 #: The runs of trial into which the modules of a process are divided.
 _SHARES = 3
 
@@ -284,7 +286,7 @@ def run_trials(
     # In several shares for each process, as modules take from 1 to 60 s.
     shares = suite.processes if suite.processes == 1 else suite.processes * _SHARES
     for i in range(min(shares, len(modules))):
-        trial = [sys.executable, "-m", "twisted.trial", "--reactor=asyncio"]
+        trial = [sys.executable, "-m", _TRIAL, "--reactor=asyncio"]
         trial += ["--rterrors", "--reporter=text"]
         trial += [f"--temp-directory={TEMPORARY}_{stage}_{i}"]
         trial += modules[i::shares]

@@ -5,12 +5,19 @@ Tests of L{wsmsg.daemon.reactor}.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.task import LoopingCall
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.daemon.reactor import make_monotonic, monotonic_s
+from wsmsg.daemon.reactor import make_monotonic, monotonic_s, new_loop
+
+uvloop: Any
+try:
+    import uvloop
+except ImportError:
+    uvloop = None
 
 
 class MonotonicTests(SynchronousTestCase):
@@ -18,8 +25,10 @@ class MonotonicTests(SynchronousTestCase):
     The seconds of the reactor.
     """
 
+    make_loop = staticmethod(asyncio.new_event_loop)
+
     def setUp(self) -> None:
-        self.loop = asyncio.new_event_loop()
+        self.loop = self.make_loop()
         self.reactor = AsyncioSelectorReactor(self.loop)
         self.unix_s = 1_700_000_000.0
         self.reactor.seconds = lambda: self.unix_s
@@ -66,3 +75,29 @@ class MonotonicTests(SynchronousTestCase):
         self.assertLess(abs(left_s - 60), 5)
         call.reset(30)
         self.assertLess(abs(call.getTime() - monotonic_s() - 30), 5)
+
+
+class UvloopMonotonicTests(MonotonicTests):
+    """
+    The same on the loop of uvloop.
+    """
+
+    if uvloop is None:
+        skip = "uvloop is not installed"
+    else:
+        make_loop = staticmethod(uvloop.new_event_loop)
+
+
+class NewLoopTests(SynchronousTestCase):
+    """
+    The loop of the daemons.
+    """
+
+    def test_fast(self) -> None:
+        """
+        The loop is that of uvloop where it is installed.
+        """
+        loop, _ = new_loop()
+        self.addCleanup(loop.close)
+        module = "asyncio" if uvloop is None else "uvloop"
+        self.assertEqual(type(loop).__module__.split(".")[0], module)

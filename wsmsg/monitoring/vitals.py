@@ -45,7 +45,8 @@ class Vitals:
         if self.turns is not None:
             metrics.histogram(
                 "wsmsg_reactor_turn_seconds",
-                "Time for which the reactor was busy before it looked at the sockets",
+                "Time for which the reactor was busy before it looked at the sockets; "
+                "on uvloop ten of these times in a second",
                 self.turns,
             )
 

@@ -294,7 +294,7 @@ class BatchWriter:
                 if not self._pending:
                     self._waiter = loop.create_future()
                     await self._waiter
-                await self._write_all(loop)
+                await self._write_all()
                 # Whatever was queued up to now is written.
                 self._pending = False
                 if self._finishing:
@@ -306,13 +306,14 @@ class BatchWriter:
             # Nothing runs any more: a late flush_later() must not set a timer.
             self._waiter = None
 
-    async def _write_all(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _write_all(self) -> None:
         spacing = self._spacing
         while (batch := self._drain()) is not None:
             if spacing is None:
                 await self._write(batch)
                 continue
-            next_s = loop.time() + spacing.wrote()
+            # The time of uvloop's loop is that at which its turn began.
+            next_s = time.monotonic() + spacing.wrote()
             await self._write(batch)
-            if (wait_s := next_s - loop.time()) > 0 and not self._finishing:
+            if (wait_s := next_s - time.monotonic()) > 0 and not self._finishing:
                 await asyncio.sleep(wait_s)

@@ -5,11 +5,12 @@ Histograms of durations.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.monitoring.measures.histogram import Histogram
-from wsmsg.monitoring.measures.turns import TimedSelector
+from wsmsg.monitoring.measures.turns import SAMPLE_S, SampledTurns, TimedSelector
 
 
 class HistogramTests(SynchronousTestCase):
@@ -95,3 +96,20 @@ class TurnsTests(SynchronousTestCase):
             self.assertEqual(len(selector.select(0)), 1)
         self.assertEqual(selector.turns.count, 2)
         self.assertAlmostEqual(selector.turns.sum, 1.05)
+
+    def test_sampled(self) -> None:
+        """
+        Without a selector, a turn lasts as long as a timer is late, and not less than
+        nothing where it is early.
+        """
+        times = iter([1.0, 1.0 + SAMPLE_S + 0.75, 2.0, 2.0 + SAMPLE_S - 0.001, 3.0])
+        calls: list[tuple[float, Callable[[], None]]] = []
+        sampled = SampledTurns(
+            lambda s, call: calls.append((s, call)), lambda: next(times)
+        )
+        sampled.begin()
+        for n in range(2):
+            self.assertEqual(calls[n][0], SAMPLE_S)
+            calls[n][1]()
+        self.assertEqual((len(calls), sampled.turns.count), (3, 2))
+        self.assertAlmostEqual(sampled.turns.sum, 0.75)

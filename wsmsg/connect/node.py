@@ -135,7 +135,6 @@ _UPSTREAM = {
 }
 
 _SWEEP_S = 0.1
-_LOAD_S = 1.0
 _RPC_GRACE_S = 1.0
 
 
@@ -169,7 +168,6 @@ class ConnectNode:
     presence_checks: PresenceChecks = attrs.field()
     head_check: HeadCheck = attrs.field()
     _load: LoadReport = attrs.field()
-    _load_due_s: float = 0.0
     _sweeping: LoopingCall | None = None
 
     @moves.default
@@ -190,7 +188,7 @@ class ConnectNode:
 
     @_load.default
     def _own_report(self) -> LoadReport:
-        return LoadReport(lambda: load_of(self._own_load()))
+        return LoadReport(lambda: load_of(self._own_load()), self.clock.seconds)
 
     @presence_checks.default
     def _checks_of_all(self) -> PresenceChecks:
@@ -273,7 +271,7 @@ class ConnectNode:
             self.admission.sweep()
             self.presence_checks.sweep()
             self.moves.sweep()
-            self._tell_load()
+            self._load.look(self.upstream.streams)
         self.plugins.sweep()
         self.peers.look()
 
@@ -287,12 +285,6 @@ class ConnectNode:
             self.settings.limits.connections,
             self.health.ready,
         )
-
-    def _tell_load(self) -> None:
-        now_s = self.clock.seconds()
-        if now_s >= self._load_due_s:
-            self._load_due_s = now_s + _LOAD_S
-            self._load.look(self.upstream.streams)
 
     async def _read_others(self) -> list[OtherConnect]:
         found = await self.upstream.queries.connects()

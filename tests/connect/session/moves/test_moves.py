@@ -139,6 +139,30 @@ class DrainTests(MovesTestCase):
         self.pass_time(1)
         self.assertEqual(self.gone(clients), 8)
 
+    def test_no_answer(self) -> None:
+        """
+        A Message that does not answer delays the drain by a second.
+        """
+        hanging: Deferred[list[OtherConnect]] = Deferred()
+        self.moves = moves_of(self.node, lambda: hanging, health=self.health)
+        clients = self.clients(4)
+        self.moves.drain(None, None)
+        self.pass_time(0.75)
+        self.assertEqual(self.gone(clients), 0)
+        self.pass_time(1.25)
+        self.assertEqual(self.gone(clients), 4)
+
+    def test_slower(self) -> None:
+        """
+        A second drain may be slower than the first.
+        """
+        clients = self.clients(8)
+        self.moves.drain(8, None)
+        self.pass_time(0.25)
+        self.moves.drain(1, None)
+        self.pass_time(3)
+        self.assertEqual(self.gone(clients), 5)
+
     def test_looks_again(self) -> None:
         """
         The other Connects are read every two seconds while clients move, and without

@@ -40,25 +40,46 @@ class LoadListener(Protocol):
         """
 
 
+#: Seconds between two reports of the number of sessions.
+_LOAD_S = 1.0
+
+
 class LoadReport:
     """
-    Tells each Message the load, when it has changed; called once a second.
+    Tells each Message the load when it has changed: another number of sessions once a
+    second, anything else at once.
 
     @param read: returns the load.
+    @param seconds: returns the time of the monotonic clock.
     """
 
-    def __init__(self, read: Callable[[], rest_pb2.ConnectLoad]) -> None:
+    def __init__(
+        self,
+        read: Callable[[], rest_pb2.ConnectLoad],
+        seconds: Callable[[], float],
+    ) -> None:
         self._read = read
+        self._seconds = seconds
+        self._load: rest_pb2.ConnectLoad | None = None
+        self._read_s = 0.0
         self._told: dict[LoadListener, rest_pb2.ConnectLoad] = {}
 
     def look(self, streams: Iterable[LoadListener]) -> None:
         """
-        Tell the Messages that do not know it yet.
+        Tell the Messages that do not know it yet; called several times a second.
 
         @param streams: all streams that are up.
         """
-        load, told = self._read(), self._told
-        self._told = {}
+        load, before, now_s = self._read(), self._load, self._seconds()
+        if (
+            before is not None
+            and now_s - self._read_s < _LOAD_S
+            and load.accepting == before.accepting
+        ):
+            load = before
+        else:
+            self._load, self._read_s = load, now_s
+        told, self._told = self._told, {}
         for stream in streams:
             self._told[stream] = load
             if told.get(stream) != load:

@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -35,6 +35,8 @@ from wsmsg.text.counted import counted
 #: Seconds between two looks at the other Connects while clients move.
 _LOOK_S = 2.0
 _RETRY_MS = 1000
+#: Clients are asked to move after so many seconds without an answer of Message.
+_ANSWER_S = 1.0
 #: A client that is asked to move reconnects within so many seconds.
 _AFTER_S = 0.1
 _HOLD = "drain"
@@ -100,7 +102,6 @@ class Moves:
         self._per_s = 0.0
         self._lead_until_s = 0.0
         self._looked_s: float | None = None
-        self._looking = False
         self._alternatives = Alternatives(lambda: self._settings.alternatives)
 
     @property
@@ -225,7 +226,8 @@ class Moves:
     def _begin(self) -> None:
         if self._phase is Phase.DRAINING:
             self._door.close("this Connect is being drained")
-            self._ask_all("draining", self._per_s).addCallback(self._emptied)
+            emptied = self._ask_all("draining", self._per_s)
+            emptied.addCallback(self._emptied)
 
     def _emptied(self, _: object) -> None:
         if self._phase is Phase.DRAINING:
@@ -233,13 +235,19 @@ class Moves:
 
     def _ask_all(self, reason: str, per_s: float) -> Deferred[None]:
         self._registry.refuse(reason)
-        self._ask(self._registry.sessions(), reason, per_s)
+        looked = self._look()
+        looked.addTimeout(_ANSWER_S, self._clock, lambda *_: None)
+        looked.addCallback(lambda _: self._ask_rest(reason, per_s))
         return self._registry.when_empty()
+
+    def _ask_rest(self, reason: str, per_s: float) -> None:
+        if self._registry.draining:
+            self._registry.timers.stop_moving()
+            self._ask(self._registry.sessions(), reason, per_s)
 
     def _ask(
         self, sessions: Sequence[RegisteredSession], reason: str, per_s: float
     ) -> None:
-        self._look()
         self._registry.timers.move(
             sessions,
             reason,
@@ -248,21 +256,18 @@ class Moves:
             alternatives=self._alternatives.next,
         )
 
-    def _look(self) -> None:
+    def _look(self) -> Deferred[None]:
         """
-        Ask Message for the other Connects; until it answers, the settings count.
+        Ask Message for the other Connects; until it answers, those that were known
+        before count.
         """
         self._looked_s = self._clock.seconds()
-        if not self._looking:
-            self._looking = True
-            Deferred.fromCoroutine(self._update())
+        return Deferred.fromCoroutine(self._update())
 
     async def _update(self) -> None:
         try:
             self._alternatives.update(await self._read_others())
-        except WsmsgError as e:
-            self._log.debug("the other Connects are not known: {e}", e=e.reason)
+        except (WsmsgError, CancelledError) as e:
+            self._log.info("the other Connects are not known: {e}", e=e)
         except Exception:  # noqa: BLE001 - a guard
             self._log.failure("reading the other Connects")
-        finally:
-            self._looking = False

@@ -300,7 +300,7 @@ class Run:
             claims = {"sub": str(user), "exp": int(time.time()) + 86400}
             yield MovingClient(self, user, jwt.encode(claims, key, "HS256"))
 
-    async def measure(self) -> None:
+    async def roll_both(self) -> None:
         """
         Run the measurement, and print its figures.
         """
@@ -365,7 +365,7 @@ async def _run(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), options)
         try:
-            await run.measure()
+            await run.roll_both()
         finally:
             await run.stop_all()
 

@@ -163,7 +163,7 @@ def _environment(folder: Path, ports: Mapping[str, str], secret: str) -> dict[st
         "WSMSG_CONNECT__ADMIN_LISTEN": ports["connect_admin"],
         "WSMSG_CONNECT__DISCOVERY": "static:" + ports["rpc"],
         "WSMSG_CONNECT__TOKEN__SECRET": secret,
-        "WSMSG_CONNECT__GOAWAY_SPREAD_S": "0",
+        "WSMSG_CONNECT__DRAIN__PER_S": "100000",
         **limits,
     }
 

@@ -202,7 +202,7 @@ def demo_daemons(
         "RPC_LISTEN": at(ports.connect_rpc),
         "ADMIN_LISTEN": at(ports.connect_admin),
         "DISCOVERY": "static:" + at(ports.rpc),
-        "GOAWAY_SPREAD_S": "0",
+        "DRAIN__PER_S": "100000",
     }
     if secret:
         connect["TOKEN__SECRET"] = secret

@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 
 from tools.command_pages import commands, daemon_options
 from tools.metric_rows import metric_rows
+from tools.proof_rows import fault_rows, proof_rows, sign_rows
 from tools.routes import connect_routes, message_routes
 from wsmsg.auth.scopes import GRANTED
 from wsmsg.connect.tap import Options as ConnectOptions
@@ -184,6 +185,9 @@ def scope_rows() -> Iterator[Row]:
 
 
 TABLES: dict[str, Callable[[], Iterator[Row]]] = {
+    "proofs": proof_rows,
+    "faults": fault_rows,
+    "signs": sign_rows,
     "errors": error_rows,
     "closes": close_rows,
     "costs": cost_rows,

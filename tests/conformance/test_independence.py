@@ -52,7 +52,7 @@ class IndependenceTests(SynchronousTestCase):
         for source in (
             "from wsmsg.rpc import rest_pb2",
             "import websockets",
-            "from tests.integration.raw_client import RawClient",
+            "from tests.integration.device import Device",
             "from tests.conformance.daemons.cases import Case",
         ):
             self.assertEqual(len(borrowed([parsed(name, source)])), 1, source)

@@ -18,7 +18,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.integration.device import Device
 from tests.integration.installation import DaemonProcess, Installation
-from tests.integration.raw_client import RawClient
+from wsmsg.prove.clients.raw import RawClient
 
 T = TypeVar("T", bound="IntegrationTestCase")
 

@@ -1,7 +1,7 @@
 """
 One connection of one device, fully controlled by a test.
 
-Like L{tests.integration.raw_client} it shares no code with C{wsmsg.client}; unlike it,
+Like L{wsmsg.prove.clients.raw} it shares no code with C{wsmsg.client}; unlike it,
 it neither reconnects nor syncs by itself, and it records every frame that arrives.
 """
 

@@ -17,9 +17,9 @@ from twisted.trial.unittest import TestCase
 
 from tests.integration.cases import eventually
 from tests.integration.device import Device
-from tests.integration.raw_client import RawClient
 from tests.stack.cluster import Cluster
 from tests.stack.servers import kafka_address, needs, own_mongo, redis_address
+from wsmsg.prove.clients.raw import RawClient
 
 _PAIRS = 8
 _WINDOW = 32

@@ -16,11 +16,11 @@ from twisted.trial.unittest import TestCase
 
 from tests.integration.cases import eventually, metric
 from tests.integration.installation import DaemonProcess
-from tests.integration.raw_client import RawClient
-from tests.proxies import Proxy
 from tests.stack.cluster import Cluster
 from tests.stack.servers import needs
 from tests.stalls import History, Span
+from wsmsg.prove.clients.raw import RawClient
+from wsmsg.prove.faults.proxy import Proxy
 
 #: Longer than a Connect waits before it says that a Message is out of its reach.
 _SAID_S = 30.0

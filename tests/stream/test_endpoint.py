@@ -17,10 +17,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from tests.ports import KeptPort
-from tests.proxies import Proxy
 from tests.stalls import Span
 from wsmsg.errors import Unavailable
 from wsmsg.peers.channel import open_unproven
+from wsmsg.prove.faults.proxy import Proxy
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.endpoint import StreamEndpoint
 from wsmsg.stream.errors import StreamFailed, StreamLost

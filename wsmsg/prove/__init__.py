@@ -8,4 +8,8 @@ no code with the server decides from it whether the promises held.
     history  writes and reads histories; describes their lines
     plant    plants violations, which the checker has to find
     report   the result, as JSON and as text
+    campaign    a package: one run, and what it needs to know of a deployment
+    clients     a package: users who write down what they do and see
+    deployment  a package: daemons and servers
+    faults      a package: what goes wrong
 """

@@ -109,7 +109,7 @@ class _Checker:
         self._gone: dict[int, tuple[float, float]] = {}
         self._online: dict[tuple[int, int], float] = {}
         self._active: dict[int, Line] = {}
-        self._ended: dict[int, tuple[float, float, str]] = {}
+        self._ended: dict[int, tuple[float, float, str, bool]] = {}
         self._blamed: list[tuple[float, str]] = []
         self._sighted_s = 0.0  # nothing has kept watchers from being told since then
 
@@ -155,12 +155,12 @@ class _Checker:
         if state == "failed":
             self._broken("P7", f"{name} of {line.get('of')}: {line.get('text')}")
         elif state == "end":
-            if began is not None and began.get("blinds"):
-                self._sighted_s = self._t
-            self._ended[number] = self._t, self._lost_s, name
+            blinds = began is not None and bool(began.get("blinds"))
+            self._ended[number] = self._t, self._lost_s, name, blinds
             self._blamed = [*self._blamed[-20:], (self._t, name)]
         elif number in self._ended:
-            ended_s, lost_s, _ = self._ended.pop(number)
+            ended_s, lost_s, _, blinds = self._ended.pop(number)
+            self._sighted_s = self._t if blinds else self._sighted_s
             took_s, longest = self._t - ended_s, self._recovery_s
             longest[name] = max(longest.get(name, 0.0), took_s)
             if took_s - (self._lost_s - lost_s) > self._recover_s:
@@ -292,6 +292,7 @@ class _Checker:
         Look whether a user who is gone is online for a watcher, or for anybody.
         """
         blind = any(f.get("blinds") for f in self._active.values())
+        blind = blind or any(blinds for *_, blinds in self._ended.values())
         gone_s, lost_s = self._gone.get(user, (self._t, self._lost_s))
         allowed_s = self._ghost_s + self._lost_s - lost_s
         late_s = self._t - max(gone_s, self._sighted_s) - allowed_s
@@ -313,7 +314,7 @@ class _Checker:
     def _on_end(self, line: Line) -> None:
         for user in list(self._gone):
             self._ghosts_of(user)
-        open_faults = [name for _, _, name in self._ended.values()]
+        open_faults = [name for _, _, name, _ in self._ended.values()]
         for name in open_faults + [f["fault"] for f in self._active.values()]:
             self._broken("P7", f"no recovery from {name}")
         for session, gap in self._gaps.items():

@@ -95,6 +95,11 @@ def as_text(document: Mapping[str, Any]) -> str:
             f", recovered within {recovery[fault]:.1f} s" if fault in recovery else ""
         )
         lines.append(f"  {fault}: {count} times{took}")
+    if cleaned := document.get("cleaned"):
+        lines.append(
+            f"recalled {cleaned['recalled']} messages;"
+            f" {cleaned['left']} could not be recalled"
+        )
     lines.append("")
     for promise, count in document["promises"].items():
         result = "holds" if not count else f"BROKEN {count} times"

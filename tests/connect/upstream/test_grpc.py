@@ -15,12 +15,12 @@ from twisted.trial.unittest import TestCase
 
 from tests.connect.upstream.recording_edge import RecordingEdge
 from tests.ports import KeptPort
-from tests.proxies import Proxy
 from tests.stalls import Span
 from wsmsg.connect.upstream.endpoint import grpc_endpoints
 from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.peers.channel import open_unproven
+from wsmsg.prove.faults.proxy import Proxy
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.options import server_options

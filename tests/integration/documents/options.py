@@ -46,7 +46,11 @@ def mistakes(command: str) -> list[str]:
 def _of_wsmsg(words: list[str]) -> Iterator[str]:
     context = click.Context(main)
     command: click.Command = main
+    is_value = False
     for word in words:
+        if is_value:
+            is_value = False
+            continue
         if word in ("|", ">"):
             return
         if isinstance(command, click.Group) and not word.startswith("-"):
@@ -56,9 +60,13 @@ def _of_wsmsg(words: list[str]) -> Iterator[str]:
                 return
             command = found
         elif word.startswith("--"):
-            known = {opt for p in command.params for opt in (*p.opts, "--help")}
-            if word.partition("=")[0] not in known:
+            name, equals, _ = word.partition("=")
+            options = {opt: p for p in command.params for opt in p.opts}
+            option = options.get(name)
+            if option is None and name != "--help":
                 yield word
+            takes_value = isinstance(option, click.Option) and not option.is_flag
+            is_value = takes_value and not equals
 
 
 def _of_twistd(words: list[str]) -> Iterator[str]:

@@ -84,6 +84,7 @@ _PLACE = "names the place of a checkout"
 _INDEX = "sets up .venv from a package index"
 _SERVERS = "starts real servers; tests/stack does the same"
 _LONG = "takes minutes; tests/bench runs the same program"
+_PROOF = "takes minutes; tests/faults, tests/stack/faults and tests/prove do the same"
 _ROOT = "installs below /opt; tests/test_packaging.py does so elsewhere"
 _DOCKER = "needs Docker; tests/deploy checks the files"
 _CLUSTER = "needs a cluster; tests/deploy renders the chart"
@@ -169,5 +170,13 @@ NOT_TYPED: Mapping[str, str] = {
     "/opt/wsmsg-0.2.0/bin/wsmsg check-config /etc/wsmsg/wsmsg.toml": _ROOT,
     "wsmsg check-config wsmsg.toml": _TLS,
     "wsmsg chat --user 1001 --target 1002 --url wss://chat.example --ca ca.pem": _TLS,
+    "wsmsg prove --minutes 10 --report report.json": _PROOF,
+    "wsmsg prove check run.jsonl": _PROOF,
+    "wsmsg prove plant loss run.jsonl | wsmsg prove check -": _PROOF,
+    "wsmsg prove --stack --faults kill,stop,broker,store,users --minutes 10": _PROOF,
+    "wsmsg prove --url wss://chat.example.com/api/v1/connect/ws "
+    "--config wsmsg.toml --token-key issuer.pem": _PROOF,
+    "wsmsg prove --minutes 30 --report tools/proofs/embedded.json": _PROOF,
+    "wsmsg prove --stack --minutes 30 --report tools/proofs/stack.json": _PROOF,
     "ws://HOST:21005/api/v1/connect/ws": "is an address, not a command",
 }

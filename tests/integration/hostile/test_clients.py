@@ -41,9 +41,9 @@ from tests.integration.hostile.sockets import (
     upgrade,
 )
 from tests.integration.installation import DaemonProcess, Installation
-from tests.integration.raw_client import RawClient
 from tests.stalls import History
 from wsmsg.errors import ERRORS, Close
+from wsmsg.prove.clients.raw import RawClient
 
 #: Close codes that blame only the client.
 BLAME = {

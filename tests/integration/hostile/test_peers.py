@@ -23,7 +23,7 @@ from tests.integration.hostile.peers import (
     subscribe,
 )
 from tests.integration.installation import Installation
-from tests.integration.raw_client import RawClient
+from wsmsg.prove.clients.raw import RawClient
 from wsmsg.rpc import rest_pb2
 
 SNAPSHOT = rest_pb2.PresenceDelta.Snapshot

@@ -7,7 +7,6 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from tests.clocks import HOUR_S, SystemClock
 from tests.integration.cases import (
     IntegrationTestCase,
     eventually,
@@ -17,6 +16,7 @@ from tests.integration.device import Device
 from tests.integration.installation import DaemonProcess
 from wsmsg.errors import Close
 from wsmsg.protocol import client_pb2 as pb
+from wsmsg.prove.faults.clocks import HOUR_S, SystemClock
 
 #: The bound of each of these, in seconds, on a slow machine too; far below the step.
 _LIMIT_S = 20.0

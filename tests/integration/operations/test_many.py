@@ -23,10 +23,10 @@ from tests.integration.installation import (
     http_post,
 )
 from tests.integration.proven import online_status
-from tests.proxies import Proxy
 from tests.stalls import Loss, Span
 from wsmsg.message.store.sqlite.file import StoreWriter
 from wsmsg.protocol import client_pb2 as pb
+from wsmsg.prove.faults.proxy import Proxy
 
 _LISTENERS = ("listen", "rpc_listen", "admin_listen")
 #: Seconds of silence after which a stream may be closed.

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tests.integration.cases import IntegrationTestCase, with_daemons
-from tests.integration.raw_client import RawClient
-from tests.proxies import Proxy
+from wsmsg.prove.clients.raw import RawClient
+from wsmsg.prove.faults.proxy import Proxy
 
 _LATE_S = 0.6
 _MESSAGES = 60

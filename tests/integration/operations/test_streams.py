@@ -15,8 +15,8 @@ from tests.integration.cases import (
     metric,
     with_daemons,
 )
-from tests.proxies import Proxy
 from wsmsg.protocol import client_pb2 as pb
+from wsmsg.prove.faults.proxy import Proxy
 
 
 class StreamsTestCase(IntegrationTestCase):

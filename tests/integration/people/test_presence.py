@@ -17,9 +17,9 @@ from tests.integration.cases import (
 from tests.integration.device import Device
 from tests.integration.installation import Installation, http_post
 from tests.integration.proven import online_status, share_secret
-from tests.proxies import Proxy
 from tests.stalls import Span
 from wsmsg.protocol import client_pb2 as pb
+from wsmsg.prove.faults.proxy import Proxy
 
 #: The bound of promise P9, in seconds.
 _LIMIT_S = 5.0

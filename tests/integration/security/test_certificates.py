@@ -14,7 +14,7 @@ from tests.integration.cases import metric, with_daemons
 from tests.integration.operations.test_one_port import Activated
 from tests.integration.security.certificates import Authority
 from tests.integration.security.test_tls import TlsTestCase
-from tests.proxies import Proxy
+from wsmsg.prove.faults.proxy import Proxy
 
 DAY_S = 86400.0
 #: Until a certificate expires that Message takes into use at a reload.

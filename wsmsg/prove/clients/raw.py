@@ -27,7 +27,8 @@ class RawClient:
     """
     One device of one user.
 
-    @param urls: the URLs of Connects; each connection is made to the next of them.
+    @param urls: the URLs of Connects, which may change; each connection is made to the
+        next of them.
     @ivar taken: the received messages of each conversation, in the order of their
         numbers, as a user sees them.
     @ivar accepted: client ids of sends that were accepted.
@@ -54,7 +55,8 @@ class RawClient:
         self.longest_sync_s = 0.0
         self._asked_s = 0.0
         self.changed = asyncio.Condition()
-        self._urls = itertools.cycle(urls)
+        self._urls = urls
+        self._dialled = 0
         self._token = token
         self._device = device
         self._unanswered: dict[str, pb.Send] = {}
@@ -121,6 +123,14 @@ class RawClient:
         return taken
 
     @property
+    def synced(self) -> bool:
+        """
+        Tell whether the client has all that the server had when it connected.
+        """
+        connected = self._connection is not None and self._ready
+        return connected and not self._syncing and not self._listed_at
+
+    @property
     def idle(self) -> bool:
         """
         Tell whether every send has been accepted.
@@ -136,12 +146,19 @@ class RawClient:
 
     # -- requests
 
-    async def send(self, to: int, content: str) -> str:
+    async def send(self, to: int, content: str, group: int = 0) -> str:
         """
         Send a message, again if need be until it is accepted.
         """
         client_id = f"{self.user}-{self._device}-{next(self._numbers)}"
-        send = pb.Send(client_id=client_id, to=to, content=content)
+        send = pb.Send(client_id=client_id, to=to, group=group, content=content)
+        return await self.submit(send)
+
+    async def submit(self, send: pb.Send) -> str:
+        """
+        Send this frame, again if need be until it is accepted.
+        """
+        client_id = send.client_id
         self._unanswered[client_id] = send
         if self._rejected_ids:
             self._rejected_ids.add(
@@ -174,11 +191,15 @@ class RawClient:
 
     # -- the connection
 
+    def _next_url(self) -> str:
+        self._dialled += 1
+        return self._urls[(self._dialled - 1) % len(self._urls)]
+
     async def _run(self) -> None:
         while True:
             try:
                 async with connect(
-                    next(self._urls),
+                    self._next_url(),
                     subprotocols=[websockets.Subprotocol("wsmsg.v1.protobuf")],
                     additional_headers={"Authorization": self._token},
                     compression=None,
@@ -190,7 +211,13 @@ class RawClient:
                 pass
             finally:
                 self._connection = None
+                self._ended()
             await asyncio.sleep(_RETRY_S)
+
+    def _ended(self) -> None:
+        """
+        Note that an attempt to connect failed, or that the connection is lost.
+        """
 
     async def _speak(self, connection: ClientConnection) -> None:
         hello = pb.Hello(device=self._device, position=self._at, client="raw/1")

@@ -6,17 +6,20 @@ from __future__ import annotations
 
 import asyncio
 
+#: The pieces of a connection that may be on the way, in each direction.
+_ON_THE_WAY = 256
+
 
 class Proxy:
     """
     Forwards connections to a port of this machine, until it swallows the traffic.
 
-    @param late_s: how long everything is on the way, in each direction.
+    @ivar late_s: how long everything is on the way, in each direction; may change.
     """
 
     def __init__(self, target: int, late_s: float = 0.0) -> None:
         self.port = 0
-        self._late_s = late_s
+        self.late_s = late_s
         self._target = target
         self._forwarding = asyncio.Event()
         self._forwarding.set()
@@ -28,9 +31,18 @@ class Proxy:
     @classmethod
     async def open(cls, target: int, late_s: float = 0.0) -> Proxy:
         proxy = cls(target, late_s)
-        proxy._server = await asyncio.start_server(proxy._accept, "127.0.0.1", 0)
-        proxy.port = proxy._server.sockets[0].getsockname()[1]
+        await proxy._listen()
         return proxy
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def delay(self, late_s: float) -> None:
+        """
+        Have everything be on the way for so long, from now on.
+        """
+        self.late_s = late_s
 
     def swallow(self) -> None:
         """
@@ -54,6 +66,15 @@ class Proxy:
         for writer in self._accepted:
             writer.transport.abort()
         self._accepted.clear()
+
+    def reset(self) -> None:
+        """
+        Reset the connections at both sides.
+        """
+        self.reset_clients()
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
 
     async def close(self) -> None:
         assert self._server is not None
@@ -84,15 +105,26 @@ class Proxy:
     async def _forward(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter
     ) -> None:
-        loop = asyncio.get_running_loop()
+        # Each piece with its time of arrival; a shorter delay overtakes nothing.
+        way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_ON_THE_WAY)
+        task = asyncio.ensure_future(self._arrive(way, sink))
+        self._tasks.add(task)
+        clock = asyncio.get_running_loop().time
         while data := await source.read(65536):
+            await way.put((clock() + self.late_s, data))
+        await way.put((clock() + self.late_s, b""))
+
+    async def _arrive(
+        self, way: asyncio.Queue[tuple[float, bytes]], sink: asyncio.StreamWriter
+    ) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            due_s, data = await way.get()
+            if due_s > clock():
+                await asyncio.sleep(due_s - clock())
             await self._forwarding.wait()
-            if self._late_s:
-                loop.call_later(self._late_s, sink.write, data)
-                continue
+            if not data:
+                sink.close()
+                return
             sink.write(data)
             await sink.drain()
-        if self._late_s:
-            loop.call_later(self._late_s, sink.close)
-        else:
-            sink.close()

@@ -21,7 +21,7 @@ from wsmsg.prove.faults.proxy import Proxy
 _LIFETIME_S = 7 * 86400
 _LOGIN_S = 10.0
 #: A Message is killed for longer than sends wait, so that some are refused.
-_OF_CONNECT = {"send_timeout_s": 2.0, "goaway_spread_s": 0.5}
+_OF_CONNECT = {"send_timeout_s": 2.0, "drain.per_s": 200}
 
 
 class Unreachable(Exception):

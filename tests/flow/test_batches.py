@@ -72,6 +72,43 @@ class BatchLoopTests(SynchronousTestCase):
         self.clock.advance(0.05)
         self.assertEqual(self.batches, [[1, 2]])
 
+    def test_hurried(self) -> None:
+        """
+        A loop that is hurried lingers for less, at once or in the batch that follows,
+        and no shorter after that.
+        """
+        loop = self.loop()
+        for early in (True, False):
+            if early:
+                loop.hurry(0.02)
+            self.add(loop, 1)
+            if not early:
+                loop.hurry(0.02)
+            self.clock.advance(0.01)
+            self.assertEqual(self.batches, [])
+            self.clock.advance(0.01)
+            self.assertEqual(self.batches.pop(), [1])
+        self.add(loop, 2)
+        self.clock.advance(0.09)
+        self.assertEqual(self.batches, [])
+        self.clock.advance(0.01)
+        self.assertEqual(self.batches, [[2]])
+
+    def test_hurried_rest(self) -> None:
+        """
+        A loop that is hurried rests all the same.
+        """
+        loop = self.loop(most_rest_s=0.5)
+        self.add(loop, 1)
+        self.clock.advance(0.1)
+        loop._rested_s = self.clock.seconds() + 0.3
+        self.add(loop, 2)
+        loop.hurry()
+        self.clock.advance(0.29)
+        self.assertEqual(len(self.batches), 1)
+        self.clock.advance(0.01)
+        self.assertEqual(len(self.batches), 2)
+
     def test_one_at_a_time(self) -> None:
         """
         Items that come during a batch wait for the next one.

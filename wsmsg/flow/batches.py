@@ -15,11 +15,11 @@ is busy with this work for a quarter of the time at the most.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
+from math import inf
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.flow.idle import IdleWaiters
@@ -62,7 +62,9 @@ class BatchLoop:
         self._most_rest_s = most_rest_s
         self._pause = pause
         self._rested_s = 0.0
+        self._within_s = inf
         self._waiting: Deferred[Any] | None = None
+        self._timer: IDelayedCall | None = None
         self._idle = IdleWaiters()
 
     def wake(self) -> None:
@@ -74,6 +76,18 @@ class BatchLoop:
             Deferred.fromCoroutine(self._run()).addErrback(
                 lambda failure: self._log.failure("processing a batch", failure)
             )
+
+    def hurry(self, within_s: float = 0.0) -> None:
+        """
+        Begin the next batch within this time, if it would linger for longer; a rest or
+        a pause is not made shorter.
+        """
+        self._within_s = min(self._within_s, within_s)
+        timer, now_s = self._timer, self._clock.seconds()
+        if timer is not None and timer.active():
+            due_s = max(0.0, self._within_s, self._rested_s - now_s)
+            if timer.getTime() - now_s > due_s:
+                timer.reset(due_s)
 
     def when_idle(self) -> Deferred[None]:
         """
@@ -101,7 +115,7 @@ class BatchLoop:
         except CancelledError:
             pass  # stopped
         finally:
-            self._waiting = None
+            self._waiting = self._timer = None
             self.running = False
             self._idle.fire()
 
@@ -119,12 +133,17 @@ class BatchLoop:
             self._waiting = Deferred.fromCoroutine(_awaited(self._pause(failures)))
         else:
             rest_s = self._rested_s - self._clock.seconds()
-            delay_s = max(self._linger_s, rest_s, _FAILED_S if failures else 0.0)
+            linger_s = min(self._linger_s, self._within_s)
+            delay_s = max(linger_s, rest_s, _FAILED_S if failures else 0.0)
             if delay_s <= 0:
+                self._within_s = inf
                 return
-            self._waiting = deferLater(self._clock, delay_s)
+            self._waiting = Deferred(lambda _: timer.cancel())
+            timer = self._clock.callLater(delay_s, self._waiting.callback, None)
+            self._timer = None if failures else timer
         await self._waiting
-        self._waiting = None
+        self._waiting = self._timer = None
+        self._within_s = inf
 
 
 async def _awaited(pause: Awaitable[object]) -> None:

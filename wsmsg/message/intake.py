@@ -24,8 +24,10 @@ from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.limits.parts import LimitParts
+from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.interface import ILinks, IRoutes
 from wsmsg.message.links.links import Links
+from wsmsg.message.links.told import ToldCursors
 from wsmsg.message.log.interface import IAppends, IMessageLog
 from wsmsg.message.log.journaled import JournaledLog
 from wsmsg.message.presence.interface import IPresence
@@ -50,6 +52,7 @@ def make_links(
         grace_s=settings.link_grace_s,
         limit_records=settings.link_records,
         limit_bytes=settings.link_bytes,
+        told=ToldCursors(settings.heads_cached // 2),
         ack_s=settings.link_ack_s,
     )
 
@@ -156,6 +159,7 @@ def make_queries(
     now_ms: Callable[[], int],
     mark: Marking,
     may_be_unstored: Callable[[str, int], Awaitable[bool]],
+    cursors_stored: Callable[[int], Awaitable[None]],
     hook: ConsentHook,
 ) -> Queries:
     """
@@ -173,6 +177,19 @@ def make_queries(
         history=HistoryWatch(store, reactor.seconds, shared=shared),
         names=store.names if settings.users.names else None,
         may_be_unstored=may_be_unstored,
+        cursors_stored=cursors_stored,
         consent=ConsentReader(store.consent, now_ms, settings.consent),
         sight=Sight(store, settings.consent, hook, reactor.seconds),
     )
+
+
+def make_cursors(
+    settings: MessageSettings, store: IMessageStore, links: Links, reactor: IReactorTime
+) -> CursorWriter:
+    """
+    Make the writer of cursors.  Where other Messages read the store too, each cursor is
+    stored before it is told.
+    """
+    shared = store_backend(settings).SHARED
+    told = None if shared else links.told
+    return CursorWriter(store, links.receipt, reactor, told=told)

@@ -324,12 +324,13 @@ class Assembly:
             now_ms=self._now_ms,
             mark=self._marks.mark,
             may_be_unstored=self._ingress.may_be_unstored,
+            cursors_stored=self._core.cursors.stored,
             hook=self._hook,
         )
 
     @cached_property
     def _core(self) -> StreamContext:
-        from wsmsg.message.links.cursors import CursorWriter
+        from wsmsg.message.intake import make_cursors
         from wsmsg.message.links.stream import StreamContext
         from wsmsg.message.links.typing import TypingSignals
         from wsmsg.stream.clocks import ClockOffsets
@@ -339,7 +340,9 @@ class Assembly:
             incarnation=uuid.uuid4().hex,
             links=self._links,
             ingress=self._ingress,
-            cursors=CursorWriter(self._store, self._links.receipt, self._reactor),
+            cursors=make_cursors(
+                self._settings, self._store, self._links, self._reactor
+            ),
             typing=TypingSignals(
                 self._store, self._numbering.members, self._links, self._reactor
             ),

@@ -21,6 +21,7 @@ from wsmsg.message.links.output import PushTimings
 from wsmsg.message.links.reach import ReachOfConnects
 from wsmsg.message.links.recipients import GroupRecipients, pushes_by_node, pushes_of
 from wsmsg.message.links.slow import SlowConnects
+from wsmsg.message.links.told import ToldCursors
 from wsmsg.message.links.users import LinkUsers
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.model import Cursor, InvalidName, Message, is_group, members_of
@@ -41,6 +42,7 @@ class Links:
     @ivar users: the users at all Connects.
     @ivar reach: the Connects and Messages without a stream between them.
     @ivar routes: the nodes that reach each user.
+    @ivar told: the cursors that the members were told.
     @ivar push_listeners: called with every push; one that fails is logged, and what it
         was given counts as settled.
     @ivar pushed: the number of messages pushed so far.
@@ -59,6 +61,7 @@ class Links:
         limit_bytes: int,
         ack_s: float = 10.0,
         unix_s: Callable[[], float] = time.time,
+        told: ToldCursors | None = None,
     ) -> None:
         self.pushed = self.cut = 0
         self.timings = PushTimings()
@@ -72,6 +75,7 @@ class Links:
         self._expiring: dict[str, IDelayedCall] = {}
         self.users = LinkUsers(presence, clock, self._links, unix_s)
         self.routes = self.users.routes
+        self.told = told or ToldCursors()
         self.reach = ReachOfConnects(clock.seconds, unix_s)
 
     def apply_settings(self, settings: MessageSettings) -> None:
@@ -297,6 +301,7 @@ class Links:
         Push messages to the connected members of their conversations.
         """
         links = self._links
+        self.told.pushed(messages)
         per_node = pushes_by_node(messages, in_groups, self.routes, links)
         relays = [node for node, link in links.items() if link.everything]
         if relays and (visible := pushes_of(messages, in_groups)):
@@ -326,9 +331,9 @@ class Links:
         @param alone_at: the Connect where the user has one session, which said it, and
             is not sent it; empty: none.
         """
+        self.told.told(cursor)
         conversation = cursor.conversation
-        group = is_group(conversation)
-        members = (cursor.user,) if group else members_of(conversation)
+        members = (cursor.user,) if is_group(conversation) else members_of(conversation)
         for node, users in self.routes.by_node(members, self._links):
             if node == alone_at:
                 users = [user for user in users if user != cursor.user]

@@ -17,6 +17,7 @@ from wsmsg.message.consent.interface import Sight
 from wsmsg.message.links.interface import IRoutes
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.message.queries.consent import ConsentReader
+from wsmsg.message.queries.heads import shown_head, with_cursors
 from wsmsg.message.queries.history import HistoryWatch
 from wsmsg.message.queries.interface import (
     ComparedNumbers,
@@ -33,13 +34,10 @@ from wsmsg.message.store.interface import (
     BlockRow,
     GroupPage,
     HeadList,
-    HeadRow,
     IMessageStore,
     INames,
 )
 from wsmsg.model import (
-    ConversationHead,
-    Cursor,
     InvalidName,
     Mark,
     UserPresence,
@@ -59,8 +57,6 @@ MOST_USERS = 10_000
 
 _RETRY_AFTER_MS = 500
 
-_Cursors = Mapping[tuple[str, int], Cursor]
-
 
 class Queries:
     """
@@ -72,6 +68,7 @@ class Queries:
     @param names: the names of users; L{None}: they have none.
     @param may_be_unstored: returns whether the store may not know yet that a user is a
         member of a group; L{wsmsg.message.ingress.ingress.Ingress.may_be_unstored}.
+    @param cursors_stored: waits until the cursors that a user knows of are stored.
     @ivar history: what readers have that the store lacks.
     @ivar asked: the number of queries so far.
     """
@@ -87,6 +84,7 @@ class Queries:
         history: HistoryWatch | None = None,
         names: INames | None = None,
         may_be_unstored: Callable[[str, int], Awaitable[bool]] | None = None,
+        cursors_stored: Callable[[int], Awaitable[None]] | None = None,
         consent: ConsentReader | None = None,
         sight: Sight | None = None,
     ) -> None:
@@ -100,6 +98,7 @@ class Queries:
         self.history = history or HistoryWatch(store, time.monotonic, shared=True)
         self._unread = UnreadReader(store)
         self._may_be_unstored = may_be_unstored
+        self._cursors_stored = cursors_stored
         self._sight = sight
         self._consent = consent or ConsentReader(
             store.consent, lambda: int(time.time() * 1000), ConsentSettings()
@@ -173,13 +172,14 @@ class Queries:
         List conversations of a user.
         """
         self.asked += 1
+        await self._wait_for_cursors(user)
         found = await self._list(user, position, limit, witness, not continued)
         if await self.history.told(found):
             found = await self._list(user, position, limit, "", not continued)
         keys = [
             (r.conversation, member)
             for r in found.rows
-            for member in _with_cursors(r.conversation, user)
+            for member in with_cursors(r.conversation, user)
         ]
         cursors, unread = await both(
             self._store.cursors(keys),
@@ -189,7 +189,7 @@ class Queries:
         last = {row.conversation: row.head for row in found.rows}
         for cursor in cursors.values():
             self.history.saw(cursor, last[cursor.conversation])
-        heads = [_head(row, user, cursors, unread) for row in shown]
+        heads = [shown_head(row, user, cursors, unread) for row in shown]
         return HeadsPage(heads, found.more, found.position, self._store.epoch)
 
     def _list(
@@ -275,6 +275,7 @@ class Queries:
         Read unread messages of a user.
         """
         self.asked += 1
+        await self._wait_for_cursors(user)
         limit = self._limited(limit)
         if after and not position:
             return await self._unread.behind(user, after, limit)
@@ -285,6 +286,7 @@ class Queries:
         Count the unread messages of a user.
         """
         self.asked += 1
+        await self._wait_for_cursors(user)
         return await self._unread.total(user)
 
     @property
@@ -360,14 +362,12 @@ class Queries:
             why = "the group is not known here, or not stored yet"
             raise Unavailable(why, _RETRY_AFTER_MS)
 
+    async def _wait_for_cursors(self, user: int) -> None:
+        if self._cursors_stored is not None:
+            await self._cursors_stored(user)
+
     def _limited(self, limit: int) -> int:
         return min(limit or self.page_limit, self.page_limit)
-
-
-def _with_cursors(conversation: str, user: int) -> tuple[int, ...]:
-    # A head has the cursors of both users of a conversation of two, but only the
-    # user's own cursor in a group.
-    return (user,) if is_group(conversation) else members_of(conversation)
 
 
 def _check_member(user: int, conversation: str) -> None:
@@ -377,21 +377,3 @@ def _check_member(user: int, conversation: str) -> None:
         raise NotFound(str(e)) from e
     if user not in members:
         raise Forbidden(f"user {user} is not in {conversation}")
-
-
-def _head(
-    row: HeadRow, user: int, cursors: _Cursors, unread: Mapping[str, int]
-) -> ConversationHead:
-    name = row.conversation
-    members = [cursors.get((name, m)) for m in _with_cursors(name, user)]
-    own = cursors.get((name, user))
-    return ConversationHead(
-        name,
-        row.head,
-        row.time_ms,
-        own.delivered if own else 0,
-        own.read if own else 0,
-        tuple(c for c in members if c is not None and c.user != user),
-        unread.get(name, 0),
-        row.message_id,
-    )

@@ -91,6 +91,7 @@ _CLUSTER = "needs a cluster; tests/deploy renders the chart"
 _LINK = "makes a link for a browser; tests/browser opens one"
 _ISSUER = "needs the private key of an issuer; tests/cli/token signs with such keys"
 _TLS = "needs certificates; tests/integration/tls makes some"
+_CONNECTS = "moves clients to a second Connect; tests/integration/operations does so"
 _SYSTEMD = "needs systemd as process 1; tests/deploy checks the units"
 
 #: The commands that no test types, with the reason.  Their programs, options, targets
@@ -110,6 +111,8 @@ NOT_TYPED: Mapping[str, str] = {
     "make test": "is the run of which this test is a part",
     "make bench": _LONG,
     "make bench ARGS='--only floor,saturation'": _LONG,
+    "wsmsg drain --per-s 500": _CONNECTS,
+    "wsmsg rebalance --per-s 500": _CONNECTS,
     "wsmsg token --config wsmsg.toml --key issuer.jwk 1001": _ISSUER,
     "wsmsg token --config wsmsg.toml --key issuer.pem --kid 2026-11 1001": _ISSUER,
     "wsmsg bench --stack": _LONG,

@@ -8,10 +8,12 @@ install} would bring and nothing else, needs no network, and is made in seconds.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -72,12 +74,22 @@ class Wheels(NamedTuple):
 
 
 @cache
+def _folder() -> Path:
+    """
+    Return the folder of all wheels and environments, empty at first.
+    """
+    folder = Path("wheel-tests").absolute()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+@cache
 def wheels() -> Wheels:
     """
     Return the wheels, built once for each process of tests.
     """
-    folder = Path("wheel-tests").absolute()
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = _folder()
     source = folder / "source"
     leave = shutil.ignore_patterns("__pycache__", "dropin.cache", "*.egg-info", "build")
     for name in FOLDERS:
@@ -86,6 +98,27 @@ def wheels() -> Wheels:
         shutil.copy(ROOT / name, source / name)
     shutil.copytree(ROOT / CLIENT, source / CLIENT, symlinks=True, ignore=leave)
     return Wheels(folder, _built(source, folder), _built(source / CLIENT, folder))
+
+
+@cache
+def wheels_at(commit: str) -> Sequence[Path]:
+    """
+    Return the wheels that the tree made at a commit; none, if this tree is no checkout
+    with that commit in its history.
+    """
+    folder = _folder() / commit
+    git = ("git", "-C", str(ROOT), "archive", "--format=tar", commit)
+    archive = subprocess.run(git, capture_output=True, check=False)
+    if archive.returncode:
+        return ()
+    source = folder / "source"
+    source.mkdir(parents=True)
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(source, filter="data")
+    sources = [source]
+    if (source / CLIENT / "pyproject.toml").exists():
+        sources.append(source / CLIENT)
+    return [_built(one, folder) for one in sources]
 
 
 def _built(source: Path, folder: Path) -> Path:
@@ -148,7 +181,7 @@ def environment(name: str, *packages: Path) -> Environment:
 
     @param name: of its folder.
     """
-    folder = wheels().folder / name
+    folder = _folder() / name
     venv.create(folder, with_pip=False)
     python = folder / "bin" / "python"
     site = Path(run(python, "-c", _SITE, cwd=folder).strip())

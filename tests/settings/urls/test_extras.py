@@ -51,7 +51,7 @@ class ExtraTests(Folder):
         parser = configparser.ConfigParser()
         parser.read(ROOT / "setup.cfg")
         declared = parser["options.extras_require"]
-        self.assertEqual({*declared} - {"all", "dev"}, {*EXTRAS})
+        self.assertEqual({*declared} - {"all", "dev", "fast"}, {*EXTRAS})
         for name, libraries in EXTRAS.items():
             for library in libraries:
                 pattern = rf"(?m)^{library.replace('_', '-')} "

@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit integration typescript faults bench lint format \
-	types protos pages vectors docs site helm-install package tox clean soak stack-install stack-up stack-down \
+	types protos pages vectors docs site helm-install package tox clean soak start-orders stack-install stack-up stack-down \
 	test-stack
 
 help: ## list the targets
@@ -44,11 +44,14 @@ integration: $(READY) ## run only the tests with real daemons
 typescript: $(READY) ## build and test the TypeScript client; needs Node 20 and Chromium
 	WSMSG_NODE=required $(BIN)/python tests/run.py typescript browser
 
-soak: $(READY) ## put load with churn on both daemons for MINUTES (60); their memory must stay flat
+soak: $(READY) ## put load with churn on both daemons for MINUTES (60); memory, files, threads, disk and times must stay flat
 	WSMSG_SOAK=$(MINUTES) $(BIN)/python tests/run.py soak
 
 faults: $(READY) ## inject faults under load, for MINUTES (60), half on each backend
 	WSMSG_FAULTS=$$(($(MINUTES) / 2)) $(BIN)/python tests/run.py faults stack-faults
+
+start-orders: $(READY) ## start Kafka, MongoDB, Redis, a Message and a Connect in all 120 orders
+	WSMSG_STACK=required WSMSG_ORDERS=120 $(BIN)/python -m twisted.trial --reactor=asyncio tests.stack.faults.test_start_orders
 
 stack-install: $(READY) ## install Kafka, a server with MongoDB's protocol, and Redis, as far as missing
 	$(BIN)/python -m tools.stack install

@@ -1,5 +1,6 @@
 """
-The memory of both daemons under load that goes on: it stays flat.
+What both daemons need under load that goes on: memory, open files, threads, room on the
+disk for each message, and time for each answer stay flat.
 """
 
 from __future__ import annotations
@@ -8,10 +9,17 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
 from typing import ClassVar
 
+import attrs
+
 from tests.integration.cases import IntegrationTestCase, with_daemons
+from tests.integration.installation import DaemonProcess
 from tests.soak.guests import Guests
+from tests.soak.trends import rise
 from wsmsg.message.limits.pending import LASTING_S
 
 #: How long the load lasts once the daemons are warm, in minutes.
@@ -28,11 +36,31 @@ _FILLING = 4
 _PAIRS = 10
 _MESSAGES = 4
 _CONTENT = "x" * 6_000
-_LAPS = 6
+_LAPS = 8
 # The allocator and the garbage collector move within this.
 _SLACK_BYTES = 5 * 2**20
 # Message without Redis remembers when each user was last online, up to a million.
 _USER_BYTES = {"message": 160, "connect": 0}
+#: What may come and go with the guests of a moment.
+_SLACK_FILES, _SLACK_THREADS = 32, 8
+# A store keeps each content once, and rows and indexes beside it.  Its log is written
+# over once it is as long as this.
+_DISK_SHARE, _SLACK_DISK_BYTES = 2.0, 64 * 2**20
+#: A soak so long says something about times, on a machine that does other things too.
+_TIMED_MINUTES = 10.0
+
+
+@attrs.frozen
+class Sample:
+    """
+    The needs of the daemons at a time, by their names, and of each lap of the load.
+    """
+
+    rss: dict[str, int]
+    files: dict[str, int]
+    threads: dict[str, int]
+    disk: int
+    lap_s: float
 
 
 class MemoryTests(IntegrationTestCase):
@@ -56,46 +84,87 @@ class MemoryTests(IntegrationTestCase):
         """
         self.guests = guests = Guests(self.installation, self.user)
         await asyncio.gather(*(guests.fill(_FILL // _FILLING) for _ in range(_FILLING)))
-        await self.load(_WARM_S)
-        users, sent, before = guests.users, guests.sent, self.sizes()
-        self.tell("warm", before)
+        lap_s = await self.load(_WARM_S)
+        users, sent = guests.users, guests.sent
+        samples = [self.sample(lap_s)]
+        self.tell("warm", samples[-1])
         for lap in range(_LAPS):
-            await self.load(MINUTES * 60 / _LAPS)
-            self.tell(f"lap {lap + 1}", self.sizes())
+            lap_s = await self.load(MINUTES * 60 / _LAPS)
+            samples.append(self.sample(lap_s))
+            self.tell(f"lap {lap + 1}", samples[-1])
         users, sent = guests.users - users, guests.sent - sent
-        # A leak of a content or of a session would be several times the bound.
-        for name, size in self.sizes().items():
-            bound = _SLACK_BYTES + _USER_BYTES[name] * users
-            self.assertGreater(sent * len(_CONTENT), 3 * bound)
-            grown = size - before[name]
-            told = f"{name} grew by {grown} bytes with {sent} messages of {users} users"
-            self.assertLess(grown, bound, told)
+        for daemon in self.daemons():
+            self.check_daemon(daemon.name, samples, users, sent)
+        content = sent * len(_CONTENT)
+        grown = samples[-1].disk - samples[0].disk
+        self.assertLess(grown, content * _DISK_SHARE + _SLACK_DISK_BYTES)
+        if MINUTES >= _TIMED_MINUTES:
+            times = [sample.lap_s for sample in samples]
+            self.assertLess(rise(times), median(times), f"laps took {times}")
 
-    async def load(self, seconds: float) -> None:
+    def check_daemon(
+        self, name: str, samples: list[Sample], users: int, sent: int
+    ) -> None:
+        """
+        Check that what a daemon needs does not rise, from sample to sample.
+        """
+        # A leak of a content or of a session would be several times the bound.
+        bound = _SLACK_BYTES + _USER_BYTES[name] * users
+        self.assertGreater(sent * len(_CONTENT), 3 * bound)
+        rows: dict[str, tuple[Callable[[Sample], dict[str, int]], int]] = {
+            "bytes": (lambda sample: sample.rss, bound),
+            "open files": (lambda sample: sample.files, _SLACK_FILES),
+            "threads": (lambda sample: sample.threads, _SLACK_THREADS),
+        }
+        for what, (of, most) in rows.items():
+            values = [of(sample)[name] for sample in samples]
+            told = f"{name} has {values} {what}, with {sent} messages of {users} users"
+            self.assertLess(rise(values), most, told)
+            self.assertLess(values[-1] - values[0], most, told)
+
+    async def load(self, seconds: float) -> float:
         """
         Let guests come and go for so long.
+
+        @return: the median of the times in seconds that they took.
         """
-        end_s = time.monotonic() + seconds
+        end_s, times = time.monotonic() + seconds, []
         while time.monotonic() < end_s:
-            guests = self.guests
+            guests, began_s = self.guests, time.monotonic()
             pairs = (guests.pair(_CONTENT, _MESSAGES) for _ in range(_PAIRS))
             await asyncio.gather(*pairs, guests.connect(), guests.caller())
+            times.append(time.monotonic() - began_s)
+        return median(times)
 
-    def sizes(self) -> dict[str, int]:
-        """
-        Return the resident memory of both daemons.
-        """
-        daemons = (self.installation.message, self.installation.connect)
-        return {daemon.name: daemon.rss_bytes() for daemon in daemons}
+    def daemons(self) -> tuple[DaemonProcess, ...]:
+        return self.installation.message, self.installation.connect
 
-    def tell(self, when: str, sizes: dict[str, int]) -> None:
+    def sample(self, lap_s: float) -> Sample:
+        """
+        Return what the daemons need now.
+        """
+        folder = self.installation.folder / "data"
+        disk = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+        daemons = self.daemons()
+        tasks = {
+            d.name: len(list(Path(f"/proc/{d.pid}/task").iterdir())) for d in daemons
+        }
+        files = {daemon.name: daemon.open_files() for daemon in daemons}
+        rss = {daemon.name: daemon.rss_bytes() for daemon in daemons}
+        return Sample(rss=rss, files=files, threads=tasks, disk=disk, lap_s=lap_s)
+
+    def tell(self, when: str, sample: Sample) -> None:
         """
         Print a line, for whoever watches a long soak.
         """
         told = ", ".join(
-            f"{name} {size / 2**20:.1f} MB" for name, size in sizes.items()
+            f"{name} {size / 2**20:.1f} MB, {sample.files[name]} files,"
+            f" {sample.threads[name]} threads"
+            for name, size in sample.rss.items()
         )
         line = (
-            f"{when}: {told}; {self.guests.sent} messages of {self.guests.users} users"
+            f"{when}: {told}; disk {sample.disk / 2**20:.0f} MB;"
+            f" a lap takes {sample.lap_s:.2f} s;"
+            f" {self.guests.sent} messages of {self.guests.users} users"
         )
         print(line, file=sys.__stderr__, flush=True)

@@ -266,6 +266,17 @@ class CheckerTests(SynchronousTestCase):
             sample.history.info("back", user=TWO)
             self.assertEqual(self.broken(sample), expected)
 
+    def test_returned(self) -> None:
+        """
+        A user who has a new session is no ghost, though the client meant to stay away.
+        """
+        sample = good()
+        sample.history.info("gone", user=TWO)
+        sample.open(TWO, session=2)
+        sample.now_s += 20
+        sample.history.info("back", user=TWO)
+        self.assertEqual(self.broken(sample), [])
+
     def test_stopped(self) -> None:
         """
         A daemon that was asked to stop and ends with a failure breaks P10.

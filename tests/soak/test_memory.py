@@ -1,6 +1,6 @@
 """
-What both daemons need under load that goes on: memory, open files, threads, room on the
-disk for each message, and time for each answer stay flat.
+The needs of both daemons under load that goes on: memory, open files, threads, room on
+the disk for each message, and time for each answer stay flat.
 """
 
 from __future__ import annotations

@@ -205,16 +205,18 @@ class _Checker:
     # -- what clients get
 
     def _on_info_open(self, line: Line) -> None:
+        self._on_info_back(line)
+        self._on_info_resync(line)
+
+    def _on_info_resync(self, line: Line) -> None:
         session = line["user"], line["device"], line["session"]
         self._pushed[session] = {}
         self._gaps.pop(session, None)
 
     def _on_info_close(self, line: Line) -> None:
-        self._on_info_open(line)
+        self._on_info_resync(line)
         for pair in [p for p in self._online if p[0] == line["user"]]:
             del self._online[pair]
-
-    _on_info_resync = _on_info_open
 
     def _on_info_expect(self, line: Line) -> None:
         self._expect.append((line["user"], line["device"]))

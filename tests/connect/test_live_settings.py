@@ -204,6 +204,7 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
         "limits.watch": limit(9, "watch", "login", "requests"),
         "limits.outbox_soft_bytes": limit(9, "outbox_soft_bytes", "outbox", "output"),
         "limits.outbox_hard_bytes": limit(99, "outbox_hard_bytes", "outbox"),
+        "ready.turn_s": used(9.0, lambda t: t.node.turn_watch.turn_s),
         "limits.outbox_drain_s": limit(9.0, "outbox_drain_s", "session"),
         "limits.waiting_sends": used(9, lambda t: t.upstream.sends.limit),
         "peer.proof": used("none", lambda t: proof(t.node.peers)),

@@ -16,7 +16,8 @@ discovery finds.  What Message pushes goes through the registry to the sessions 
 recipients, and through their outboxes to the clients.
 
 tap        the command line, and the composition of all parts
-node       ordered shutdown, new settings, status and metrics
+node       ordered shutdown, new settings and status
+metrics    the metrics of the streams and of the stages of messages
 plugins    the interface of optional parts
 
 edge       the clients' port, admission, heartbeat, HTTP and gRPC

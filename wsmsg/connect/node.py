@@ -25,6 +25,8 @@ from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import HeartbeatSweep
 from wsmsg.connect.edge.http import EdgeAccess
 from wsmsg.connect.edge.rpc import ConnectRpc
+from wsmsg.connect.edge.turn_watch import TurnWatch
+from wsmsg.connect.metrics import ConnectMetrics
 from wsmsg.connect.plugins import Plugins
 from wsmsg.connect.session.checks.presence import PresenceChecks
 from wsmsg.connect.session.head_check import HeadCheck
@@ -36,103 +38,18 @@ from wsmsg.connect.session.registry import Registry
 from wsmsg.connect.upstream.stream import UpstreamStream
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.connect.websocket.factory import WebSocketConnections
+from wsmsg.daemon.reactor import turns_of
 from wsmsg.dependency.state import Snapshot, State
 from wsmsg.http.routes import Route
 from wsmsg.http.server.site import QuietSite
 from wsmsg.monitoring.health import Health
-from wsmsg.monitoring.measures.stages import STAGES
-from wsmsg.monitoring.metrics import Counter, Gauge, Metrics
+from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.repeats import Repeats
 from wsmsg.monitoring.words import shown_time
 from wsmsg.peers.parts import PeerParts
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.server import on_loop
 from wsmsg.text.counted import plural
-
-_UPSTREAM = {
-    "streams_up": Gauge("wsmsg_connect_streams", "Streams to Messages that are up"),
-    "sends_unanswered": Gauge(
-        "wsmsg_connect_sends_unanswered", "Sends that wait for an answer of a Message"
-    ),
-    "sends": Counter(
-        "wsmsg_connect_stream_sends", "Sends passed to the streams to Messages"
-    ),
-    "sends_accepted": Counter(
-        "wsmsg_connect_stream_sends_accepted", "Sends that a Message accepted"
-    ),
-    "sends_rejected": Counter(
-        "wsmsg_connect_stream_sends_rejected", "Sends that a Message rejected"
-    ),
-    "sends_expired": Counter(
-        "wsmsg_connect_sends_expired",
-        "Sends rejected because no Message answered within send_timeout_s",
-    ),
-    "sends_overloaded": Counter(
-        "wsmsg_connect_sends_overloaded",
-        "Sends rejected because limits.waiting_sends were waiting",
-    ),
-    "sends_moved": Counter(
-        "wsmsg_connect_sends_moved",
-        "Unanswered sends that went from a lost stream to another",
-    ),
-    "frames_written": Counter(
-        "wsmsg_connect_stream_frames_written", "Frames written to Messages"
-    ),
-    "frames_read": Counter(
-        "wsmsg_connect_stream_frames_read", "Frames read from Messages"
-    ),
-    "pushes": Counter(
-        "wsmsg_connect_stream_pushes", "Pushes that Messages sent to this Connect"
-    ),
-    "resyncs": Counter(
-        "wsmsg_connect_stream_resyncs",
-        "Times that a stream lost pushes, so that all sessions were told to sync",
-    ),
-    "protocol_errors": Counter(
-        "wsmsg_connect_stream_protocol_errors",
-        "Frames of Messages that broke the rules of the stream",
-    ),
-    "cursors_shed": Counter(
-        "wsmsg_connect_cursors_shed", "Cursors dropped because too many waited"
-    ),
-    "typing_shed": Counter(
-        "wsmsg_connect_typing_shed", "Typing notices dropped because too many waited"
-    ),
-    "reads": Counter("wsmsg_connect_reads", "Queries of clients"),
-    "reads_failed": Counter(
-        "wsmsg_connect_reads_failed", "Queries of clients that failed"
-    ),
-    # Of Messages that number no messages; there are none before such a stream.
-    "sends_repeated": Counter(
-        "wsmsg_connect_unnumbered_sends_repeated",
-        "Sends repeated to a Message that numbers no messages",
-    ),
-    "failures": Counter(
-        "wsmsg_connect_unnumbered_failures",
-        "Failures that a Message that numbers no messages reported",
-    ),
-    "odd_events": Counter(
-        "wsmsg_connect_unnumbered_odd_events",
-        "Events of a Message that numbers no messages that were ignored as invalid",
-    ),
-    "acks_waiting": Gauge(
-        "wsmsg_connect_unnumbered_acks_waiting",
-        "Acknowledgements that wait for a Message that numbers no messages",
-    ),
-    "acks_confirmed": Counter(
-        "wsmsg_connect_unnumbered_acks_confirmed",
-        "Acknowledgements that a Message that numbers no messages confirmed",
-    ),
-    "acks_early": Counter(
-        "wsmsg_connect_unnumbered_acks_early",
-        "Acknowledgements that came before a Message that numbers no messages knew "
-        "their push",
-    ),
-    "acks_shed": Counter(
-        "wsmsg_connect_unnumbered_acks_shed",
-        "Acknowledgements dropped because too many waited",
-    ),
-}
 
 _SWEEP_S = 0.1
 _RPC_GRACE_S = 1.0
@@ -167,6 +84,7 @@ class ConnectNode:
     moves: Moves = attrs.field()
     presence_checks: PresenceChecks = attrs.field()
     head_check: HeadCheck = attrs.field()
+    turn_watch: TurnWatch = attrs.field()
     _load: LoadReport = attrs.field()
     _sweeping: LoopingCall | None = None
 
@@ -186,6 +104,11 @@ class ConnectNode:
         alarms = self.health.alarms
         return HeadCheck(self.registry, self.upstream, self.clock, alarms)
 
+    @turn_watch.default
+    def _watch_of_turns(self) -> TurnWatch:
+        turns, turn_s = turns_of(self.clock), self.settings.ready.turn_s
+        return TurnWatch(turns, self.health, self.clock, turn_s)
+
     @_load.default
     def _own_report(self) -> LoadReport:
         return LoadReport(lambda: load_of(self._own_load()), self.clock.seconds)
@@ -198,10 +121,12 @@ class ConnectNode:
 
     def start_sweeps(self) -> None:
         """
-        Start the timers that all connections share: heartbeat, head check and sweep.
+        Start the timers that all connections share: heartbeat, head check, the watch
+        over the turns, and sweep.
         """
         self.heartbeat.start()
         self.head_check.start()
+        self.turn_watch.start()
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = self.clock
         self._sweeping.start(_SWEEP_S, now=False)
@@ -212,6 +137,7 @@ class ConnectNode:
         """
         self.heartbeat.stop()
         self.head_check.stop()
+        self.turn_watch.stop()
         self.admission.refusals.stop()
         self.session_lines.stop()
         if self._sweeping is not None and self._sweeping.running:
@@ -302,6 +228,7 @@ class ConnectNode:
         self.heartbeat.apply_settings(settings.heartbeat_s)
         self.connections.apply_settings(settings)
         self.edge_access.apply_settings(settings)
+        self.turn_watch.apply_settings(settings)
         self.upstream.apply_settings(settings)
         try:
             self.authenticator.apply_settings(settings.token)
@@ -363,23 +290,10 @@ class ConnectNode:
         """
         Have the counts of all parts read by each scrape.
         """
+        ConnectMetrics(self).register_metrics(metrics)
         self.registry.counters.register_metrics(metrics)
         self.admission.register_metrics(metrics)
         self.peers.register_metrics(metrics)
-        metrics.gauge(
-            "wsmsg_connect_sessions",
-            "Clients that are connected, those that log in included",
-            lambda: self.registry.count,
-        )
-        metrics.keyed(self.upstream.stats, _UPSTREAM)
-        metrics.histograms(
-            *STAGES,
-            {
-                **self.upstream.stages(),
-                "queued_delivered": self.registry.counters.delivered,
-            },
-            label="stage",
-        )
 
 
 def _about(snapshot: Snapshot) -> str:

@@ -53,6 +53,17 @@ class ConnectDrainSettings(DrainSettings):
     per_s: Annotated[float, Field(gt=0, le=100_000)] = 500.0
 
 
+class ReadySettings(Section):
+    """
+    The readiness of Connect, beside its stream to a Message.
+
+    @ivar turn_s: while one in a hundred turns of the reactor takes longer, in most of
+        the last 5 s, Connect is not ready; 0: it is, however long they take.
+    """
+
+    turn_s: Annotated[float, Field(ge=0, le=60)] = 0.2
+
+
 class PeerSettings(Section):
     """
     The proof between Connect and Message.

@@ -29,6 +29,7 @@ from wsmsg.settings.upstream import (
     DrainSettings,
     PeerSettings,
     PublicUrl,
+    ReadySettings,
     UpstreamSettings,
 )
 from wsmsg.settings.urls.address import parse_address
@@ -225,6 +226,7 @@ class ConnectSettings(Common):
     resync_spread_s: Annotated[float, Field(ge=0, le=600)] = 3.0
     drain: ConnectDrainSettings = ConnectDrainSettings()
     public_url: PublicUrl = ""
+    ready: ReadySettings = ReadySettings()
     origins: tuple[str, ...] = ("http://localhost:*", "http://127.0.0.1:*")
     alternatives: tuple[str, ...] = ()
     pages: Literal["auto", "on", "off"] = "auto"

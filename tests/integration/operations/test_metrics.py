@@ -8,6 +8,7 @@ import asyncio
 import re
 import shutil
 import subprocess
+from typing import Any, ClassVar
 from unittest import SkipTest
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -96,7 +97,7 @@ class MetricsTests(IntegrationTestCase):
     async def test_resources(self) -> None:
         """
         The pages have the bytes of frames by codec, the turns of the reactor, the
-        durations of logins, appends, batches and round trips, and changes of presence.
+        durations of logins, batches and round trips, and changes of presence.
         """
         await self.talk(1)
         connect, message = self.installation.connect, self.installation.message
@@ -106,7 +107,6 @@ class MetricsTests(IntegrationTestCase):
             (connect, "wsmsg_connect_login_seconds_count"),
             (connect, "wsmsg_reactor_turn_seconds_count"),
             (message, "wsmsg_reactor_turn_seconds_count"),
-            (message, "wsmsg_message_journal_append_seconds_count"),
             (message, "wsmsg_message_store_batch_seconds_count"),
             (message, "wsmsg_message_stream_round_trip_seconds_count"),
             (message, "wsmsg_message_presence_changes_total"),
@@ -175,3 +175,26 @@ class MetricsTests(IntegrationTestCase):
         pages = asyncio.gather(*(connect.get("/metrics") for _ in range(100)))
         await self.talk(5)
         self.assertEqual({status for status, _ in await pages}, {200})
+
+
+class BusyTests(IntegrationTestCase):
+    """
+    A Connect whose every turn of the reactor is too long.
+    """
+
+    connect: ClassVar[dict[str, Any]] = {"ready.turn_s": 0.00001}
+
+    @with_daemons
+    async def test_not_ready(self) -> None:
+        """
+        It reports that it is not ready, with the setting that says so, and serves the
+        clients that it has.
+        """
+        connect = self.installation.connect
+        one, two = self.user(), self.user()
+        sender, receiver = await self.device(one), await self.device(two)
+        await connect.ready(False)
+        _, told = await connect.get("/readyz")
+        self.assertIn("ready.turn_s", told["reason"])
+        self.assertFalse(hasattr(await sender.send(two, "m", "hello"), "code"))
+        await receiver.expect("deliver")

@@ -11,6 +11,7 @@ admission      limits on connections and handshakes
 budgets        handshakes, failures and connections of each address
 refusals       refused handshakes and logins, counted and logged
 heartbeat      one timer that finds every silent connection
+turn_watch     readiness ends while the turns of the reactor are long
 http           the HTTP calls: online_status and health
 rpc            the gRPC calls: OnlineStatus, health, reflection
 online_status  the answer to both: presence of users, here or elsewhere

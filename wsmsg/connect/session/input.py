@@ -181,7 +181,7 @@ class Input(Output):
         counters.received_bytes[self.codec.name] += len(data)
         self.count_frame()
         try:
-            frame = self.codec.decode(data)
+            frame = self.context.decoder.decode(self.codec, data)
         except BadFrame as e:
             self._bad_frame(e)
             return

@@ -18,6 +18,12 @@ from wsmsg.prove.checker import PROMISES
 REPORTS = ("embedded", "stack")
 _FOLDER = Path(__file__).resolve().parent / "proofs"
 
+#: The faults that daemons should show.
+_SHOWN = (
+    *("kill", "stop", "cut", "half-open", "silent-connect", "disk-full"),
+    *("broker", "store", "users"),
+)
+
 Row = tuple[str, ...]
 
 
@@ -56,7 +62,8 @@ def fault_rows() -> Iterator[Row]:
         for report in reports:
             times = report["faults"].get(fault, 0)
             took_s = report["recovery_s"].get(fault)
-            cells += [str(times or "-"), f"{took_s:.1f} s" if times else "-"]
+            took = "-" if took_s is None else f"{took_s:.1f} s"
+            cells += [str(times or "-"), took]
         found = [
             sum(report["table"].get(fault, {}).get(promise, 0) for report in reports)
             for promise in PROMISES
@@ -70,11 +77,11 @@ def sign_rows() -> Iterator[Row]:
     """
     yield ("fault", "deployment", "log", "readiness", "metrics", "gone after")
     for report in _reports():
-        for fault, signs in sorted(report["signs"].items()):
-            if any(sign["ready_s"] or sign["log_s"] for sign in signs):
-                keys = ("log_s", "ready_s", "metrics_s", "gone_s")
-                cells = (_longest([sign[key] for sign in signs]) for key in keys)
-                yield (f"`{fault}`", report["deployment"], *cells)
+        for fault in (name for name in _SHOWN if name in report["signs"]):
+            signs = report["signs"][fault]
+            keys = ("log_s", "ready_s", "metrics_s", "gone_s")
+            cells = (_longest([sign[key] for sign in signs]) for key in keys)
+            yield (f"`{fault}`", report["deployment"], *cells)
 
 
 def _longest(values: list[float | None]) -> str:

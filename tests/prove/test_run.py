@@ -40,7 +40,12 @@ class LiarTests(TestCase):
             try:
                 target = await remote([liar.url], str, _FIRST)
                 plan = ProofPlan(
-                    minutes=0.05, seed=5, history=history, faults=["cut"], patience_s=3
+                    minutes=0.05,
+                    seed=5,
+                    history=history,
+                    faults=["cut"],
+                    warm_s=0.5,
+                    patience_s=2,
                 )
                 return await Proof(plan, target, lambda text: None).run()
             finally:

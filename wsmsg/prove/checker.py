@@ -110,6 +110,7 @@ class _Checker:
         self._online: dict[tuple[int, int], float] = {}
         self._active: dict[int, Line] = {}
         self._ended: dict[int, tuple[float, float, str, bool]] = {}
+        self._together: set[int] = set()  # faults that did not come alone
         self._blamed: list[tuple[float, str]] = []
         self._sighted_s = 0.0  # nothing has kept watchers from being told since then
 
@@ -149,6 +150,8 @@ class _Checker:
         number, name, state = line["number"], str(line["fault"]), line["state"]
         if state == "begin":
             self._active[number] = line
+            if len(going := {*self._active, *self._ended}) > 1:
+                self._together |= going
             self._faults[name] = self._faults.get(name, 0) + 1
             return
         began = self._active.pop(number, None)
@@ -162,7 +165,8 @@ class _Checker:
             ended_s, lost_s, _, blinds = self._ended.pop(number)
             self._sighted_s = self._t if blinds else self._sighted_s
             took_s, longest = self._t - ended_s, self._recovery_s
-            longest[name] = max(longest.get(name, 0.0), took_s)
+            if number not in self._together:
+                longest[name] = max(longest.get(name, 0.0), took_s)
             if took_s - (self._lost_s - lost_s) > self._recover_s:
                 self._broken("P7", f"recovery from {name} took {took_s:.1f} s")
 
@@ -230,22 +234,18 @@ class _Checker:
         elif 0 < before < seq - 1 and c.startswith("u:"):
             self._gaps.setdefault(session, f"{c} {seq} was pushed after {before}")
         last[c] = max(seq, before)
-        self._got_message(line)
-
-    def _on_info_page(self, line: Line) -> None:
-        self._got_message(line)
+        self._on_info_page(line)
 
     def _on_info_event(self, line: Line) -> None:
         # The client drops repeats, so that its program sees each number once.
         c, seq = _place(line)
         last = self._pushed.setdefault((line["user"], line["device"], -1), {})
-        before = last.get(c, seq - 1 if line.get("first") else 0)
-        if seq != before + 1:
+        if seq != (before := last.get(c, 0)) + 1:
             self._broken("P4", f"user {line['user']}: {c} {seq} came after {before}")
         last[c] = max(seq, before)
-        self._got_message(line)
+        self._on_info_page(line)
 
-    def _got_message(self, line: Line) -> None:
+    def _on_info_page(self, line: Line) -> None:
         self._delivered += 1
         (c, seq), user = _place(line), int(line["user"])
         if not self._same_for_all(line):
@@ -316,9 +316,10 @@ class _Checker:
     def _on_end(self, line: Line) -> None:
         for user in list(self._gone):
             self._ghosts_of(user)
-        open_faults = [name for _, _, name, _ in self._ended.values()]
-        for name in open_faults + [f["fault"] for f in self._active.values()]:
+        for _, _, name, _ in self._ended.values():
             self._broken("P7", f"no recovery from {name}")
+        for began in self._active.values():
+            self._broken("P7", f"{began['fault']} did not end")
         for session, gap in self._gaps.items():
             self._broken("P4", f"user {session[0]}: {gap}, and no resync came")
         self._check_stored()

@@ -35,7 +35,6 @@ FAULTS = (
 )
 #: The pause between faults, in seconds.
 _PAUSE_S = (0.2, 1.5)
-_WARM_S = 3.0
 #: One in so many injections has two faults at once, after each fault was there alone.
 _TWO_AT_ONCE = 2
 _RECOVERY_S = 120.0
@@ -63,6 +62,7 @@ class ProofPlan:
 
     @ivar faults: names of faults; empty: all that the deployment can have.
     @ivar history: the file for the history.
+    @ivar warm_s: how long users talk before the first fault.
     @ivar patience_s: the longest time that each step of the final reading waits.
     @ivar pause_s: the mean time between the sends of one user, in seconds.
     """
@@ -73,6 +73,7 @@ class ProofPlan:
     faults: Sequence[str] = ()
     pause_s: float = 0.25
     patience_s: float = 60.0
+    warm_s: float = 3.0
 
 
 class Proof:
@@ -163,7 +164,7 @@ class Proof:
             urls = ", ".join(self._target.urls)
             reason = "no user could log in and create a group within a minute"
             raise CannotProve(f"{urls}: {reason}") from None
-        await asyncio.sleep(_WARM_S)
+        await asyncio.sleep(self._plan.warm_s)
         if self._watch is not None:
             self._watch.baseline()
 

@@ -31,6 +31,8 @@ _LONGEST_S = 4.0
 _FULL_S = 2.0
 #: One in so many kills hits all daemons at once.
 _ALL = 4
+#: A Message that is suspended for so long wakes when others have its partitions.
+_REPLACED_S = (4.0, 7.0)
 _DELAYS_S = (0.05, 0.4)
 _PATIENCE_S = 90.0
 _RELOADED = "settings reloaded"
@@ -102,7 +104,8 @@ class Nemesis:
             "membership": self._change_nodes,
             "silent-connect": self._silent_connect,
         }
-        if not isinstance(installation, ServedInstallation):
+        self._is_served = isinstance(installation, ServedInstallation)
+        if not self._is_served:
             self.faults["disk-full"] = self._full_disk
         for role in servers:
             self.faults[role] = lambda role=role: self._server(role)  # type: ignore[misc]
@@ -143,7 +146,7 @@ class Nemesis:
     # -- daemons
 
     async def _kill(self) -> None:
-        if self._random.randrange(_ALL) == 0:
+        if self._one_in(_ALL):
             await self._kill_all()
             return
         async with self._any() as daemon:
@@ -168,7 +171,10 @@ class Nemesis:
         async with self._any() as daemon:
             async with self._ledger.fault("stop", daemon.name, blinds=True):
                 await daemon.signal(signal.SIGSTOP)
-                await self._for_a_while()
+                if daemon.kind == "message" and self._is_served and self._one_in(2):
+                    await asyncio.sleep(self._random.uniform(*_REPLACED_S))
+                else:
+                    await self._for_a_while()
                 await daemon.signal(signal.SIGCONT)
 
     async def _rolling(self) -> None:
@@ -232,7 +238,7 @@ class Nemesis:
     async def _cut(self) -> None:
         proxy = self._random.choice(self._proxies)
         async with self._ledger.fault("cut", "a way", blinds=True):
-            if self._random.randrange(2):
+            if self._one_in(2):
                 proxy.reset()
                 return
             proxy.swallow()
@@ -268,7 +274,7 @@ class Nemesis:
         server = self._servers[role]
         async with self._locks.setdefault(role, asyncio.Lock()):
             async with self._ledger.fault(role, "server", blinds=role == "users"):
-                if self._random.randrange(3) == 0:
+                if self._one_in(3):
                     try:
                         await server.kill_and_start()
                         return
@@ -291,6 +297,9 @@ class Nemesis:
         daemon = self._random.choice(self._installation.daemons)
         async with self._locks[daemon.name]:
             yield daemon
+
+    def _one_in(self, n: int) -> bool:
+        return self._random.randrange(n) == 0
 
     async def _for_a_while(self, least_s: float = 0.2) -> None:
         await asyncio.sleep(self._random.uniform(least_s, _LONGEST_S))

@@ -45,7 +45,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "dependency": ("settings", *_BASE),
     "auth": ("dependency", "settings", *_BASE),
     "peers": ("auth", "dependency", "monitoring", "settings", *_BASE),
-    "stream": ("dependency", "peers", "settings", *_BASE),
+    "stream": ("dependency", "flow", "peers", "settings", *_BASE),
     "redis": ("dependency", "settings", *_BASE),
     "sqlite": ("dependency", "settings", *_BASE),
     "http": ("auth", "flow", "settings", *_BASE),

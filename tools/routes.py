@@ -30,7 +30,7 @@ def message_routes() -> Sequence[Route]:
     """
     Return the routes of Message's public listener, where users have names.
     """
-    services = ApiServices(*[_NOTHING] * 5)
+    services = ApiServices(*[_NOTHING] * 6)
     legacy = LegacyHttpCalls(*[_NOTHING] * 5, most_unread=_NOTHING)
     health = health_routes(_NOTHING)
     return [*routes_of(services, named=True), *legacy.routes(), *health]

@@ -233,6 +233,14 @@ class MemoryStore(MemoryReadMarks, EpochInMemory):
     ) -> Deferred[dict[MessageIdentity, Message]]:
         return Deferred.fromCoroutine(self._find(identities))
 
+    def by_ids(self, message_ids: Iterable[int]) -> Deferred[dict[int, Message]]:
+        return Deferred.fromCoroutine(self._by_ids(frozenset(message_ids)))
+
+    async def _by_ids(self, ids: frozenset[int]) -> dict[int, Message]:
+        self._check()
+        found = {m.message_id: m for m in self.messages.values()}
+        return {i: m for i, m in found.items() if i in ids}
+
     async def _heads(self, conversations: Iterable[str]) -> dict[str, int]:
         self._check()
         return {c: self._head(c) for c in conversations}

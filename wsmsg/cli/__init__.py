@@ -27,4 +27,5 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
     prove         a package: wsmsg prove
     token         a package: wsmsg token
     users         a package: wsmsg users
+    where         a package: wsmsg where
 """

@@ -57,6 +57,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "wsmsg.cli.dead_letters:dead_letters",
         "List and replay records that could not be processed.",
     ),
+    "where": (
+        "wsmsg.cli.where.where:where",
+        "Show what became of a message.",
+    ),
     "users": (
         "wsmsg.cli.users.users:users",
         "End the sessions of a user, and revoke tokens.",

@@ -5,11 +5,14 @@ answer queries.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.dependency.retry import Backoff
+from wsmsg.flow.life_ring import LifeRing
 from wsmsg.message.backends import store_backend
 from wsmsg.message.cluster.interface import IMessageIds
 from wsmsg.message.consent.contacts import Contacts
@@ -22,12 +25,20 @@ from wsmsg.message.delivery.store_log import StoreLog
 from wsmsg.message.ingress.gate import IntakeGate
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.journal.interface import IJournal
+from wsmsg.message.ingress.interface import IIngress
+from wsmsg.message.journal.interface import IJournal, JournalEntry
+from wsmsg.message.journal.record import decode
+from wsmsg.message.life.lives import Lives
+from wsmsg.message.life.others import OtherMessages
+from wsmsg.message.limits.interface import ConnectRates
 from wsmsg.message.limits.parts import LimitParts
 from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.interface import ILinks, IRoutes
 from wsmsg.message.links.links import Links
+from wsmsg.message.links.recipients import MemberCache
+from wsmsg.message.links.stream import StreamContext
 from wsmsg.message.links.told import ToldCursors
+from wsmsg.message.links.typing import TypingSignals
 from wsmsg.message.log.interface import IAppends, IMessageLog
 from wsmsg.message.log.journaled import JournaledLog
 from wsmsg.message.presence.interface import IPresence
@@ -37,7 +48,11 @@ from wsmsg.message.queries.interface import Marking
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.model import Message
+from wsmsg.peers.parts import PeerParts
 from wsmsg.settings.values import MessageSettings
+from wsmsg.stream.ask import ask_message
+from wsmsg.stream.clocks import ClockOffsets
+from wsmsg.stream.server import on_loop
 
 
 def make_links(
@@ -54,6 +69,7 @@ def make_links(
         limit_bytes=settings.link_bytes,
         told=ToldCursors(settings.heads_cached // 2),
         ack_s=settings.link_ack_s,
+        life=LifeRing(settings.life.records),
     )
 
 
@@ -67,6 +83,7 @@ def make_log(
     links: ILinks,
     backoff: Backoff,
     on_stored: Callable[[Sequence[Message]], object],
+    on_read: Callable[[Sequence[JournalEntry]], object],
     close: Callable[[str], object],
     remove_old: Callable[[], object],
 ) -> IMessageLog:
@@ -74,7 +91,7 @@ def make_log(
     Make the log: over the journal, or the store alone where both are embedded.
 
     @param journal: of the log, or of an earlier version; L{None}: neither.
-    @param backoff: as for L{JournalReader}, as is C{on_stored}.
+    @param backoff: as for L{JournalReader}, as are C{on_stored} and C{on_read}.
     @param close: as for L{OldJournal}, as is C{remove_old}.
     """
     old = None
@@ -90,6 +107,7 @@ def make_log(
             limit_unsettled=settings.unsettled_records,
             stalled_s=settings.stalled_s,
             on_stored=on_stored,
+            on_read=on_read,
         )
         if not settings.store_is_log:
             return JournaledLog(journal, store, reactor, reader)
@@ -193,3 +211,57 @@ def make_cursors(
     shared = store_backend(settings).SHARED
     told = None if shared else links.told
     return CursorWriter(store, links.receipt, reactor, told=told)
+
+
+def make_lives(
+    store: IMessageStore,
+    log: IMessageLog,
+    core: StreamContext,
+    peers: PeerParts,
+    reactor: IReactorTime,
+) -> Lives:
+    """
+    Make what answers questions about messages.
+    """
+    links, open_channel = core.links, peers.dialling.open
+    reach = links.reach
+    others = OtherMessages(
+        lambda: [a for a in reach.listed if a != reach.address],
+        lambda address, request, timeout_s: on_loop(
+            ask_message(open_channel, address, request, timeout_s)
+        ),
+    )
+    return Lives(core.node, store, log, links.lives, others, reactor, decode=decode)
+
+
+def make_stream_context(
+    node: str,
+    settings: MessageSettings,
+    store: IMessageStore,
+    reactor: IReactorTime,
+    *,
+    links: Links,
+    ingress: IIngress,
+    members: MemberCache,
+    revoked: Callable[[], Mapping[int, int] | None],
+    rates: ConnectRates,
+) -> StreamContext:
+    """
+    Make what all streams of a Message share.
+
+    @param node: the name of this Message.
+    @param revoked: as for L{StreamContext}, as is C{rates}.
+    """
+    return StreamContext(
+        node=node,
+        incarnation=uuid.uuid4().hex,
+        links=links,
+        ingress=ingress,
+        cursors=make_cursors(settings, store, links, reactor),
+        typing=TypingSignals(store, members, links, reactor),
+        keepalive_s=settings.keepalive_s,
+        content_bytes=settings.content_bytes,
+        clocks=ClockOffsets(reactor.seconds, time.time),
+        revoked=revoked,
+        rates=rates,
+    )

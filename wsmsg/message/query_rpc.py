@@ -35,10 +35,13 @@ class QueryAdapter:
         self,
         queries: IQueries,
         connects: Callable[[], Sequence[rest_pb2.ConnectLoad]] = tuple,
+        life: Callable[[rest_pb2.LifeQuery], rest_pb2.LifeAnswer] | None = None,
     ) -> None:
         """
         @param connects: returns the load of the Connects.
+        @param life: returns what this Message remembers of a message.
         """
+        self._life = life
         self._queries = queries
         self._connects = connects
 
@@ -91,6 +94,8 @@ class QueryAdapter:
                 case "connects":
                     found = rest_pb2.ConnectsAnswer(connects=self._connects())
                     return rest_pb2.QueryAnswer(connects=found)
+                case "life" if self._life is not None:
+                    return rest_pb2.QueryAnswer(life=self._life(item.life))
                 case _:
                     raise NotFound("no such query")
         except WsmsgError as e:

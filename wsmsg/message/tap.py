@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import time
-import uuid
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from wsmsg.message.ingress.interface import ISubmit
     from wsmsg.message.ingress.watches import IntakeWatches
     from wsmsg.message.legacy.plugin import LegacyPlugin
+    from wsmsg.message.life.lives import Lives
     from wsmsg.message.limits.parts import LimitParts
     from wsmsg.message.links.links import Links
     from wsmsg.message.links.stream import StreamContext
@@ -60,7 +60,7 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     """
     from wsmsg.daemon.app import Daemon
     from wsmsg.message.backends import Backends, probes
-    from wsmsg.message.http.dead_letters import DeadLetterCalls
+    from wsmsg.message.http.api import admin_routes
     from wsmsg.monitoring.grpc_health import follow_readiness
     from wsmsg.monitoring.health import required_up
     from wsmsg.peers.identity import peer_probe
@@ -83,14 +83,14 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     )
     peers = PeerParts(settings, daemon.data_dir, reactor, daemon.health.alarms)
     assembly = Assembly(daemon, reactor, settings, backends, peers)
-    node = assembly.node
     daemon.on_files(lambda: peers.reload(daemon.current))
     peers.register_metrics(daemon.metrics)
+    node = assembly.node
     daemon.health.add_section("message", node.status)
     daemon.on_reload(node.apply_settings)
     node.register_metrics(daemon.metrics)
     follow_readiness(daemon.health, node.rpc.health, node.rpc.services)
-    admin = DeadLetterCalls(node.log).routes()
+    admin = admin_routes(node.log, assembly.lives)
     return daemon.service(*assembly.parts(), admin=admin)
 
 
@@ -190,7 +190,7 @@ class Assembly:
             streams=streams,
             rpc=MessageRpc(
                 streams,
-                QueryAdapter(self._queries, self._links.connects),
+                QueryAdapter(self._queries, self._links.connects, self.lives.answer),
                 lambda: self._legacy,
                 StreamForwarder(
                     self._peers.dialling.open,
@@ -227,6 +227,16 @@ class Assembly:
         from wsmsg.message.intake import make_links
 
         return make_links(self._settings, self._presence, self._reactor)
+
+    @cached_property
+    def lives(self) -> Lives:
+        """
+        The lives of messages.
+        """
+        from wsmsg.message.intake import make_lives
+
+        parts = (self._log, self._core, self._peers, self._reactor)
+        return make_lives(self._store, *parts)
 
     @cached_property
     def _gate(self) -> IntakeGate:
@@ -289,6 +299,7 @@ class Assembly:
             links=self._links,
             backoff=self._daemon.backoff,
             on_stored=self._marks.pushed,
+            on_read=self._links.lives.fetched,
             close=partial(self._gate.set_without_alarm, "journal"),
             remove_old=self._remove_old_journal,
         )
@@ -330,25 +341,16 @@ class Assembly:
 
     @cached_property
     def _core(self) -> StreamContext:
-        from wsmsg.message.intake import make_cursors
-        from wsmsg.message.links.stream import StreamContext
-        from wsmsg.message.links.typing import TypingSignals
-        from wsmsg.stream.clocks import ClockOffsets
+        from wsmsg.message.intake import make_stream_context
 
-        return StreamContext(
-            node=self._daemon.node,
-            incarnation=uuid.uuid4().hex,
+        return make_stream_context(
+            self._daemon.node,
+            self._settings,
+            self._store,
+            self._reactor,
             links=self._links,
             ingress=self._ingress,
-            cursors=make_cursors(
-                self._settings, self._store, self._links, self._reactor
-            ),
-            typing=TypingSignals(
-                self._store, self._numbering.members, self._links, self._reactor
-            ),
-            keepalive_s=self._settings.keepalive_s,
-            content_bytes=self._settings.content_bytes,
-            clocks=ClockOffsets(self._reactor.seconds, time.time),
+            members=self._numbering.members,
             revoked=self._revoked.known,
             rates=self._limits.rates,
         )
@@ -359,9 +361,9 @@ class Assembly:
 
         daemon, settings = self._daemon, self._settings
         submit = SubmitAndWait(self._ingress, self._store, self._reactor)
-        store, revoke = self._store, self._revoked.revoke
+        parts = (self._queries, self._links, self._revoked.revoke, self.lives)
         http = PublicHttp(
-            ApiServices(store, submit, self._queries, self._links, revoke),
+            ApiServices(self._store, submit, *parts),
             daemon.health,
             self._reactor,
             settings,

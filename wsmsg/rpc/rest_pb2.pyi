@@ -190,7 +190,7 @@ class OnlineStatusResponse(_message.Message):
     def __init__(self, status: _Optional[_Mapping[int, bool]] = ...) -> None: ...
 
 class ConnectBatch(_message.Message):
-    __slots__ = ("sends", "presence", "pushed", "typing", "cursors", "watch", "primary", "unreached", "load")
+    __slots__ = ("sends", "presence", "pushed", "typing", "cursors", "watch", "primary", "unreached", "load", "life")
     SENDS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
     PUSHED_FIELD_NUMBER: _ClassVar[int]
@@ -200,6 +200,7 @@ class ConnectBatch(_message.Message):
     PRIMARY_FIELD_NUMBER: _ClassVar[int]
     UNREACHED_FIELD_NUMBER: _ClassVar[int]
     LOAD_FIELD_NUMBER: _ClassVar[int]
+    LIFE_FIELD_NUMBER: _ClassVar[int]
     sends: _containers.RepeatedCompositeFieldContainer[SendRequest]
     presence: PresenceDelta
     pushed: int
@@ -209,7 +210,8 @@ class ConnectBatch(_message.Message):
     primary: bool
     unreached: MessageList
     load: ConnectLoad
-    def __init__(self, sends: _Optional[_Iterable[_Union[SendRequest, _Mapping]]] = ..., presence: _Optional[_Union[PresenceDelta, _Mapping]] = ..., pushed: _Optional[int] = ..., typing: _Optional[_Iterable[_Union[Typing, _Mapping]]] = ..., cursors: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ..., watch: _Optional[_Union[WatchDelta, _Mapping]] = ..., primary: _Optional[bool] = ..., unreached: _Optional[_Union[MessageList, _Mapping]] = ..., load: _Optional[_Union[ConnectLoad, _Mapping]] = ...) -> None: ...
+    life: _containers.RepeatedCompositeFieldContainer[LifeAnswer]
+    def __init__(self, sends: _Optional[_Iterable[_Union[SendRequest, _Mapping]]] = ..., presence: _Optional[_Union[PresenceDelta, _Mapping]] = ..., pushed: _Optional[int] = ..., typing: _Optional[_Iterable[_Union[Typing, _Mapping]]] = ..., cursors: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ..., watch: _Optional[_Union[WatchDelta, _Mapping]] = ..., primary: _Optional[bool] = ..., unreached: _Optional[_Union[MessageList, _Mapping]] = ..., load: _Optional[_Union[ConnectLoad, _Mapping]] = ..., life: _Optional[_Iterable[_Union[LifeAnswer, _Mapping]]] = ...) -> None: ...
 
 class ConnectLoad(_message.Message):
     __slots__ = ("node", "url", "sessions", "most_sessions", "accepting")
@@ -338,7 +340,7 @@ class LinkWelcome(_message.Message):
     def __init__(self, message_service_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., link_version: _Optional[int] = ..., resumed: _Optional[bool] = ..., heartbeat_ms: _Optional[int] = ..., content_bytes: _Optional[int] = ..., address: _Optional[str] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., unix_ms: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ...) -> None: ...
 
 class PushBatch(_message.Message):
-    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks", "last_login", "messages", "whole", "revocations", "blocks")
+    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks", "last_login", "messages", "whole", "revocations", "blocks", "life")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     PUSHES_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -352,6 +354,7 @@ class PushBatch(_message.Message):
     WHOLE_FIELD_NUMBER: _ClassVar[int]
     REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    LIFE_FIELD_NUMBER: _ClassVar[int]
     number: int
     pushes: _containers.RepeatedCompositeFieldContainer[Push]
     results: _containers.RepeatedCompositeFieldContainer[SendResult]
@@ -365,7 +368,8 @@ class PushBatch(_message.Message):
     whole: int
     revocations: Revocations
     blocks: _containers.RepeatedCompositeFieldContainer[Block]
-    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ..., kicks: _Optional[_Iterable[_Union[Kick, _Mapping]]] = ..., last_login: _Optional[int] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., whole: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ..., blocks: _Optional[_Iterable[_Union[Block, _Mapping]]] = ...) -> None: ...
+    life: _containers.RepeatedCompositeFieldContainer[LifeQuery]
+    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ..., kicks: _Optional[_Iterable[_Union[Kick, _Mapping]]] = ..., last_login: _Optional[int] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., whole: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ..., blocks: _Optional[_Iterable[_Union[Block, _Mapping]]] = ..., life: _Optional[_Iterable[_Union[LifeQuery, _Mapping]]] = ...) -> None: ...
 
 class Block(_message.Message):
     __slots__ = ("by", "user")
@@ -494,7 +498,7 @@ class QueryRequest(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[QueryItem, _Mapping]]] = ...) -> None: ...
 
 class QueryItem(_message.Message):
-    __slots__ = ("page", "heads", "presence", "group", "unread", "mark", "compare", "blocks", "invitations", "names", "connects")
+    __slots__ = ("page", "heads", "presence", "group", "unread", "mark", "compare", "blocks", "invitations", "names", "connects", "life")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
@@ -506,6 +510,7 @@ class QueryItem(_message.Message):
     INVITATIONS_FIELD_NUMBER: _ClassVar[int]
     NAMES_FIELD_NUMBER: _ClassVar[int]
     CONNECTS_FIELD_NUMBER: _ClassVar[int]
+    LIFE_FIELD_NUMBER: _ClassVar[int]
     page: PageQuery
     heads: HeadsQuery
     presence: PresenceQuery
@@ -517,7 +522,8 @@ class QueryItem(_message.Message):
     invitations: InvitationsQuery
     names: NamesQuery
     connects: ConnectsQuery
-    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ..., group: _Optional[_Union[GroupQuery, _Mapping]] = ..., unread: _Optional[_Union[UnreadQuery, _Mapping]] = ..., mark: _Optional[_Union[MarkQuery, _Mapping]] = ..., compare: _Optional[_Union[CompareQuery, _Mapping]] = ..., blocks: _Optional[_Union[BlocksQuery, _Mapping]] = ..., invitations: _Optional[_Union[InvitationsQuery, _Mapping]] = ..., names: _Optional[_Union[NamesQuery, _Mapping]] = ..., connects: _Optional[_Union[ConnectsQuery, _Mapping]] = ...) -> None: ...
+    life: LifeQuery
+    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ..., group: _Optional[_Union[GroupQuery, _Mapping]] = ..., unread: _Optional[_Union[UnreadQuery, _Mapping]] = ..., mark: _Optional[_Union[MarkQuery, _Mapping]] = ..., compare: _Optional[_Union[CompareQuery, _Mapping]] = ..., blocks: _Optional[_Union[BlocksQuery, _Mapping]] = ..., invitations: _Optional[_Union[InvitationsQuery, _Mapping]] = ..., names: _Optional[_Union[NamesQuery, _Mapping]] = ..., connects: _Optional[_Union[ConnectsQuery, _Mapping]] = ..., life: _Optional[_Union[LifeQuery, _Mapping]] = ...) -> None: ...
 
 class PageQuery(_message.Message):
     __slots__ = ("user", "conversation", "after", "limit")
@@ -647,6 +653,18 @@ class ConnectsQuery(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class LifeQuery(_message.Message):
+    __slots__ = ("id", "sender", "client_id", "message_id")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    sender: int
+    client_id: str
+    message_id: int
+    def __init__(self, id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., message_id: _Optional[int] = ...) -> None: ...
+
 class QueryResponse(_message.Message):
     __slots__ = ("answers",)
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
@@ -654,7 +672,7 @@ class QueryResponse(_message.Message):
     def __init__(self, answers: _Optional[_Iterable[_Union[QueryAnswer, _Mapping]]] = ...) -> None: ...
 
 class QueryAnswer(_message.Message):
-    __slots__ = ("page", "heads", "presence", "error", "group", "unread", "mark", "compare", "blocks", "invitations", "names", "connects")
+    __slots__ = ("page", "heads", "presence", "error", "group", "unread", "mark", "compare", "blocks", "invitations", "names", "connects", "life")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
@@ -667,6 +685,7 @@ class QueryAnswer(_message.Message):
     INVITATIONS_FIELD_NUMBER: _ClassVar[int]
     NAMES_FIELD_NUMBER: _ClassVar[int]
     CONNECTS_FIELD_NUMBER: _ClassVar[int]
+    LIFE_FIELD_NUMBER: _ClassVar[int]
     page: PageAnswer
     heads: HeadsAnswer
     presence: PresenceAnswer
@@ -679,7 +698,8 @@ class QueryAnswer(_message.Message):
     invitations: InvitationsAnswer
     names: NamesAnswer
     connects: ConnectsAnswer
-    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ..., group: _Optional[_Union[GroupAnswer, _Mapping]] = ..., unread: _Optional[_Union[UnreadAnswer, _Mapping]] = ..., mark: _Optional[_Union[MarkAnswer, _Mapping]] = ..., compare: _Optional[_Union[CompareAnswer, _Mapping]] = ..., blocks: _Optional[_Union[BlocksAnswer, _Mapping]] = ..., invitations: _Optional[_Union[InvitationsAnswer, _Mapping]] = ..., names: _Optional[_Union[NamesAnswer, _Mapping]] = ..., connects: _Optional[_Union[ConnectsAnswer, _Mapping]] = ...) -> None: ...
+    life: LifeAnswer
+    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ..., group: _Optional[_Union[GroupAnswer, _Mapping]] = ..., unread: _Optional[_Union[UnreadAnswer, _Mapping]] = ..., mark: _Optional[_Union[MarkAnswer, _Mapping]] = ..., compare: _Optional[_Union[CompareAnswer, _Mapping]] = ..., blocks: _Optional[_Union[BlocksAnswer, _Mapping]] = ..., invitations: _Optional[_Union[InvitationsAnswer, _Mapping]] = ..., names: _Optional[_Union[NamesAnswer, _Mapping]] = ..., connects: _Optional[_Union[ConnectsAnswer, _Mapping]] = ..., life: _Optional[_Union[LifeAnswer, _Mapping]] = ...) -> None: ...
 
 class PageAnswer(_message.Message):
     __slots__ = ("messages", "head", "more", "epoch")
@@ -843,6 +863,35 @@ class ConnectsAnswer(_message.Message):
     CONNECTS_FIELD_NUMBER: _ClassVar[int]
     connects: _containers.RepeatedCompositeFieldContainer[ConnectLoad]
     def __init__(self, connects: _Optional[_Iterable[_Union[ConnectLoad, _Mapping]]] = ...) -> None: ...
+
+class LifeAnswer(_message.Message):
+    __slots__ = ("id", "node", "since_ms", "facts", "left_out")
+    class Fact(_message.Message):
+        __slots__ = ("stage", "time_ms", "user", "number", "extra", "text")
+        STAGE_FIELD_NUMBER: _ClassVar[int]
+        TIME_MS_FIELD_NUMBER: _ClassVar[int]
+        USER_FIELD_NUMBER: _ClassVar[int]
+        NUMBER_FIELD_NUMBER: _ClassVar[int]
+        EXTRA_FIELD_NUMBER: _ClassVar[int]
+        TEXT_FIELD_NUMBER: _ClassVar[int]
+        stage: int
+        time_ms: int
+        user: int
+        number: int
+        extra: int
+        text: str
+        def __init__(self, stage: _Optional[int] = ..., time_ms: _Optional[int] = ..., user: _Optional[int] = ..., number: _Optional[int] = ..., extra: _Optional[int] = ..., text: _Optional[str] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    FACTS_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    node: str
+    since_ms: int
+    facts: _containers.RepeatedCompositeFieldContainer[LifeAnswer.Fact]
+    left_out: int
+    def __init__(self, id: _Optional[int] = ..., node: _Optional[str] = ..., since_ms: _Optional[int] = ..., facts: _Optional[_Iterable[_Union[LifeAnswer.Fact, _Mapping]]] = ..., left_out: _Optional[int] = ...) -> None: ...
 
 class QueryError(_message.Message):
     __slots__ = ("code", "reason", "retry_after_ms")

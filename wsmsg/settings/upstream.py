@@ -1,6 +1,7 @@
 """
 Sections C{peer} of both daemons, the proof that daemons of one system give each other;
-C{drain}, the stop of a daemon; and C{upstream} of Connect, its streams to Message.
+C{drain}, the stop of a daemon; C{life}, what it remembers of messages; and C{upstream}
+of Connect, its streams to Message.
 """
 
 from __future__ import annotations
@@ -62,6 +63,17 @@ class ReadySettings(Section):
     """
 
     turn_s: Annotated[float, Field(ge=0, le=60)] = 0.2
+
+
+class LifeSettings(Section):
+    """
+    The passing facts of messages, for C{wsmsg where}.
+
+    @ivar records: the last facts that the daemon remembers, of 64 bytes each; 0: none.
+        A message has about three in each daemon.
+    """
+
+    records: Annotated[int, Field(ge=0, le=2_000_000)] = 200_000
 
 
 class PeerSettings(Section):

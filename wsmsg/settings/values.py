@@ -27,6 +27,7 @@ from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.upstream import (
     ConnectDrainSettings,
     DrainSettings,
+    LifeSettings,
     PeerSettings,
     PublicUrl,
     ReadySettings,
@@ -127,6 +128,7 @@ class Common(Section):
 
     RESTART: ClassVar[frozenset[str]] = frozenset(
         {"data_dir", "node", "proxy_protocol", "trust_network", "users.names"}
+        | {"life.records"}
         | {*LISTENERS}
         | {f"tls.{name}.{key}" for name in LISTENERS for key in TLS_KEYS}
         | {f"peer.{key}" for key in ("ca", "cert", "key", "name")}
@@ -146,6 +148,7 @@ class Common(Section):
     peer: PeerSettings = PeerSettings()
     tls: ListenersTls = ListenersTls()
     users: UserSettings = UserSettings()
+    life: LifeSettings = LifeSettings()
 
 
 class LimitSettings(Section):

@@ -7,6 +7,7 @@ both ends share.
     ClientService --> endpoint --> transport --> the protocol of a daemon
                                        `--> BatchWriter --> gRPC
 
+    ask           one question to another Message
     clocks        comparison of the system clocks of both ends
     contract      the constants that both ends must agree on
     convert       conversion between values and the protobuf messages

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from wsmsg.flow.life_ring import LifeFact, LifeRing, message_key, send_key
 from wsmsg.model import ConversationHead, Cursor, Message, UserPresence
 from wsmsg.rpc import rest_pb2
 
@@ -68,3 +69,28 @@ def revocations_of(revoked: Mapping[int, int]) -> rest_pb2.Revocations:
     Convert times before which tokens of users are revoked.
     """
     return rest_pb2.Revocations(users=revoked.keys(), before_ms=revoked.values())
+
+
+def life_answer_of(
+    query: rest_pb2.LifeQuery, ring: LifeRing, node: str = ""
+) -> rest_pb2.LifeAnswer:
+    """
+    Convert the facts that a node remembers of a message.
+    """
+    keys = [send_key(query.sender, query.client_id)] if query.client_id else []
+    if query.message_id:
+        keys.append(message_key(query.message_id))
+    facts, left_out = ring.facts(*keys)
+    answer = rest_pb2.LifeAnswer(
+        id=query.id, node=node, since_ms=ring.since_ms, left_out=left_out
+    )
+    for fact in facts:
+        answer.facts.add(**fact._asdict())
+    return answer
+
+
+def life_facts_of(answer: rest_pb2.LifeAnswer) -> list[LifeFact]:
+    return [
+        LifeFact(f.stage, f.time_ms, f.user, f.number, f.extra, f.text)
+        for f in answer.facts
+    ]

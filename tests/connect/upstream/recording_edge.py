@@ -10,6 +10,7 @@ from typing import Any
 from zope.interface import implementer
 
 from wsmsg.connect.upstream.interface import IEdge
+from wsmsg.flow.life_ring import LifeRing
 from wsmsg.model import Cursor, Message, UserPresence
 
 
@@ -21,6 +22,7 @@ class RecordingEdge:
 
     def __init__(self) -> None:
         self.newer = 0
+        self.life = LifeRing(10)
         self.there: list[int] = []
         self.unsure = False
         self.asked_for: list[int] = []

@@ -20,8 +20,11 @@ from wsmsg.message.http.api import ApiServices, routes_of
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.submit import SubmitAndWait
 from wsmsg.message.journal.interface import JournalEntry
+from wsmsg.message.journal.record import decode
 from wsmsg.message.legacy.history import History
 from wsmsg.message.legacy.http import LegacyHttpCalls
+from wsmsg.message.life.lives import Lives
+from wsmsg.message.life.others import OtherMessages
 from wsmsg.message.links.links import Links
 from wsmsg.message.log.appends import Appends
 from wsmsg.message.presence.memory import MemoryPresence
@@ -51,6 +54,12 @@ class DeliveringJournal(ManualJournal):
         if self.delivers:
             Deferred.fromCoroutine(self.delivery.store(entries))
         return succeed(None)
+
+
+def _nobody(
+    address: str, request: rest_pb2.QueryRequest, timeout_s: float
+) -> Deferred[rest_pb2.QueryResponse]:
+    raise AssertionError("there is no other Message")
 
 
 class ApiCase(HttpCase):
@@ -98,6 +107,15 @@ class ApiCase(HttpCase):
             ),
             self.links,
             self.revoke,
+            Lives(
+                "one",
+                self.store,
+                self.journal,
+                self.links.lives,
+                OtherMessages(tuple, _nobody),
+                self.clock,
+                decode=decode,
+            ),
         )
         legacy = LegacyHttpCalls(
             self.store,

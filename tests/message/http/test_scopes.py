@@ -25,6 +25,8 @@ SCOPES = {
     "POST messages/history": Scope.READ,
     "POST messages/unread": Scope.READ,
     "POST messages/mark-read": Scope.MARK,
+    "GET messages/{message_id}/life": Scope.READ,
+    "GET life": Scope.READ,
     "GET users/{user}/conversations": Scope.READ,
     "GET users/{user}/unread": Scope.READ,
     "GET users/{user}/groups": Scope.READ,

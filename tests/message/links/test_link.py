@@ -8,8 +8,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.message.links import output
+from wsmsg.message.links.interface import PushTimings
 from wsmsg.message.links.link import Link
-from wsmsg.message.links.output import PushTimings
 from wsmsg.model import Cursor, Message
 from wsmsg.rpc import rest_pb2
 

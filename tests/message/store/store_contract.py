@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
@@ -73,6 +74,20 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
                 unread = await self.store.unread(2, [("u:1:2", 0)], 9)
                 self.assertEqual(list(unread.messages), messages)
                 self.store = await self.place.kill()
+
+        async def test_by_ids(self) -> None:
+            """
+            Messages are found by their ids, in whatever conversation, and after a
+            restart; other ids, and those that no store can hold, find nothing.
+            """
+            messages = [said(1), said(2), said(1, conversation="u:3:4", sender=3)]
+            messages[2] = msgspec.structs.replace(messages[2], message_id=2**60)
+            await self.insert(messages)
+            for _ in range(2):
+                found = await self.store.by_ids([101, 2**60, 7, 2**70, -1])
+                self.assertEqual(found, {101: messages[0], 2**60: messages[2]})
+                self.store = await self.place.kill()
+            self.assertEqual(await self.store.by_ids([]), {})
 
         async def test_insert_nothing(self) -> None:
             """

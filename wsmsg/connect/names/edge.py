@@ -68,6 +68,7 @@ class NamedEdge:
     def __init__(self, edge: IEdge, names: IUserNames) -> None:
         self.waited = 0
         self._edge = edge
+        self.life = edge.life
         self._names = names
         self._waiting: deque[_Waiting] = deque()
         self._behind: Counter[int] = Counter()

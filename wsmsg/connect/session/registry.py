@@ -22,7 +22,7 @@ from wsmsg import model
 from wsmsg.auth.identity import Identity
 from wsmsg.connect.session.context import SessionCounters
 from wsmsg.connect.session.timers import SessionTimers, TimedSession
-from wsmsg.connect.session.watchers import Watchers
+from wsmsg.connect.session.watchers import Watchers, to_presence
 from wsmsg.connect.tokens.interface import (
     REVOKED,
     ExpiringSession,
@@ -33,6 +33,7 @@ from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Overloaded
 from wsmsg.events import shown_content
 from wsmsg.flow.idle import IdleWaiters
+from wsmsg.flow.life_ring import LifeRing, message_key
 from wsmsg.protocol import frames
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import ServerFrame
@@ -47,6 +48,7 @@ class RegisteredSession(TimedSession, ExpiringSession, Protocol):
 
     user: int
     device: str
+    number: int
     codec: ICodec
     opened_s: float
     login: int
@@ -91,6 +93,7 @@ class Registry:
     @ivar counters: counters of all sessions.
     @ivar count: connections that are not lost yet, whatever their state.
     @ivar draining: whether this node accepts no new sessions, as its clients move.
+    @ivar life: what this node remembers of messages.
     @ivar witness: how far the store is, as a comparison with the heads told last.
     """
 
@@ -108,6 +111,7 @@ class Registry:
         self.settings = settings
         self._unsure = unsure
         self.counters = SessionCounters()
+        self.life = LifeRing(settings.life.records, unix_s)
         self.count = 0
         self.draining = False
         self.witness = ""
@@ -240,7 +244,7 @@ class Registry:
         conversation, seq, sender = message.conversation, message.seq, message.sender
         for_others: dict[ICodec, bytes] = {}
         for_sender: dict[ICodec, bytes] = {}
-        having = 0
+        having, key, life = 0, message_key(message.message_id), self.life
         for user in targets:
             entry = self._sessions.get(user)
             if entry is None:
@@ -255,7 +259,9 @@ class Registry:
                         frame = to_deliver(message, user)
                         data = session.encoded(frame, message.extra)
                         encoded[codec] = data
-                    having += session.push(conversation, seq, data)
+                    if session.push(conversation, seq, data):
+                        having += 1
+                        life.written(key, session)
                 except Exception:  # noqa: BLE001 - a guard
                     self._broken(session)
         return having
@@ -386,13 +392,3 @@ def to_deliver(message: model.Message, user: int) -> frames.Deliver:
         message.time_ms,
         message.client_id if user == message.sender else "",
     )
-
-
-def to_presence(presence: model.UserPresence) -> frames.Presence:
-    """
-    Convert presence to the client protocol.  A user who is online has no last-seen
-    time, and neither has a hidden one.
-    """
-    presence = presence.shown()
-    last_seen_ms = 0 if presence.online else presence.last_seen_ms
-    return frames.Presence(presence.user, presence.online, last_seen_ms)

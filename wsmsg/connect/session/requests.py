@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wsmsg import model
-from wsmsg.connect.session.registry import to_deliver, to_presence
+from wsmsg.connect.session.registry import to_deliver
 from wsmsg.connect.session.sends import (
     QUERIES_MAX,
     answer_later,
@@ -24,6 +24,7 @@ from wsmsg.connect.session.sends import (
     send,
     submit_event,
 )
+from wsmsg.connect.session.watchers import to_presence
 from wsmsg.connect.upstream.interface import (
     BlocksView,
     GroupView,

@@ -162,6 +162,7 @@ class Session(Input):
         """
         registry = self.context.registry
         registry.counters.sends += 1
+        registry.life.received(self, client_id)
         self.unanswered += 1
         limits, now = registry.settings.limits, self.context.clock.seconds()
         upstream = self.context.upstream
@@ -214,6 +215,7 @@ class Session(Input):
         """
         self.unanswered -= 1
         counters = self.context.registry.counters
+        self.context.registry.life.answered(self, client_id, answer.code)
         if answer.time_ms:
             counters.accepted += 1
             self.reply(Accepted(client_id, answer.time_ms, created))

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from wsmsg.flow.id_table import IdTable
 from wsmsg.model import UserPresence
+from wsmsg.protocol import frames
 from wsmsg.stream.contract import MOST_WATCHED
 
 S = TypeVar("S")
@@ -287,3 +288,13 @@ class Places(Generic[S]):
         number = self._numbers.pop(it)
         del self._objects[number]
         self._free.append(number)
+
+
+def to_presence(presence: UserPresence) -> frames.Presence:
+    """
+    Convert presence to the client protocol.  A user who is online has no last-seen
+    time, and neither has a hidden one.
+    """
+    presence = presence.shown()
+    last_seen_ms = 0 if presence.online else presence.last_seen_ms
+    return frames.Presence(presence.user, presence.online, last_seen_ms)

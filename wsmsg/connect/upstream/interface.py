@@ -282,6 +282,8 @@ class IEdge(Interface):
     or were dropped and the client was asked to resync.
     """
 
+    life = Attribute("What this node remembers of messages, a L{LifeRing}.")
+
     def users() -> Sequence[int]:
         """Return all users with a session on this node."""
 

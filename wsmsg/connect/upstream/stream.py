@@ -36,6 +36,7 @@ from wsmsg.connect.upstream.send_route import PendingSend, move_sends
 from wsmsg.errors import Unavailable
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.contract import NAME_CHARACTERS, QUERY, REACHES
+from wsmsg.stream.convert import life_answer_of
 
 #: The most users in one part of a snapshot.
 SNAPSHOT_USERS = 10_000
@@ -352,6 +353,10 @@ class UpstreamStream:
         if batch.receipts or batch.typing or batch.presence or batch.blocks:
             shared = self._shared
             convert.apply_ephemeral(batch, shared.edge, shared.watching, self)
+        if batch.life:
+            ring = self._shared.edge.life
+            self._news.life.extend(life_answer_of(query, ring) for query in batch.life)
+            self._flush_soon()
         if batch.kicks or batch.HasField("revocations"):
             edge, logins = self._shared.edge, self._shared.logins
             self.logged_in(convert.apply_kicks(batch, edge, logins))

@@ -56,6 +56,7 @@ class JournalReader:
     @param batch: the most records of a batch.
     @param limit_unsettled: reading waits while so many records are unsettled.
     @param stalled_s: a step that takes longer stands still.
+    @param on_read: called with each batch; must not fail.
     @param on_stored: called with the messages of each batch once they are stored.
     @ivar read: the number of records that were read.
     @ivar timings: the durations of the steps of the log that this reader is part of.
@@ -77,6 +78,7 @@ class JournalReader:
         limit_unsettled: int,
         stalled_s: float = 5.0,
         on_stored: Callable[[Sequence[Message]], object] | None = None,
+        on_read: Callable[[Sequence[JournalEntry]], object] = len,
         unix_s: Callable[[], float] = time.time,
     ) -> None:
         self.dead_letters: Counter[str] = Counter()
@@ -86,6 +88,7 @@ class JournalReader:
         self.numbering = numbering
         self._links = links
         self._pushes = StoredPushes(links, on_stored)
+        self._on_read = on_read
         self._clock = clock
         self._store = store
         self._backoff = backoff
@@ -213,6 +216,7 @@ class JournalReader:
     async def _deliver(self, entries: Sequence[JournalEntry]) -> None:
         self.read += len(entries)
         self._note_connects(entries)
+        self._on_read(entries)
         while entries:
             self._progress.read(entries)
             await self.numbering.turn.acquire()

@@ -20,13 +20,17 @@ from wsmsg.http.routes import MoreRoutes, Route
 from wsmsg.http.server.proxied import ProxiedSite
 from wsmsg.http.server.site import FixedLimits, QuietSite
 from wsmsg.message.http.consent import ConsentCalls
+from wsmsg.message.http.dead_letters import DeadLetterCalls
 from wsmsg.message.http.groups import GroupCalls
+from wsmsg.message.http.life import LifeCalls
 from wsmsg.message.http.messages import MessageCalls
 from wsmsg.message.http.names import NameCalls, NamedRoutes
 from wsmsg.message.http.presence import PresenceCalls
 from wsmsg.message.http.refused import RefusedConnections
 from wsmsg.message.http.users import Revoke, UserCalls
 from wsmsg.message.ingress.interface import ISubmit
+from wsmsg.message.journal.interface import IDeadLetters
+from wsmsg.message.life.interface import ILives
 from wsmsg.message.links.interface import ILinks
 from wsmsg.message.queries.interface import IQueries
 from wsmsg.message.store.interface import IMessageStore
@@ -55,6 +59,7 @@ class ApiServices:
     queries: IQueries
     links: ILinks
     revoke: Revoke
+    lives: ILives
 
 
 class PublicHttp:
@@ -207,8 +212,16 @@ def routes_of(
         *MessageCalls(services.submit, queries).routes(),
         *users.routes(),
         *PresenceCalls(queries).routes(),
+        *LifeCalls(services.lives).routes(),
         *groups.routes(),
         *ConsentCalls(services.store, services.submit, queries).routes(),
     ]
     some = NamedRoutes(queries).of(routes) if named else routes
     return Description([*some, *NameCalls(queries).routes()], more).routes
+
+
+def admin_routes(letters: IDeadLetters, lives: ILives) -> Sequence[Route]:
+    """
+    Return the routes of this package on the admin listener.
+    """
+    return [*DeadLetterCalls(letters).routes(), *LifeCalls(lives).admin()]

@@ -22,5 +22,6 @@ snapshot        the list of all users of a Connect, in parts
 stream          the gRPC stream that carries a link
 told            the cursors that were told before they are stored
 typing          typing, on its way to the others
+lives           a package: the passing facts of messages, noted and asked for
 users           the users at each Connect, as Connect reports them; who watches whom
 """

@@ -7,6 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+import attrs
+
+from wsmsg.flow.life_ring import LifeRing
 from wsmsg.message.links.recipients import (
     GroupRecipients,
     MemberCache,
@@ -15,17 +18,20 @@ from wsmsg.message.links.recipients import (
     recipients_forward,
 )
 from wsmsg.model import Cursor, Message
+from wsmsg.monitoring.measures.histogram import Histogram
 from wsmsg.rpc import rest_pb2
 
 __all__ = [
     "Context",
     "GroupRecipients",
+    "IConnectLives",
     "IConnectStreams",
     "ILinks",
     "IRoutes",
     "MemberCache",
     "Push",
     "PushListener",
+    "PushTimings",
     "Settled",
     "places_before",
     "recipients_forward",
@@ -40,6 +46,36 @@ PushListener = Callable[[Sequence[Message], GroupRecipients | None, Settled], ob
 
 #: C{grpc.aio.ServicerContext}; gRPC has no types.
 Context = Any
+
+
+@attrs.frozen
+class PushTimings:
+    """
+    The durations of pushes, over all links.
+
+    @ivar pushed: of each push, from the store until Connect acknowledges it.
+    @ivar round_trip: of each frame, from its making until then.
+    """
+
+    pushed: Histogram = attrs.Factory(Histogram)
+    round_trip: Histogram = attrs.Factory(Histogram)
+
+
+class IConnectLives(Protocol):
+    """
+    The facts of messages that this Message and its Connects remember.
+    """
+
+    ring: LifeRing
+
+    async def ask(
+        self, query: rest_pb2.LifeQuery, timeout_s: float
+    ) -> tuple[Sequence[rest_pb2.LifeAnswer], Mapping[str, str]]:
+        """
+        Ask all Connects.
+
+        @return: their answers, and why the others gave none, by node.
+        """
 
 
 class IRoutes(Protocol):

@@ -14,11 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from wsmsg.message.links.interface import Push, Settled
+from wsmsg.message.links.interface import Push, PushTimings, Settled
 from wsmsg.message.links.output import (
     MOST_RESULTS,
     MomentaryOutput,
-    PushTimings,
     UnacknowledgedPushes,
 )
 from wsmsg.message.links.snapshot import UserSnapshot
@@ -82,6 +81,19 @@ class Link:
         self._pushes = UnacknowledgedPushes(seconds, timings)
         self._momentary = MomentaryOutput()
         self.stream = 0
+
+    def status(self, now_s: float) -> dict[str, object]:
+        """
+        Return the entry of this link in C{/status}.
+        """
+        return {
+            "node": self.node,
+            "open": self.open,
+            "primary": self.primary,
+            "everything": self.everything,
+            "unacknowledged": self.held,
+            "oldest_s": round(self.age_s(now_s), 3),
+        }
 
     # -- the stream
 
@@ -244,6 +256,14 @@ class Link:
         """
         self.load = rest_pb2.ConnectLoad(node=self.node)
         self.load.MergeFrom(load)
+
+    def ask_life(self, query: rest_pb2.LifeQuery) -> None:
+        """
+        Queue a question for what Connect remembers of a message.
+        """
+        if self.open:
+            self._momentary.ask_life(query)
+            self._wake_stream()
 
     def logged_in(self, number: int) -> None:
         """

@@ -15,9 +15,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.flow.countdown import Countdown
-from wsmsg.message.links.interface import PushListener, Settled
+from wsmsg.flow.life_ring import LifeRing
+from wsmsg.message.links.interface import PushListener, PushTimings, Settled
 from wsmsg.message.links.link import Link
-from wsmsg.message.links.output import PushTimings
+from wsmsg.message.links.lives.lives import ConnectLives
 from wsmsg.message.links.reach import ReachOfConnects
 from wsmsg.message.links.recipients import GroupRecipients, pushes_by_node, pushes_of
 from wsmsg.message.links.slow import SlowConnects
@@ -39,6 +40,8 @@ class Links:
     @param limit_bytes: the most bytes of these.
     @param ack_s: for how long a push may stay unacknowledged on an open stream.
     @param unix_s: returns the unix time.
+    @param life: what this Message remembers of messages.
+    @ivar lives: that, and what the Connects remember.
     @ivar users: the users at all Connects.
     @ivar reach: the Connects and Messages without a stream between them.
     @ivar routes: the nodes that reach each user.
@@ -62,6 +65,7 @@ class Links:
         ack_s: float = 10.0,
         unix_s: Callable[[], float] = time.time,
         told: ToldCursors | None = None,
+        life: LifeRing | None = None,
     ) -> None:
         self.pushed = self.cut = 0
         self.timings = PushTimings()
@@ -71,6 +75,7 @@ class Links:
         self.limit_records = limit_records
         self.limit_bytes = limit_bytes
         self._links: dict[str, Link] = {}
+        self.lives = ConnectLives(self._links, clock, life)
         self._slow = SlowConnects(clock.seconds, ack_s)
         self._expiring: dict[str, IDelayedCall] = {}
         self.users = LinkUsers(presence, clock, self._links, unix_s)
@@ -233,18 +238,10 @@ class Links:
         """
         Return the part C{links} of C{/status}.
         """
-        now_s = self._clock.seconds()
+        now_s, users = self._clock.seconds(), self.routes.users
+        links = self._links.values()
         return [
-            {
-                "node": link.node,
-                "open": link.open,
-                "primary": link.primary,
-                "everything": link.everything,
-                "users": len(self.routes.users(link.node)),
-                "unacknowledged": link.held,
-                "oldest_s": round(link.age_s(now_s), 3),
-            }
-            for link in self._links.values()
+            {**link.status(now_s), "users": len(users(link.node))} for link in links
         ]
 
     def _expire(self, link: Link) -> None:
@@ -308,6 +305,7 @@ class Links:
             per_node.update(dict.fromkeys(relays, visible))
         self.pushed += len(messages)
         to_links = [(links[n], pushes) for n, pushes in per_node.items() if n in links]
+        self.lives.pushed(messages, to_links)
         receivers = len(self.push_listeners) + len(to_links)
         if not receivers:
             settled()

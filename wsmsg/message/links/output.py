@@ -21,9 +21,8 @@ from typing import Final
 
 import attrs
 
-from wsmsg.message.links.interface import Push, Settled
+from wsmsg.message.links.interface import Push, PushTimings, Settled
 from wsmsg.model import Cursor, Message
-from wsmsg.monitoring.measures.histogram import Histogram
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import revocations_of, write_message
 
@@ -41,6 +40,7 @@ MOMENTARY: Final = (
     "messages",
     "whole",
     "blocks",
+    "life",
 )
 
 _FRAME_RESULTS = 4096
@@ -55,19 +55,6 @@ _FRAME_BYTES = 512 * 1024
 _PUSH_OVERHEAD_BYTES = 200
 _TARGET_BYTES = 8
 _RECEIPT_BYTES = 100
-
-
-@attrs.frozen
-class PushTimings:
-    """
-    The durations of pushes, over all links.
-
-    @ivar pushed: of each push, from the store until Connect acknowledges it.
-    @ivar round_trip: of each frame, from its making until then.
-    """
-
-    pushed: Histogram = attrs.Factory(Histogram)
-    round_trip: Histogram = attrs.Factory(Histogram)
 
 
 @attrs.define
@@ -263,6 +250,7 @@ class MomentaryOutput:
         self._listed: Sequence[str] | None = None
         self._whole: int | None = None
         self._revoked: dict[int, int] = {}
+        self._life: list[rest_pb2.LifeQuery] = []
         self.has_output = False
 
     def results(self, results: Sequence[rest_pb2.SendResult]) -> bool:
@@ -309,6 +297,13 @@ class MomentaryOutput:
         self._blocks.append(block)
         self.has_output = True
 
+    def ask_life(self, query: rest_pb2.LifeQuery) -> None:
+        """
+        Add a question for what Connect remembers of a message.
+        """
+        self._life.append(query)
+        self.has_output = True
+
     def listed(self, addresses: Sequence[str]) -> None:
         """
         Set the list of all Messages.
@@ -345,6 +340,7 @@ class MomentaryOutput:
         self._results.clear()
         self._typing.clear()
         self._presence.clear()
+        self._life.clear()
         self._presence_applied = 0
         self._listed = None  # the welcome has it
         self._revoked = {}  # likewise
@@ -375,6 +371,8 @@ class MomentaryOutput:
             batch.last_login = self._last_login
         batch.kicks.extend(self._kicks)
         batch.blocks.extend(self._blocks)
+        batch.life.extend(self._life)
+        self._life.clear()
         self._typing.clear()
         self._kicks.clear()
         self._blocks.clear()
@@ -392,4 +390,5 @@ class MomentaryOutput:
             or self._listed is not None
             or self._whole is not None
             or self._revoked
+            or self._life
         )

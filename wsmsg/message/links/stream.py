@@ -240,6 +240,8 @@ class LinkStream:
             core.links.reach.set_unreached(link.node, batch.unreached.addresses)
         if batch.HasField("load"):
             link.loaded(batch.load)
+        for answer in batch.life:
+            core.links.lives.answered(link.node, answer)
         if batch.pushed:
             link.acknowledged(batch.pushed)
         if batch.cursors:

@@ -148,6 +148,11 @@ class IMessages(IStoreRole, IHistory):
         @return: a Deferred that fires with the messages that are stored, by identity.
         """
 
+    def by_ids(message_ids: Sequence[int]) -> Deferred[dict[int, Message]]:
+        """
+        @return: a Deferred that fires with the messages that are stored, by message id.
+        """
+
     def heads(conversations: Sequence[str]) -> Deferred[dict[str, int]]:
         """
         @return: a Deferred that fires with the number of the last message of each of

@@ -40,7 +40,7 @@ from wsmsg.message.store.mongo.documents import (
 from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.heads import MongoHeads
 from wsmsg.message.store.page_span import fitting
-from wsmsg.model import INT64_MAX, Message, is_group, storable_values
+from wsmsg.model import INT64_MAX, Message, MessageIdentity, is_group, storable_values
 
 _DUPLICATE = frozenset({11000, 11001})
 # Bad value, failed validation, document or key too large: no retry can cure these.
@@ -349,6 +349,17 @@ class MongoPages:
         between = {"$gt": max(span.after, before - 1 - limit), "$lt": before}
         _, messages = await self._found(conversation, between, limit, order=-1)
         return list(fitting(messages, span.limit_bytes))[::-1], head
+
+    async def find(
+        self, identities: Sequence[MessageIdentity]
+    ) -> dict[MessageIdentity, Message]:
+        able = [i for i in identities if storable(i[0]) and storable_values(i[1:])]
+        if not able:
+            return {}
+        asked = find("messages", {"_id": {"$in": [message_key(i) for i in able]}})
+        found = map(to_message, await self._connection.documents(asked))
+        by_identity = {m.identity: m for m in found}
+        return {i: by_identity[i] for i in able if i in by_identity}
 
     async def _found(
         self, conversation: str, seqs: Document, limit: int, *, order: int = 1

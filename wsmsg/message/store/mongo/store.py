@@ -45,9 +45,6 @@ from wsmsg.message.store.mongo.documents import (
     Document,
     change,
     find,
-    message_key,
-    storable,
-    to_message,
     update,
 )
 from wsmsg.message.store.mongo.events import apply
@@ -62,7 +59,6 @@ from wsmsg.model import (
     Mark,
     Message,
     MessageIdentity,
-    storable_values,
 )
 from wsmsg.settings.urls.mongo import MongoUrl
 
@@ -146,7 +142,10 @@ class MongoStore:
     def find(
         self, identities: Sequence[MessageIdentity]
     ) -> Deferred[dict[MessageIdentity, Message]]:
-        return self._connection.do(lambda: self._find(identities))
+        return self._connection.do(lambda: self._pages.find(identities))
+
+    def by_ids(self, message_ids: Sequence[int]) -> Deferred[dict[int, Message]]:
+        return self._connection.do(lambda: self._unread.by_ids(message_ids))
 
     def heads(self, conversations: Sequence[str]) -> Deferred[dict[str, int]]:
         return self._connection.do(lambda: self._heads.heads(conversations))
@@ -291,22 +290,6 @@ class MongoStore:
         head = (await self._heads.heads([name]))[name]
         cursor = found[name, user]
         return above_head(name, user, max(cursor.delivered, cursor.read), head)
-
-    async def _find(
-        self, identities: Sequence[MessageIdentity]
-    ) -> dict[MessageIdentity, Message]:
-        keys = [
-            message_key(i)
-            for i in identities
-            if storable(i.conversation) and storable_values(i[1:])
-        ]
-        if not keys:
-            return {}
-        found = await self._connection.documents(
-            find("messages", {"_id": {"$in": keys}})
-        )
-        by_identity = {m.identity: m for m in map(to_message, found)}
-        return {i: by_identity[i] for i in identities if i in by_identity}
 
 
 async def prepare(run: Run) -> None:

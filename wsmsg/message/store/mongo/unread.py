@@ -170,6 +170,14 @@ class MongoUnread:
         names = list(dict.fromkeys(name for name, _ in theirs))
         return await self._judged(user, names, unread)
 
+    async def by_ids(self, message_ids: Sequence[int]) -> dict[int, Message]:
+        ids = [i for i in message_ids if storable_values((i,))]
+        found = await gather_lists(
+            self._connection.documents(find("messages", {"message_id": {"$in": some}}))
+            for some in chunks(ids, _IDS)
+        )
+        return {m.message_id: m for m in map(to_message, found)}
+
     async def _judged(
         self,
         user: int,

@@ -90,6 +90,9 @@ _RESERVATIONS = """
 # A column at the end takes one byte in the rows of messages that have none.
 _EXTRA = "ALTER TABLE messages ADD COLUMN extra TEXT NOT NULL DEFAULT '';"
 
+# Ids mostly rise, so a new one goes to the end of the index.
+_IDS = "CREATE INDEX messages_by_id ON messages (message_id);"
+
 STORE = Schema(
     kind="store",
     application_id=0x77736D31,
@@ -107,6 +110,7 @@ STORE = Schema(
         USAGE,
         CONSENT,
         NAMES + KEYS,
+        _IDS,
     ),
 )
 
@@ -134,6 +138,11 @@ _FIND = f"""
     CROSS JOIN conversations c ON c.name = column1
     CROSS JOIN messages m
         ON m.conversation = c.id AND m.sender = column2 AND m.client_id = column3
+"""
+_BY_IDS = f"""
+    SELECT json_group_array({_JSON}) FROM {{rows}}
+    CROSS JOIN messages m INDEXED BY messages_by_id ON m.message_id = column1
+    CROSS JOIN conversations c ON c.id = m.conversation
 """
 _HEADS = f"""
     SELECT json_group_array(json_array(c.name, {_HEAD})) FROM {{rows}}
@@ -193,6 +202,10 @@ class StoreReader:
             _message(row) for row in select(self._file, _FIND, identities, _messages)
         )
         return {m.identity: m for m in found}
+
+    def by_ids(self, ids: Sequence[int]) -> dict[int, Message]:
+        rows = select(self._file, _BY_IDS, [(i,) for i in ids], _messages)
+        return {m.message_id: m for m in map(_message, rows)}
 
     def heads(self, conversations: Sequence[str]) -> dict[str, int]:
         heads = dict.fromkeys(conversations, 0)

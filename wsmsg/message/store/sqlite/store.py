@@ -115,6 +115,9 @@ class SqliteStore:
     ) -> Deferred[dict[MessageIdentity, Message]]:
         return self._kept.run(self._reading, self._reader.find, identities)
 
+    def by_ids(self, message_ids: Sequence[int]) -> Deferred[dict[int, Message]]:
+        return self._kept.run(self._reading, self._reader.by_ids, message_ids)
+
     def heads(self, conversations: Sequence[str]) -> Deferred[dict[str, int]]:
         return self._kept.run(self._reading, self._reader.heads, conversations)
 

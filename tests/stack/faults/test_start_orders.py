@@ -26,7 +26,7 @@ from wsmsg.prove.deployment.daemons import DaemonProcess
 
 #: The time between two starts, in which some processes are up and others are not.
 _PAUSES_S = (0.0, 0.5, 2.0)
-ORDERS = int(os.environ.get("WSMSG_ORDERS") or 3)
+ORDERS = int(os.environ.get("WSMSG_ORDERS") or 2)
 _LIFETIME_S = 6 * 3600
 
 Start = Callable[[], Awaitable[None]]

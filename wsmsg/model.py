@@ -9,7 +9,7 @@ message's I{seq}.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -274,3 +274,10 @@ def storable_values(values: Iterable[Any]) -> bool:
             except UnicodeEncodeError:
                 return False
     return True
+
+
+def unix_ms(unix_s: Callable[[], float]) -> Callable[[], int]:
+    """
+    Return a function that gives the unix time in whole milliseconds.
+    """
+    return lambda: int(unix_s() * 1000)

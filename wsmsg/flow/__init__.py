@@ -9,6 +9,5 @@ idle          waiting until some work is done
 life_ring     the passing facts of messages that a daemon remembers
 send_fence    users whose sends are refused for a while
 token_bucket  a rate with bursts
-unix_time     the unix time in whole milliseconds
 user_rates    the rates of users, which outlast their sessions
 """

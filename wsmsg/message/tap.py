@@ -16,6 +16,7 @@ from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.message.options import Options
+from wsmsg.model import unix_ms
 from wsmsg.settings.values import MessageSettings
 
 if TYPE_CHECKING:
@@ -107,7 +108,6 @@ class Assembly:
         backends: Backends,
         peers: PeerParts,
     ) -> None:
-        from wsmsg.flow.unix_time import unix_ms
         from wsmsg.message.consent.hook import ConsentHook
 
         self._daemon = daemon

@@ -22,12 +22,12 @@ from tests.integration.installation import (
     free_ports,
     http_post,
 )
-from tests.integration.raw_client import RawClient
-from tests.proxies import Proxy
 from wsmsg.message.journal.record import encode
 from wsmsg.message.journal.sqlite.file import JournalFile
 from wsmsg.model import Message, conversation_of
 from wsmsg.protocol import client_pb2 as pb
+from wsmsg.prove.clients.raw import RawClient
+from wsmsg.prove.faults.proxy import Proxy
 
 
 class OldJournalTests(IntegrationTestCase):

@@ -32,7 +32,6 @@ from wsmsg.monitoring.measures.histogram import Histogram
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.clocks import ClockOffsets
-from wsmsg.stream.convert import message_of
 from wsmsg.stream.logins import LoginNumbers
 
 _CURSORS = 100_000
@@ -335,21 +334,6 @@ class UpstreamContext:
     @reach.default
     def _reach_by_clock(self) -> MessageReach:
         return MessageReach(self.clock.seconds)
-
-    def push(self, pushes: Iterable[rest_pb2.Push], heard_s: float) -> None:
-        """
-        Put pushed messages into the outboxes.
-
-        @param heard_s: the clock time at which Connect read them.
-        """
-        give, times_ms, counters = self.edge.push, [], self.counters
-        for push in pushes:
-            message = message_of(push.message)
-            give(message, tuple(push.targets))
-            times_ms.append(message.time_ms)
-        counters.pushes += len(times_ms)
-        counters.queued.observe(self.clock.seconds() - heard_s, len(times_ms))
-        counters.all_the_way.observe_since(int(self.unix_s() * 1000), times_ms)
 
     def stages(self) -> dict[str, Histogram]:
         """

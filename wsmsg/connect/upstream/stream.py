@@ -36,7 +36,7 @@ from wsmsg.connect.upstream.send_route import PendingSend, move_sends
 from wsmsg.errors import Unavailable
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.contract import NAME_CHARACTERS, QUERY, REACHES
-from wsmsg.stream.convert import life_answer_of
+from wsmsg.stream.convert import life_answer_of, message_of
 
 #: The most users in one part of a snapshot.
 SNAPSHOT_USERS = 10_000
@@ -86,8 +86,8 @@ class UpstreamStream:
         self._acknowledge = self._probe = False
         self._number = 0
         self._heartbeat_s = self._heard_s = 0.0
-        self._flush_soon: Callable[[], None] = _nothing
-        self._flush_later: Callable[[], None] = _nothing
+        self._flush_soon: Callable[[], None] = lambda: None
+        self._flush_later: Callable[[], None] = lambda: None
         self._news = rest_pb2.ConnectBatch()
         self._resync: tuple[str, float] | None = None
 
@@ -222,7 +222,7 @@ class UpstreamStream:
                 self._protocol_error(f"{other} was not expected")
 
     def connectionLost(self, reason: Failure) -> None:
-        self._flush_soon = self._flush_later = _nothing
+        self._flush_soon = self._flush_later = lambda: None
         if self._up:
             self._up = False
             since_s = self._applied.stream_lost(self._shared.clock.seconds())
@@ -345,7 +345,7 @@ class UpstreamStream:
         if batch.results:
             self._results(batch.results)
         if batch.pushes:
-            self._shared.push(batch.pushes, self._heard_s)
+            self._push(batch.pushes)
         if batch.HasField("messages"):
             self._shared.reach.listed(self, batch.messages.addresses)
         if batch.HasField("whole"):
@@ -380,17 +380,19 @@ class UpstreamStream:
         answer, now_s = self._shared.sends.answer, self._heard_s
         for result in results:
             time_ms = result.time_ms
-            if time_ms > 0:
-                answer(self, result.id, SendAnswer(time_ms), now_s)
-            else:
-                answer(self, result.id, convert.rejection_of(result), now_s)
+            said = SendAnswer(time_ms) if time_ms > 0 else convert.rejection_of(result)
+            answer(self, result.id, said, now_s)
+
+    def _push(self, pushes: Sequence[rest_pb2.Push]) -> None:
+        shared, counters = self._shared, self._shared.counters
+        messages = [message_of(push.message) for push in pushes]
+        for message, push in zip(messages, pushes, strict=True):
+            shared.edge.push(message, tuple(push.targets))
+        counters.pushes += len(messages)
+        counters.queued.observe(shared.clock.seconds() - self._heard_s, len(messages))
+        times_ms = [message.time_ms for message in messages]
+        counters.all_the_way.observe_since(int(shared.unix_s() * 1000), times_ms)
 
     def _protocol_error(self, reason: str) -> None:
         self._shared.counters.protocol_errors += 1
         self.drop(f"protocol error: {reason}")
-
-
-def _nothing() -> None:
-    """
-    Write nothing, as the stream is not connected.
-    """

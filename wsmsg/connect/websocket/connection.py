@@ -30,6 +30,8 @@ from wsmsg.errors import Close, Fault
 if TYPE_CHECKING:
     from wsmsg.connect.websocket.factory import WebSocketConnections
 
+# The answer to an empty ping, which is nearly all that an idle client sends.
+_PONG_BYTES = 6
 #: What may wait unread while a session is paused, in bytes: pings behind it are
 #: answered all the same.
 READ_AHEAD = 65536
@@ -68,7 +70,8 @@ class WebSocketConnection(WebSocketOutput):
             self._open(data)
             return
         if (
-            self._reader.is_pong(data)
+            len(data) == _PONG_BYTES
+            and self._reader.is_pong(data)
             and self._state == OPEN
             and self._controls < self.factory.control_frames
         ):

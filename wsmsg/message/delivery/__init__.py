@@ -15,7 +15,7 @@ Delivery: to the store, and on to the links.
     old_journal  the journal of an earlier version, drained beside such a log
     numbering  gives messages their seqs and stores them: the decisions
     withholding  marks what is withheld from users who blocked the senders
-    pushes     passes stored batches on to the links
-    progress   the age of the oldest message in each step, what stands still, and the
-               contiguous prefix of the journal that may be committed
+    progress   the age of the oldest message in each step, what stands still, the pushes
+               of what is stored, and the contiguous prefix of a journal that may be
+               committed
 """

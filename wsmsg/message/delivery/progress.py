@@ -1,6 +1,7 @@
 """
-The progress of delivery: how old the oldest message in each step is, and which part of
-the journal is settled, and so may be committed.
+The progress of delivery: how old the oldest message in each step is; the step after the
+store, in which messages are pushed; and which part of a journal is settled, so that it
+may be committed.
 
 ::
 
@@ -17,8 +18,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 import attrs
+from twisted.logger import Logger
 
+from wsmsg.message.delivery.numbering import NumberedBatch
 from wsmsg.message.journal.interface import JournalEntry
+from wsmsg.message.links.interface import ILinks, Settled
+from wsmsg.model import Message
 
 
 class DeliveryProgress:
@@ -166,3 +171,38 @@ class CommitTracker:
             positions.update(batch.positions)
         if positions:
             self._commit(positions)
+
+
+class StoredPushes:
+    """
+    Passes stored batches on.  No failure of a listener or of a link comes back.
+
+    @param on_stored: called with the messages of each batch; L{None}: nobody.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, links: ILinks, on_stored: Callable[[Sequence[Message]], object] | None
+    ) -> None:
+        self._links = links
+        self._on_stored = on_stored
+
+    def pass_on(self, stored: NumberedBatch, settled: Settled) -> None:
+        """
+        Push a batch.
+
+        @param settled: called once, when all of its messages are settled.
+        """
+        if self._on_stored is not None:
+            try:
+                self._on_stored(stored.messages)
+            except Exception:  # noqa: BLE001 - a guard
+                self._log.failure("a listener for stored messages failed")
+        try:
+            self._links.push(stored.messages, settled, stored.recipients)
+        except Exception:  # noqa: BLE001 - a guard
+            # Nobody knows which links have the messages, so all sessions sync.
+            self._log.failure("a batch of messages is stored and cannot be pushed")
+            self._links.break_off_all("messages that are stored could not be pushed")
+            settled()

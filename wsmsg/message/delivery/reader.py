@@ -29,8 +29,11 @@ from wsmsg.dependency.wait import pause
 from wsmsg.errors import Unavailable
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
-from wsmsg.message.delivery.progress import CommitTracker, DeliveryProgress
-from wsmsg.message.delivery.pushes import StoredPushes
+from wsmsg.message.delivery.progress import (
+    CommitTracker,
+    DeliveryProgress,
+    StoredPushes,
+)
 from wsmsg.message.journal.interface import IJournal, JournalEntry, kind_of
 from wsmsg.message.links.interface import ILinks
 from wsmsg.message.log.interface import LogTimings

@@ -32,8 +32,11 @@ from wsmsg.errors import BadRequest, Unavailable, WsmsgError
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
 from wsmsg.message.delivery.old_journal import OldJournal
-from wsmsg.message.delivery.progress import CommitTracker, DeliveryProgress
-from wsmsg.message.delivery.pushes import StoredPushes
+from wsmsg.message.delivery.progress import (
+    CommitTracker,
+    DeliveryProgress,
+    StoredPushes,
+)
 from wsmsg.message.journal.interface import (
     REFUSED_REASON,
     DeadLetter,
@@ -194,17 +197,16 @@ class StoreLog:
             stored = await self._numbering.store(entries)
         except Exception as e:  # noqa: BLE001 - a guard: the senders must be answered
             self._uncertain = messages
+            self._progress.stored()
             self._answer(taken, Appended({}, self._failed(e, len(messages))))
             return False
-        finally:
-            self._progress.stored()
         self._uncertain = ()
-        n = len(stored.messages)
-        settled = self._unsettled.begin({0: n}, n)
         self._note_stored(began_s, taken)
         # In one turn: the answers and the pushes leave in one frame.
         self._answer(taken, _appended(stored))
-        self._pushes.pass_on(stored, settled)
+        self._progress.stored()
+        n = len(stored.messages)
+        self._pushes.pass_on(stored, self._unsettled.begin({0: n}, n))
         return True
 
     def _note_stored(self, began_s: float, taken: Sequence[_Added]) -> None:

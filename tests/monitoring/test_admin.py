@@ -5,14 +5,16 @@ The admin listener.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.http.wire import Wire
 from wsmsg.auth.scopes import Scope
@@ -22,7 +24,7 @@ from wsmsg.http.operators import OperatorAccess
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.http.server.site import FixedLimits, QuietSite
-from wsmsg.monitoring.admin import admin_site, health_routes, page
+from wsmsg.monitoring.admin import admin_site, health_routes, in_slices, page
 from wsmsg.monitoring.health import Health, required_up
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import Common
@@ -282,3 +284,44 @@ _ECHO: Any = {
     "scope": Scope.OBSERVE,
     "root": "/",
 }
+
+
+class SlicesTests(SynchronousTestCase):
+    """
+    L{in_slices}.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.made: list[int] = []
+
+    def pieces(self, n: int, each_s: float) -> Iterator[bytes]:
+        """
+        Yield pieces, each of which takes the daemon some time.
+        """
+        for number in range(n):
+            self.clock.rightNow += each_s
+            self.made.append(number)
+            yield str(number).encode()
+
+    def test_long(self) -> None:
+        """
+        A page that takes long is made in several turns of the reactor, between which
+        the daemon does other work.
+        """
+        page = Deferred.fromCoroutine(in_slices(self.pieces(9, 0.0009), self.clock))
+        self.assertEqual(self.made, [0, 1, 2])
+        other_work: list[int] = []
+        self.clock.callLater(0, lambda: other_work.append(len(self.made)))
+        self.assertNoResult(page)
+        self.clock.advance(0)
+        self.assertEqual(self.successResultOf(page), b"012345678")
+        self.assertLess(other_work[0], 9)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_short(self) -> None:
+        """
+        A page that takes no longer than a slice is made at once.
+        """
+        page = Deferred.fromCoroutine(in_slices(self.pieces(9, 0.0001), self.clock))
+        self.assertEqual(self.successResultOf(page), b"012345678")

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple, Protocol
+
+from wsmsg.model import Message
 
 # Time in unix ms, user, number, extra, stage, text.
 _ENTRY = Struct("<qqqiH26s")
@@ -85,6 +87,18 @@ class NotedSession(Protocol):
 
     @property
     def device(self) -> str: ...
+
+
+class NotedLink(Protocol):
+    """
+    A link to a Connect, as facts name it.
+    """
+
+    node: str
+
+
+#: A link, and the messages that it gets, each with its users there.
+ToLink = tuple[NotedLink, Sequence[tuple[Message, Sequence[int]]]]
 
 
 class LifeRing:
@@ -170,6 +184,19 @@ class LifeRing:
         @param key: of L{message_key}.
         """
         self.note(Stage.WRITTEN, key, session.user, session.number, 0, session.device)
+
+    def pushed(self, messages: Sequence[Message], to_links: Sequence[ToLink]) -> None:
+        """
+        Note that messages are stored, and which links get them.
+        """
+        note = self.note
+        for message in messages:
+            key = message_key(message.message_id)
+            note(Stage.STORED, key, message.sender, message.seq)
+        for link, pushes in to_links:
+            for message, users in pushes:
+                key = message_key(message.message_id)
+                note(Stage.PUSHED, key, 0, 0, len(users), link.node)
 
     def facts(self, *keys: int) -> tuple[list[LifeFact], int]:
         """

@@ -92,6 +92,7 @@ _LINK = "makes a link for a browser; tests/browser opens one"
 _ISSUER = "needs the private key of an issuer; tests/cli/token signs with such keys"
 _TLS = "needs certificates; tests/integration/tls makes some"
 _CONNECTS = "moves clients to a second Connect; tests/integration/operations does so"
+_MESSAGES = "asks for messages of an example; operations/test_where.py makes some"
 _SYSTEMD = "needs systemd as process 1; tests/deploy checks the units"
 
 #: The commands that no test types, with the reason.  Their programs, options, targets
@@ -113,6 +114,9 @@ NOT_TYPED: Mapping[str, str] = {
     "make bench ARGS='--only floor,saturation'": _LONG,
     "wsmsg drain --per-s 500": _CONNECTS,
     "wsmsg rebalance --per-s 500": _CONNECTS,
+    "wsmsg where u:1001:1002 42": _MESSAGES,
+    "wsmsg where 2299739756756992": _MESSAGES,
+    "wsmsg where 1001 5f0c8d3e": _MESSAGES,
     "wsmsg token --config wsmsg.toml --key issuer.jwk 1001": _ISSUER,
     "wsmsg token --config wsmsg.toml --key issuer.pem --kid 2026-11 1001": _ISSUER,
     "wsmsg bench --stack": _LONG,

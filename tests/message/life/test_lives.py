@@ -176,7 +176,7 @@ class LivesTests(SynchronousTestCase):
                 ("accepted", "", {}),
                 ("appended", "b", {"partition": 3, "offset": 55}),
                 ("stored", "a", {"seq": 1}),
-                ("pushed", "a", {"connect": "two", "users": 1}),
+                ("pushed", "a", {"connect": "two", "recipients": 1}),
                 ("written", "two", {"user": 2, "session": 8, "device": "tab"}),
                 ("answered", "one", {"user": 1, "session": 7, "code": "accepted"}),
                 ("delivered", "", {"user": 2}),

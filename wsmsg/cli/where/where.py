@@ -34,7 +34,7 @@ _WORDS = {
     "appended": "Message read it from the journal: partition {partition}, "
     "offset {offset}",
     "stored": "the store has it as number {seq}",
-    "pushed": "Message pushed it to {connect} for {users_text}",
+    "pushed": "Message pushed it to {connect} for {users}",
     "written": "put into the outbox of a session of user {user} on {device!r}",
     "answered": "the sender was answered: {code}",
     "delivered": "a device of user {user} has confirmed it",
@@ -117,7 +117,7 @@ def _query(words: tuple[str, ...], conversation: str) -> dict[str, str]:
             raise click.UsageError("--conversation goes with SENDER CLIENT_ID")
         return {"conversation": words[0], "seq": words[1]}
     if len(words) == 2:
-        query = {"sender": words[0], "client_id": words[1]}
+        query = {"from": words[0], "client_id": words[1]}
         return {"conversation": conversation, **query} if conversation else query
     raise click.UsageError(
         "name a message by its id, by conversation and number, or by sender and "
@@ -133,7 +133,7 @@ def _lines(life: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"Message {message['message_id']}: number {message['seq']} of "
             f"{message['conversation']}, client id {harmless(message['client_id'])} "
-            f"of user {message['sender']}"
+            f"of user {message['from']}"
         )
     yield ""
     stages = life["stages"]
@@ -164,6 +164,6 @@ def _node(stage: Mapping[str, Any]) -> str:
 
 
 def _words(stage: Mapping[str, Any]) -> str:
-    users = counted(stage.get("users") or 0, "user")
+    users = counted(stage.get("recipients") or 0, "user")
     text = _WORDS.get(stage["stage"], stage["stage"])
-    return harmless(text.format(**{**stage, "users_text": users}))
+    return harmless(text.format(**{**stage, "users": users}))

@@ -17,6 +17,9 @@ from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.life.interface import ILives, LifeStage, MessageLife, Subject
 from wsmsg.model import RECALLED, InvalidName, Message, group_in, is_group, members_of
 
+# The end of the year 9999, which a peer with a broken clock may pass.
+_LAST_MS = 253_402_300_800_000
+
 
 class LifeMessage(Answer):
     """
@@ -29,7 +32,7 @@ class LifeMessage(Answer):
     conversation: str
     seq: int
     message_id: Id
-    sender: Id
+    sender: Id = msgspec.field(name="from")
     client_id: str
     kind: int
     time: str
@@ -47,7 +50,7 @@ class StageView(Answer, omit_defaults=True):
         delivered (to a device), read, dead (in the dead letters).
     @ivar since_last_ms: milliseconds since the stage before it that has a time.
     @ivar session: the number of the session at its Connect.
-    @ivar users: the recipients at that Connect.
+    @ivar recipients: how many of them that Connect has.
     @ivar code: accepted, or the code of the error.
     """
 
@@ -63,7 +66,7 @@ class StageView(Answer, omit_defaults=True):
     offset: int | None = None
     seq: int | None = None
     connect: str | None = None
-    users: int | None = None
+    recipients: int | None = None
     letter: int | None = None
     reason: str | None = None
 
@@ -174,7 +177,7 @@ def _arguments() -> Sequence[Argument]:
         Argument("message_id", "The id of the message."),
         Argument("conversation", "Its conversation, with its seq.", number=False),
         Argument("seq", "Its number in the conversation."),
-        Argument("sender", "Its sender, with its client id."),
+        Argument("from", "Its sender, with its client id."),
         Argument(
             "client_id",
             "The id that the sender gave it; with a conversation, only there.",
@@ -186,7 +189,7 @@ def _arguments() -> Sequence[Argument]:
 def _subject(call: Call) -> Subject:
     given = {
         name: call.text(name)
-        for name in ("message_id", "conversation", "seq", "sender", "client_id")
+        for name in ("message_id", "conversation", "seq", "from", "client_id")
         if call.text(name)
     }
     conversation = given.get("conversation", "")
@@ -199,14 +202,14 @@ def _subject(call: Call) -> Subject:
             return Subject(
                 conversation=conversation, seq=parse_int(given["seq"], "seq")
             )
-        case ("sender", "client_id") | ("conversation", "sender", "client_id"):
+        case ("from", "client_id") | ("conversation", "from", "client_id"):
             return Subject(
                 conversation=conversation,
-                sender=parse_int(given["sender"], "sender"),
+                sender=parse_int(given["from"], "from"),
                 client_id=given["client_id"],
             )
     raise BadRequest(
-        "a message is named by message_id, by conversation and seq, or by sender and "
+        "a message is named by message_id, by conversation and seq, or by from and "
         "client_id"
     )
 
@@ -269,7 +272,7 @@ def _shown(stage: LifeStage) -> dict[str, object]:
 
 
 def _time(ms: int) -> str | None:
-    if not ms:
+    if not 0 < ms < _LAST_MS:
         return None
     at = datetime.fromtimestamp(ms / 1000, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -5,7 +5,6 @@ Finds a message, asks all nodes what they remember of it, and puts its life toge
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -34,6 +33,7 @@ from wsmsg.model import (
     is_group,
     members_of,
 )
+from wsmsg.monitoring.words import shown_time
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import life_answer_of, life_facts_of
 
@@ -260,5 +260,4 @@ def _unknown(
 def _since(ms: int) -> str:
     if not ms:
         return "remembers nothing"
-    text = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
-    return f"since {text.replace('+00:00', 'Z')}"
+    return f"since {shown_time(ms / 1000)}"

@@ -21,7 +21,7 @@ ORDER = (
 #: The most recipients that are listed.
 MOST_RECIPIENTS = 1000
 
-_NAMES = {
+_NAMES: Mapping[int, str] = {
     Stage.RECEIVED: "received",
     Stage.ANSWERED: "answered",
     Stage.FETCHED: "appended",
@@ -86,8 +86,9 @@ def _passing(remembered: Iterable[Remembered]) -> Iterator[LifeStage]:
     for each in remembered:
         node = each.memory.node
         for fact in each.facts:
-            name, details = _NAMES.get(Stage(fact.stage)), _details(fact)
+            name, details = _NAMES.get(fact.stage), _details(fact)
             key = (name, node, *details.items())
+            # A newer node may have stages that are not known here.
             if name is not None and key not in seen:
                 seen.add(key)  # A push that was repeated is shown once.
                 yield LifeStage(name, node, fact.time_ms, details)
@@ -105,7 +106,7 @@ def _details(fact: LifeFact) -> dict[str, int | str]:
         case Stage.STORED:
             return {"seq": fact.number}
         case Stage.PUSHED:
-            return {"connect": fact.text, "users": fact.extra}
+            return {"connect": fact.text, "recipients": fact.extra}
         case _:
             return {}
 

@@ -305,7 +305,7 @@ class Links:
             per_node.update(dict.fromkeys(relays, visible))
         self.pushed += len(messages)
         to_links = [(links[n], pushes) for n, pushes in per_node.items() if n in links]
-        self.lives.pushed(messages, to_links)
+        self.lives.ring.pushed(messages, to_links)
         receivers = len(self.push_listeners) + len(to_links)
         if not receivers:
             settled()

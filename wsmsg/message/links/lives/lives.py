@@ -16,7 +16,6 @@ from twisted.internet.interfaces import IReactorTime
 from wsmsg.errors import Overloaded
 from wsmsg.flow.life_ring import LifeRing, Stage, message_key
 from wsmsg.message.journal.interface import JournalEntry
-from wsmsg.model import Message
 from wsmsg.rpc import rest_pb2
 
 #: The most questions that wait for their answers.
@@ -39,10 +38,6 @@ class AskedLink(Protocol):
         """
         Queue a question, if the link has a stream.
         """
-
-
-#: A link, and the messages that it gets, each with its users there.
-ToLink = tuple[AskedLink, Sequence[tuple[Message, Sequence[int]]]]
 
 
 @attrs.define(eq=False)
@@ -91,23 +86,6 @@ class ConnectLives:
             if (m := entry.message) is not None:
                 key, at = message_key(m.message_id), entry.offset
                 note(Stage.FETCHED, key, 0, at, entry.partition, m.connect)
-
-    def pushed(
-        self,
-        messages: Sequence[Message],
-        to_links: Sequence[ToLink],
-    ) -> None:
-        """
-        Note that messages are stored, and which links get them.
-        """
-        note = self.ring.note
-        for message in messages:
-            key = message_key(message.message_id)
-            note(Stage.STORED, key, message.sender, message.seq)
-        for link, pushes in to_links:
-            for message, targets in pushes:
-                key = message_key(message.message_id)
-                note(Stage.PUSHED, key, 0, 0, len(targets), link.node)
 
     async def ask(
         self, query: rest_pb2.LifeQuery, timeout_s: float

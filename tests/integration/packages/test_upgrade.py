@@ -122,6 +122,7 @@ class UpgradeCase(AsyncioCase):
         self.message, self.connect = self.installation.daemons
         for daemon in self.installation.daemons:
             daemon.commands, daemon.environ = self.old.commands, environ()
+            daemon.extra.pop("ready.turn_s", None)  # which no earlier version knows
         await self.installation.start()
         self.talk = Talk(self.installation)
         self.addAsyncCleanup(self.talk.close)
@@ -199,6 +200,23 @@ class OlderStoreTests(UpgradeCase):
         await self.exchange(self.connect, self.new)
         await self.talk.say("after")
         await self.nothing_lost()
+
+    async def test_there_after_a_crash(self) -> None:
+        """
+        A Message that is killed leaves messages that it accepted in its journal.  The
+        new one, which has none, stores them first, and removes the file when it stops.
+        """
+        await self.begin(OLDER_STORE)
+        await self.talk.say("before")
+        crash = self.exchange(self.message, self.new, killed=True)
+        await asyncio.gather(crash, self.talk.say("meanwhile"))
+        await self.exchange(self.connect, self.new)
+        await self.talk.say("after")
+        await self.nothing_lost()
+        data = self.installation.folder / "data"
+        self.assertTrue((data / "journal.db").exists())
+        self.assertEqual(await self.message.terminate(), 0)
+        self.assertEqual([*data.glob("journal.db*")], [])
 
     async def test_back(self) -> None:
         """

@@ -93,6 +93,14 @@ class LifeRingTests(SynchronousTestCase):
         ((fact,), _) = self.ring.facts(message_key(1))
         self.assertEqual(fact.text, "x" + "\u00e9" * 12)
 
+    def test_half_a_character(self) -> None:
+        """
+        The name of a device that UTF-8 cannot encode is remembered without that.
+        """
+        self.ring.written(message_key(1), OneSession(1, 1, "x\ud800"))
+        ((fact,), _) = self.ring.facts(message_key(1))
+        self.assertEqual(fact.text, "x?")
+
     def test_none(self) -> None:
         """
         A ring of no facts remembers nothing, and says so.

@@ -19,10 +19,11 @@ from typing import NamedTuple, Protocol
 
 from wsmsg.model import Message
 
-# Time in unix ms, user, number, extra, stage, text.
-_ENTRY = Struct("<qqqiH26s")
+# Unix time, user, number, extra, stage, text.
+_ENTRY = Struct("<dqqiH26s")
 _KEY = Struct("=q")
 _SIZE = _ENTRY.size
+_pack_into = _ENTRY.pack_into
 _KEY_SIZE = _KEY.size
 #: The most facts of one message that are given.
 MOST_FACTS = 1000
@@ -45,6 +46,10 @@ class Stage(IntEnum):
     PUSHED = 5
     #: The message is in the outbox of a session: as for RECEIVED.
     WRITTEN = 6
+
+
+# Looking up a member of an enumeration takes longer than the rest of a key.
+_RECEIVED, _ANSWERED, _, _STORED, _PUSHED, _WRITTEN = map(int, Stage)
 
 
 class LifeFact(NamedTuple):
@@ -115,7 +120,8 @@ class LifeRing:
         self._unix_s = unix_s
         self._records = records
         self._keys = array("q", bytes(_KEY_SIZE * records))
-        self._entries = bytearray(_SIZE * records)
+        # Written, so that the memory of the process does not grow with the first facts.
+        self._entries = bytearray(b"\0") * (_SIZE * records)
         self._next = 0
         self._begun_ms = int(unix_s() * 1000)
         self._is_full = False
@@ -129,7 +135,7 @@ class LifeRing:
             return 0
         if not self._is_full:
             return self._begun_ms
-        return int(_ENTRY.unpack_from(self._entries, self._next * _SIZE)[0])
+        return int(_ENTRY.unpack_from(self._entries, self._next * _SIZE)[0] * 1000)
 
     def note(
         self,
@@ -145,14 +151,12 @@ class LifeRing:
 
         @param key: of L{send_key} or L{message_key}.
         """
-        at = self._next
         if not self._records:
             return
-        data = text.encode() if text else b""
-        now_ms = int(self._unix_s() * 1000)
+        at, now_s = self._next, self._unix_s()
+        data = text.encode("utf-8", "replace") if text else b""
         self._keys[at] = key
-        where = at * _SIZE
-        _ENTRY.pack_into(self._entries, where, now_ms, user, number, extra, stage, data)
+        _pack_into(self._entries, at * _SIZE, now_s, user, number, extra, stage, data)
         at += 1
         if at == self._records:
             at, self._is_full = 0, True
@@ -163,8 +167,8 @@ class LifeRing:
         Note that a session received a send.
         """
         user = session.user
-        key = send_key(user, client_id)
-        self.note(Stage.RECEIVED, key, user, session.number, 0, session.device)
+        key = hash((user, client_id))
+        self.note(_RECEIVED, key, user, session.number, 0, session.device)
 
     def answered(self, session: NotedSession, client_id: str, code: str) -> None:
         """
@@ -173,9 +177,8 @@ class LifeRing:
         @param code: of the error; empty: it is accepted.
         """
         user = session.user
-        self.note(
-            Stage.ANSWERED, send_key(user, client_id), user, session.number, 0, code
-        )
+        key = hash((user, client_id))
+        self.note(_ANSWERED, key, user, session.number, 0, code)
 
     def written(self, key: int, session: NotedSession) -> None:
         """
@@ -183,7 +186,7 @@ class LifeRing:
 
         @param key: of L{message_key}.
         """
-        self.note(Stage.WRITTEN, key, session.user, session.number, 0, session.device)
+        self.note(_WRITTEN, key, session.user, session.number, 0, session.device)
 
     def pushed(self, messages: Sequence[Message], to_links: Sequence[ToLink]) -> None:
         """
@@ -191,12 +194,12 @@ class LifeRing:
         """
         note = self.note
         for message in messages:
-            key = message_key(message.message_id)
-            note(Stage.STORED, key, message.sender, message.seq)
+            key = hash((message.message_id,))
+            note(_STORED, key, message.sender, message.seq)
         for link, pushes in to_links:
             for message, users in pushes:
-                key = message_key(message.message_id)
-                note(Stage.PUSHED, key, 0, 0, len(users), link.node)
+                key = hash((message.message_id,))
+                note(_PUSHED, key, 0, 0, len(users), link.node)
 
     def facts(self, *keys: int) -> tuple[list[LifeFact], int]:
         """
@@ -208,11 +211,11 @@ class LifeRing:
         return sorted(found, key=_by_time), len(places) - len(found)
 
     def _fact(self, place: int) -> LifeFact:
-        time_ms, user, number, extra, stage, data = _ENTRY.unpack_from(
+        now_s, user, number, extra, stage, data = _ENTRY.unpack_from(
             self._entries, place * _SIZE
         )
         text = data.rstrip(b"\0").decode("utf-8", "ignore")
-        return LifeFact(stage, time_ms, user, number, extra, text)
+        return LifeFact(stage, int(now_s * 1000), user, number, extra, text)
 
     def _places(self, needle: bytes) -> Iterator[int]:
         """

@@ -132,6 +132,30 @@ class WhereTests(WhereCase):
         return status == 0
 
     @with_daemons
+    async def test_group(self) -> None:
+        """
+        In a group, each member who was sent the message is told apart: by whose session
+        it was written, and who is not online.
+        """
+        sender = await self.device(self.user())
+        member = await self.device(self.user())
+        away = self.user()
+        new = pb.CreateGroup(client_id="g", name="g", members=[member.user, away])
+        await sender.send_frame(create_group=new)
+        made = await sender.expect("deliver")
+        group = int(made.conversation.removeprefix("g:"))
+        await sender.send_frame(
+            send=pb.Send(client_id="c1", group=group, content="secret text")
+        )
+        deliver = await member.expect("deliver", seq=2)
+        life = await self.where(deliver.conversation, "2")
+        self.assertEqual(
+            {s["user"] for s in stages(life, "written")}, {sender.user, member.user}
+        )
+        notes = [note for note in life["notes"] if f"User {away} " in note]
+        self.assertIn("was not online", notes[0])
+
+    @with_daemons
     async def test_rejected(self) -> None:
         """
         A send that was rejected is known by its sender and client id, with the reason.
@@ -194,6 +218,30 @@ class WhereOfManyTests(WhereCase):
         await self.second.ready()
         url = f"ws://127.0.0.1:{self.second.port('listen')}/api/v1/connect/ws"
         return await self.device(self.user()), await self.device(self.user(), url=url)
+
+    @with_daemons
+    async def test_restarted_message(self) -> None:
+        """
+        A Message that was restarted still knows what is stored, by all names of the
+        message, and says what it has forgotten.
+        """
+        sender, recipient = await self.begin()
+        await sender.send(recipient.user, "c1", "secret text")
+        deliver = await recipient.expect("deliver")
+        message = self.installation.message
+        await message.kill()
+        await message.start()
+
+        async def all_answer() -> bool:
+            status, output = await self.run_where(str(sender.user), "c1", "--json")
+            return status == 0 and len(json.loads(output)["nodes"]) == 3
+
+        await eventually("both Connects are back", all_answer)
+        life = await self.where(str(sender.user), "c1")
+        self.assertEqual(life["message"]["message_id"], deliver.message_id)
+        self.assertEqual(stages(life, "pushed"), [])
+        self.assertEqual({s["node"] for s in stages(life, "written")}, {"one", "two"})
+        self.assertGreater(life["forgotten_before"], life["message"]["time"])
 
     @with_daemons
     async def test_two(self) -> None:

@@ -111,6 +111,7 @@ class Proxy:
         self._tasks.add(task)
         clock = asyncio.get_running_loop().time
         while data := await source.read(65536):
+            await self._forwarding.wait()
             await way.put((clock() + self.late_s, data))
         await way.put((clock() + self.late_s, b""))
 

@@ -17,6 +17,7 @@ from tests.connect.session.doubles import Client, FakeNode
 from tests.connect.upstream.doubles import World
 from tests.message.presence.doubles import RecordingPresence
 from wsmsg.connect.session.context import SessionContext
+from wsmsg.connect.session.input import FrameDecoder
 from wsmsg.errors import Close
 from wsmsg.message.links.links import Links
 from wsmsg.protocol.frames import Hello
@@ -52,6 +53,7 @@ class Connect(FakeNode):
         super().__init__()
         self.world = World(",".join(messages), node=node, edge=self.registry)
         self.context = SessionContext(
+            decoder=FrameDecoder(),
             name=node,
             incarnation="life",
             registry=self.registry,

@@ -211,6 +211,7 @@ def _sessions(
     Build what sessions use: the streams to Message, and the context that they share.
     """
     from wsmsg.connect.session.context import SessionContext
+    from wsmsg.connect.session.input import FrameDecoder
     from wsmsg.connect.upstream.endpoint import grpc_endpoints
     from wsmsg.connect.upstream.upstream import Upstream
 
@@ -235,6 +236,7 @@ def _sessions(
     )
     upstream.on_peers(daemon.health.add, daemon.health.remove)
     context = SessionContext(
+        decoder=FrameDecoder(),
         name=daemon.node,
         incarnation=incarnation,
         registry=registry,

@@ -14,6 +14,7 @@ from zope.interface.verify import verifyObject
 
 from wsmsg.auth.identity import Identity
 from wsmsg.connect.session.context import SessionContext
+from wsmsg.connect.session.input import FrameDecoder
 from wsmsg.connect.session.interface import ISession, ISessionPeer
 from wsmsg.connect.session.registry import Registry
 from wsmsg.connect.session.session import Session
@@ -256,6 +257,7 @@ class FakeNode:
         self.upstream = upstream or FakeUpstream()
         verifyObject(IUpstream, self.upstream)
         self.context = SessionContext(
+            decoder=FrameDecoder(),
             name="here",
             incarnation="life",
             registry=self.registry,

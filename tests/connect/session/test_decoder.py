@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.connect.session.context import FrameDecoder
+from wsmsg.connect.session.input import FrameDecoder
 from wsmsg.errors import BadFrame
 from wsmsg.protocol import json, protobuf
 from wsmsg.protocol.frames import Delivered, Read

@@ -23,12 +23,11 @@ from wsmsg.monitoring.counters import Counters
 from wsmsg.monitoring.measures.histogram import Histogram
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.repeats import Repeats
-from wsmsg.protocol.codec import ICodec
-from wsmsg.protocol.frames import ClientFrame, Delivered
 from wsmsg.settings.values import ConnectSettings, LimitSettings
 from wsmsg.text.counted import plural
 
 if TYPE_CHECKING:
+    from wsmsg.connect.session.input import FrameDecoder
     from wsmsg.connect.session.registry import Registry
 
 #: The most lines about the sessions of one user, and of all, in a minute.
@@ -198,33 +197,6 @@ def gathered_lines(clock: IReactorTime) -> Repeats:
     return Repeats(clock, log_sum, first=USER_LINES, lines=ALL_LINES)
 
 
-class FrameDecoder:
-    """
-    Decodes the frames of all sessions.  The members of a group acknowledge a message in
-    the same bytes, one after the other: these are decoded once.
-    """
-
-    __slots__ = ("_codec", "_data", "_frame")
-
-    def __init__(self) -> None:
-        self._codec: ICodec | None = None
-        self._data = b""
-        self._frame: ClientFrame | None = None
-
-    def decode(self, codec: ICodec, data: bytes) -> ClientFrame:
-        """
-        Decode a frame.
-
-        @raise BadFrame: it is not one.
-        """
-        if data == self._data and codec is self._codec and self._frame is not None:
-            return self._frame
-        frame = codec.decode(data)
-        if type(frame) is Delivered:
-            self._codec, self._data, self._frame = codec, data, frame
-        return frame
-
-
 class NamedSession(Protocol):
     """
     A session, as far as its tokens are concerned.
@@ -259,7 +231,7 @@ class SessionContext:
     unix_s: Callable[[], float] = time.time
     rates: UserRatesTable = attrs.field(factory=UserRatesTable)
     names: IUserNames | None = None
-    decoder: FrameDecoder = attrs.field(factory=FrameDecoder)
+    decoder: FrameDecoder
     lines: Repeats = attrs.field(init=False)
 
     @lines.default

@@ -27,7 +27,13 @@ from wsmsg.errors import (
 )
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.protocol.codec import ICodec
-from wsmsg.protocol.frames import Error, Hello, TokenExpiring
+from wsmsg.protocol.frames import (
+    ClientFrame,
+    Delivered,
+    Error,
+    Hello,
+    TokenExpiring,
+)
 
 #: Frames that cannot be decoded after which Connect closes the connection.
 BAD_FRAMES: Final = 10
@@ -35,6 +41,33 @@ BAD_FRAMES: Final = 10
 #: verification of a signature.
 REFRESHES_AT_ONCE: Final = 5
 REFRESHES_PER_S: Final = 0.2
+
+
+class FrameDecoder:
+    """
+    Decodes the frames of all sessions.  The members of a group acknowledge a message in
+    the same bytes, one after the other: these are decoded once.
+    """
+
+    __slots__ = ("_codec", "_data", "_frame")
+
+    def __init__(self) -> None:
+        self._codec: ICodec | None = None
+        self._data = b""
+        self._frame: ClientFrame | None = None
+
+    def decode(self, codec: ICodec, data: bytes) -> ClientFrame:
+        """
+        Decode a frame.
+
+        @raise BadFrame: it is not one.
+        """
+        if data == self._data and codec is self._codec and self._frame is not None:
+            return self._frame
+        frame = codec.decode(data)
+        if type(frame) is Delivered:
+            self._codec, self._data, self._frame = codec, data, frame
+        return frame
 
 
 class Input(Output):

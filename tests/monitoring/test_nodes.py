@@ -93,7 +93,7 @@ class PeerNodesTests(SynchronousTestCase):
         """
         link = {"node": "c1", "everything": False, "open": True, "users": 4}
         links = [
-            {**link, "unacknowledged": 0, "oldest_s": 0.0},
+            {**link, "unacknowledged": 0, "oldest_s": 0.0, "page": "http://c1:5/"},
             {**link, "node": "c2", "unacknowledged": 3, "oldest_s": 2.5},
             {**link, "node": "c3", "open": False, "unacknowledged": 0},
             {**link, "node": "m9", "everything": True, "unacknowledged": 0},
@@ -114,3 +114,9 @@ class PeerNodesTests(SynchronousTestCase):
         )
         self.assertIn("3 pushes not acknowledged, the oldest for 2.5 s", found[1].about)
         self.assertEqual(found[-1].about, "not reached by c1")
+        self.assertEqual([n.page for n in found if n.page], ["http://c1:5/"])
+        document = found[0].document("then")
+        self.assertEqual(
+            (document["since"], document["page"]), ("then", "http://c1:5/")
+        )
+        self.assertNotIn("page", found[1].document("then"))

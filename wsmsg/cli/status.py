@@ -146,6 +146,7 @@ def _section(key: str, value: object, indent: str) -> Iterator[str]:
         for node in value:
             verb = "answers" if node["up"] else "does not answer"
             about = f"{verb} since {node['since']}, {node['about']}"
+            about += f", {node['page']}" if node.get("page") else ""
             yield f"{indent}{node['kind']} {node['node']}: {about}"
     elif isinstance(value, dict):
         plain = {k: v for k, v in value.items() if not isinstance(v, dict | list)}

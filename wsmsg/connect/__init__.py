@@ -18,6 +18,7 @@ recipients, and through their outboxes to the clients.
 tap        the command line, and the composition of all parts
 node       ordered shutdown, new settings and status
 metrics    the metrics of the streams and of the stages of messages
+nodes      the Messages and the other Connects, for the status
 plugins    the interface of optional parts
 
 edge       the clients' port, admission, heartbeat, HTTP and gRPC

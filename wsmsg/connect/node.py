@@ -27,6 +27,7 @@ from wsmsg.connect.edge.http import EdgeAccess
 from wsmsg.connect.edge.rpc import ConnectRpc
 from wsmsg.connect.edge.turn_watch import TurnWatch
 from wsmsg.connect.metrics import ConnectMetrics
+from wsmsg.connect.nodes import OtherNodes
 from wsmsg.connect.plugins import Plugins
 from wsmsg.connect.session.checks.presence import PresenceChecks
 from wsmsg.connect.session.head_check import HeadCheck
@@ -39,14 +40,13 @@ from wsmsg.connect.upstream.stream import UpstreamStream
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.connect.websocket.factory import WebSocketConnections
 from wsmsg.daemon.reactor import turns_of
-from wsmsg.dependency.state import Snapshot, State
 from wsmsg.http.routes import Route
 from wsmsg.http.server.site import QuietSite
 from wsmsg.monitoring.health import Health
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.repeats import Repeats
-from wsmsg.monitoring.words import shown_time
 from wsmsg.peers.parts import PeerParts
+from wsmsg.settings.listeners import status_page
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.server import on_loop
 from wsmsg.text.counted import plural
@@ -85,6 +85,7 @@ class ConnectNode:
     presence_checks: PresenceChecks = attrs.field()
     head_check: HeadCheck = attrs.field()
     turn_watch: TurnWatch = attrs.field()
+    nodes: OtherNodes = attrs.field()
     _load: LoadReport = attrs.field()
     _sweeping: LoopingCall | None = None
 
@@ -108,6 +109,12 @@ class ConnectNode:
     def _watch_of_turns(self) -> TurnWatch:
         turns, turn_s = turns_of(self.clock), self.settings.ready.turn_s
         return TurnWatch(turns, self.health, self.clock, turn_s)
+
+    @nodes.default
+    def _all_nodes(self) -> OtherNodes:
+        return OtherNodes(
+            self.upstream, self._read_others, self.clock, UpstreamStream.kind
+        )
 
     @_load.default
     def _own_report(self) -> LoadReport:
@@ -198,6 +205,7 @@ class ConnectNode:
             self.presence_checks.sweep()
             self.moves.sweep()
             self._load.look(self.upstream.streams)
+            self.nodes.look()
         self.plugins.sweep()
         self.peers.look()
 
@@ -210,6 +218,7 @@ class ConnectNode:
             self.registry.count,
             self.settings.limits.connections,
             self.health.ready,
+            status_page(self.settings),
         )
 
     async def _read_others(self) -> list[OtherConnect]:
@@ -269,16 +278,7 @@ class ConnectNode:
             "users": len(self.registry.users()),
             "moves": self.moves.status(),
             "upstream": self.upstream.stats(),
-            "nodes": [
-                {
-                    "node": snapshot.name.removeprefix("message "),
-                    "kind": "message",
-                    "up": snapshot.state is State.UP,
-                    "since": shown_time(snapshot.since_s),
-                    "about": _about(snapshot),
-                }
-                for snapshot in (d.snapshot() for d in self.upstream.dependencies())
-            ],
+            "nodes": self.nodes.document(),
             **self.plugins.status(),
         }
 
@@ -294,13 +294,3 @@ class ConnectNode:
         self.registry.counters.register_metrics(metrics)
         self.admission.register_metrics(metrics)
         self.peers.register_metrics(metrics)
-
-
-def _about(snapshot: Snapshot) -> str:
-    """
-    Return what is known of the Message behind a dependency.
-    """
-    if snapshot.state is State.UP:
-        kind = "" if snapshot.about == UpstreamStream.kind else f", {snapshot.about}"
-        return f"has a stream to this node{kind}"
-    return snapshot.last_error

@@ -49,6 +49,7 @@ from wsmsg.message.queries.queries import Queries
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.model import Message
 from wsmsg.peers.parts import PeerParts
+from wsmsg.settings.listeners import status_page
 from wsmsg.settings.values import MessageSettings
 from wsmsg.stream.ask import ask_message
 from wsmsg.stream.clocks import ClockOffsets
@@ -261,6 +262,7 @@ def make_stream_context(
         typing=TypingSignals(store, members, links, reactor),
         keepalive_s=settings.keepalive_s,
         content_bytes=settings.content_bytes,
+        status_page=status_page(settings),
         clocks=ClockOffsets(reactor.seconds, time.time),
         revoked=revoked,
         rates=rates,

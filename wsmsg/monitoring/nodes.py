@@ -26,12 +26,24 @@ class PeerNode:
     @ivar kind: C{connect} or C{message}.
     @ivar up: whether it answers.
     @ivar about: further facts, in words.
+    @ivar page: the URL of its status page; empty: not known.
     """
 
     name: str
     kind: str
     up: bool
     about: str
+    page: str = ""
+
+    def document(self, since: str) -> Mapping[str, object]:
+        """
+        Return the node for C{/status}.
+
+        @param since: the time since which it answers, or does not.
+        """
+        told = {"node": self.name, "kind": self.kind, "up": self.up}
+        more = {"page": self.page} if self.page else {}
+        return {**told, "since": since, "about": self.about, **more}
 
 
 @attrs.frozen
@@ -86,16 +98,7 @@ class KnownNodes:
         ordered = sorted(
             self._seen.values(), key=lambda s: (s.node.up, s.node.kind, s.node.name)
         )
-        return [
-            {
-                "node": seen.node.name,
-                "kind": seen.node.kind,
-                "up": seen.node.up,
-                "since": shown_time(seen.since_s),
-                "about": seen.node.about,
-            }
-            for seen in ordered
-        ]
+        return [seen.node.document(shown_time(seen.since_s)) for seen in ordered]
 
     def _note(self, node: PeerNode) -> None:
         key = (node.kind, node.name)

@@ -214,18 +214,20 @@ class ConnectBatch(_message.Message):
     def __init__(self, sends: _Optional[_Iterable[_Union[SendRequest, _Mapping]]] = ..., presence: _Optional[_Union[PresenceDelta, _Mapping]] = ..., pushed: _Optional[int] = ..., typing: _Optional[_Iterable[_Union[Typing, _Mapping]]] = ..., cursors: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ..., watch: _Optional[_Union[WatchDelta, _Mapping]] = ..., primary: _Optional[bool] = ..., unreached: _Optional[_Union[MessageList, _Mapping]] = ..., load: _Optional[_Union[ConnectLoad, _Mapping]] = ..., life: _Optional[_Iterable[_Union[LifeAnswer, _Mapping]]] = ...) -> None: ...
 
 class ConnectLoad(_message.Message):
-    __slots__ = ("node", "url", "sessions", "most_sessions", "accepting")
+    __slots__ = ("node", "url", "sessions", "most_sessions", "accepting", "status_page")
     NODE_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     MOST_SESSIONS_FIELD_NUMBER: _ClassVar[int]
     ACCEPTING_FIELD_NUMBER: _ClassVar[int]
+    STATUS_PAGE_FIELD_NUMBER: _ClassVar[int]
     node: str
     url: str
     sessions: int
     most_sessions: int
     accepting: bool
-    def __init__(self, node: _Optional[str] = ..., url: _Optional[str] = ..., sessions: _Optional[int] = ..., most_sessions: _Optional[int] = ..., accepting: _Optional[bool] = ...) -> None: ...
+    status_page: str
+    def __init__(self, node: _Optional[str] = ..., url: _Optional[str] = ..., sessions: _Optional[int] = ..., most_sessions: _Optional[int] = ..., accepting: _Optional[bool] = ..., status_page: _Optional[str] = ...) -> None: ...
 
 class SendRequest(_message.Message):
     __slots__ = ("id", "sender", "client_id", "conversation", "content", "kind", "extra", "repeat")
@@ -316,7 +318,7 @@ class WatchDelta(_message.Message):
     def __init__(self, add: _Optional[_Iterable[int]] = ..., remove: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class LinkWelcome(_message.Message):
-    __slots__ = ("message_service_id", "incarnation", "link_version", "resumed", "heartbeat_ms", "content_bytes", "address", "messages", "unix_ms", "revocations")
+    __slots__ = ("message_service_id", "incarnation", "link_version", "resumed", "heartbeat_ms", "content_bytes", "address", "messages", "status_page", "unix_ms", "revocations")
     MESSAGE_SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     LINK_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -325,6 +327,7 @@ class LinkWelcome(_message.Message):
     CONTENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    STATUS_PAGE_FIELD_NUMBER: _ClassVar[int]
     UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     message_service_id: str
@@ -335,9 +338,10 @@ class LinkWelcome(_message.Message):
     content_bytes: int
     address: str
     messages: MessageList
+    status_page: str
     unix_ms: int
     revocations: Revocations
-    def __init__(self, message_service_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., link_version: _Optional[int] = ..., resumed: _Optional[bool] = ..., heartbeat_ms: _Optional[int] = ..., content_bytes: _Optional[int] = ..., address: _Optional[str] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., unix_ms: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ...) -> None: ...
+    def __init__(self, message_service_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., link_version: _Optional[int] = ..., resumed: _Optional[bool] = ..., heartbeat_ms: _Optional[int] = ..., content_bytes: _Optional[int] = ..., address: _Optional[str] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., status_page: _Optional[str] = ..., unix_ms: _Optional[int] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ...) -> None: ...
 
 class PushBatch(_message.Message):
     __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks", "last_login", "messages", "whole", "revocations", "blocks", "life")

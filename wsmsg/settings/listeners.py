@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
@@ -17,7 +18,7 @@ from wsmsg.text.counted import counted
 
 if TYPE_CHECKING:
     from wsmsg.settings.tokens import TokenSettings
-    from wsmsg.settings.values import Common, MessageSettings
+    from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
 #: The keys of the listeners, and of the TLS of each.
 LISTENERS = ("listen", "rpc_listen", "admin_listen")
@@ -265,3 +266,31 @@ def _is_exposed(listen: str) -> bool:
     if not listen:
         return False
     return listen.startswith("systemd:") or not is_loopback(parse_address(listen).host)
+
+
+def status_page(settings: ConnectSettings | MessageSettings) -> str:
+    """
+    Return the URL at which browsers of other machines find the status page; empty, if
+    they do not, or the settings do not tell where.
+    """
+    listen = settings.admin_listen
+    if not _is_exposed(listen):
+        return ""
+    host, port = parse_address(listen)
+    if host in ("0.0.0.0", "::"):
+        host = _told_host(settings)
+    if not host:
+        return ""
+    scheme = "https" if settings.tls.admin_listen.cert else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def _told_host(settings: ConnectSettings | MessageSettings) -> str:
+    """
+    Return the host that others are told of a daemon which listens on all addresses.
+    """
+    url = urlsplit(getattr(settings, "public_url", ""))
+    if url.hostname:
+        return url.hostname
+    told = getattr(settings, "advertise", "")
+    return parse_address(told).host if told else ""

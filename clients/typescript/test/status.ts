@@ -137,7 +137,15 @@ const spoilt = (value: unknown, key = ""): unknown => {
 for (const daemon of daemons) {
   const headers = { authorization: `Bearer ${daemon.key}` };
   const real = (await (await fetch(`${daemon.url}status`, { headers })).json()) as object;
-  const told = { ...(spoilt(real) as object), refusals: { [hostile]: { [hostile]: 7 } } };
+  const told: Record<string, unknown> =
+    { ...(spoilt(real) as object), refusals: { [hostile]: { [hostile]: 7 } } };
+  // A page of another node is a link, if it is one of the web.
+  const known = { kind: "connect", up: true, since: new Date().toISOString(), about: hostile };
+  const nodes = [
+    { ...known, node: `bad ${hostile}`, page: "javascript:alert(1)" },
+    { ...known, node: `good ${hostile}`, page: "http://two.example:23005/" },
+  ];
+  Object.assign(told[daemon.name] as object, { nodes });
   const alarms = [{ name: hostile, reason: hostile, since: new Date().toISOString() }];
   const history = { interval_s: 5, samples: [[1, null], null, [2, 3]], charts: [
     { title: hostile, unit: "level", about: hostile, series: [hostile, hostile] }] };
@@ -150,6 +158,11 @@ for (const daemon of daemons) {
   await page.getByText("All counts of this node").click();
   await says(page, /has not answered for/);
   assert.equal(await page.locator("img, main b:text('odd')").count(), 0);
+  assert.deepEqual(
+    await page.locator("#nodes a").evaluateAll((all) => all.map((a) =>
+      [a.textContent?.slice(0, 8), a.getAttribute("href"), a.getAttribute("rel")])),
+    [["good <im", "http://two.example:23005/", "noreferrer"]],
+  );
   await shoot(page, `${daemon.name}-hostile`);
   body = "event: status\ndata: {\n\n";
   await says(page, /is not understood/);

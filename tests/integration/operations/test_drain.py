@@ -152,6 +152,30 @@ class DrainTests(IntegrationTestCase):
         raise AssertionError("the client ended")
 
     @with_daemons
+    async def test_known_to_each_other(self) -> None:
+        """
+        The status of each Connect lists the other one, and names it when it is gone.
+        """
+        await self.begin()
+        first = self.installation.connect
+
+        async def known(connect: DaemonProcess, name: str, up: bool) -> bool:
+            _, status = await connect.get("/status")
+            return (name, "connect", up) in [
+                (n["node"], n["kind"], n["up"]) for n in status["connect"]["nodes"]
+            ]
+
+        await eventually("one knows two", lambda: known(first, "two", True))
+        await eventually("two knows one", lambda: known(self.second, "one", True))
+        message = self.installation.message.port("admin_listen")
+        told = await self.command(
+            "status", f"--message-admin=http://127.0.0.1:{message}"
+        )
+        self.assertIn("connect two: answers", told)
+        await self.second.kill()
+        await eventually("two is gone", lambda: known(first, "two", False))
+
+    @with_daemons
     async def test_position(self) -> None:
         """
         The C{goaway} has a position, and at the next Connect a client that shows it is

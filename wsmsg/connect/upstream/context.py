@@ -72,6 +72,12 @@ class Stream(SendStream, Hashable, Protocol):
     def kind(self) -> str: ...
 
     @property
+    def status_page(self) -> str:
+        """
+        The URL of the Message's status page; empty: not known.
+        """
+
+    @property
     def unnumbered(self) -> bool:
         """
         True if the Message numbers no messages (L{UnnumberedMode}).

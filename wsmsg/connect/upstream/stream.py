@@ -70,7 +70,7 @@ class UpstreamStream:
     def __init__(
         self, name: str, owner: StreamOwner, shared: UpstreamContext, life: PeerLife
     ) -> None:
-        self.name = name
+        self.name, self.status_page = name, ""
         self.unanswered = 0
         self.transport: Transport | None = None
         self._owner = owner
@@ -328,6 +328,7 @@ class UpstreamStream:
         self._up = True
         self._shared.clocks.note(self, self.name, welcome.unix_ms, life.asked_s)
         life.set_address(welcome.address)
+        self.status_page = welcome.status_page
         self._shared.reach.welcomed(self, welcome.address)
         self._shared.reach.listed(self, welcome.messages.addresses)
         convert.apply_revocations(welcome.revocations, self._shared.edge)

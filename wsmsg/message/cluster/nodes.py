@@ -40,7 +40,8 @@ def peer_nodes(
             )
         if not link["open"]:
             about = "its stream ended a moment ago"
-        yield PeerNode(str(link["node"]), kind, bool(link["open"]), about)
+        page = str(link.get("page", ""))
+        yield PeerNode(str(link["node"]), kind, bool(link["open"]), about, page)
     for address in listed:
         if address != own:
             missing = unreached.get(address, ())

@@ -93,6 +93,7 @@ class Link:
             "everything": self.everything,
             "unacknowledged": self.held,
             "oldest_s": round(self.age_s(now_s), 3),
+            **({"page": self.status_page} if self.status_page else {}),
         }
 
     # -- the stream
@@ -249,6 +250,13 @@ class Link:
         if not self.broken:
             self._momentary.blocked(block)
             self._wake_stream()
+
+    @property
+    def status_page(self) -> str:
+        """
+        The URL of Connect's status page; empty: not known.
+        """
+        return self.load.status_page if self.load else ""
 
     def loaded(self, load: rest_pb2.ConnectLoad) -> None:
         """

@@ -41,6 +41,7 @@ class StreamContext:
     The parts and settings that all streams of a Message share.
 
     @ivar incarnation: the id of this run of this Message.
+    @ivar status_page: the URL of this Message's status page; empty: none for others.
     @ivar clocks: the Connects whose system clocks differ from ours.
     @ivar rates: the rates of sends that the Connects allow a user.
     @ivar revoked: returns the times before which tokens of users are revoked; L{None}:
@@ -58,6 +59,7 @@ class StreamContext:
     keepalive_s: float
     content_bytes: int
     clocks: ClockOffsets
+    status_page: str = ""
     draining: bool = False
     revoked: Callable[[], Mapping[int, int] | None] = lambda: None
     rates: ConnectRates = attrs.Factory(ConnectRates)
@@ -76,6 +78,7 @@ class StreamContext:
             content_bytes=self.content_bytes,
             unix_ms=self.clocks.now_ms(),
             address=self.links.reach.address,
+            status_page=self.status_page,
             messages=rest_pb2.MessageList(addresses=self.links.reach.listed),
             revocations=None if revoked is None else revocations_of(revoked),
         )

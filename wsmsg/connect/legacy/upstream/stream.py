@@ -77,6 +77,7 @@ class LegacyUpstreamStream:
 
     kind = "a legacy Message"
     unnumbered = True
+    status_page = ""
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ class OtherConnect:
     @ivar url: where clients reach this very Connect; empty: not known.
     @ivar sessions: open sessions, those included that were sent there since.
     @ivar accepting: whether it is ready, and takes new clients.
+    @ivar status_page: the URL of its status page; empty: not known.
     """
 
     node: str
@@ -27,6 +28,7 @@ class OtherConnect:
     sessions: int
     most_sessions: int
     accepting: bool
+    status_page: str = ""
 
     @property
     def room(self) -> int:

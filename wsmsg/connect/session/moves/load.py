@@ -25,7 +25,12 @@ def connect_of(load: rest_pb2.ConnectLoad) -> OtherConnect:
     Return the Connect that a load is of.
     """
     return OtherConnect(
-        load.node, load.url, load.sessions, load.most_sessions, load.accepting
+        load.node,
+        load.url,
+        load.sessions,
+        load.most_sessions,
+        load.accepting,
+        load.status_page,
     )
 
 

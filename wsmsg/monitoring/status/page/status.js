@@ -88,7 +88,7 @@ function amount(value, unit) {
  * Fills a table; cells that stay the same are not touched, so that selected text and the
  * place of a screen reader stay.
  *
- * A cell is a text, or {text, state, title, short}.
+ * A cell is a text, or {text, state, title, short, href}.
  */
 function fill(body, rows) {
   const labels = [...body.parentElement.querySelectorAll("th")].map((th) => th.textContent);
@@ -108,6 +108,11 @@ function fill(body, rows) {
         const inner = td.firstElementChild ?? td.appendChild(made("span", "state"));
         inner.dataset.state = cell.state;
         put(inner, cell.text);
+      } else if (cell.href) {
+        const link = td.querySelector("a") ?? (put(td, ""), td.appendChild(made("a")));
+        link.href = cell.href;
+        link.rel = "noreferrer";
+        put(link, cell.text);
       } else {
         put(td, cell.text);
       }
@@ -151,7 +156,7 @@ function showNodes(document) {
     since(document.since), "this node",
   ];
   fill(at("nodes"), [own, ...nodes.map((node) => [
-    node.node,
+    /^https?:/.test(node.page ?? "") ? { text: node.node, href: node.page } : node.node,
     capital(node.kind),
     node.up ? { text: "answers", state: "good" } : { text: "does not answer", state: "bad" },
     since(node.since),

@@ -40,6 +40,22 @@ class Kernel:
         return b"".join(self.sent + self._tempDataBuffer)
 
 
+class BrokenTransport(Kernel):
+    """
+    A transport whose event loop lets nobody write any more.
+
+    @ivar is_aborted: whether the connection was aborted.
+    """
+
+    is_aborted = False
+
+    def write(self, data: bytes) -> None:
+        raise RuntimeError("the handler is closed")
+
+    def abortConnection(self) -> None:
+        self.is_aborted = True
+
+
 class TurnWritesTests(SynchronousTestCase):
     """
     The writes of one reactor turn.
@@ -68,6 +84,19 @@ class TurnWritesTests(SynchronousTestCase):
         self.writes.write(a, b"3")
         self.turn()
         self.assertEqual(a.sent, [b"12", b"3"])
+
+    def test_broken(self) -> None:
+        """
+        A connection that cannot be written to is aborted, and the frames of the others
+        leave all the same.
+        """
+        a, b, c = Kernel(), BrokenTransport(takes=0), Kernel()
+        for transport in (a, b, c):
+            self.writes.write(transport, b"1")
+        self.turn()
+        self.assertEqual((a.sent, c.sent), ([b"1"], [b"1"]))
+        self.assertTrue(b.is_aborted)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_full(self) -> None:
         """

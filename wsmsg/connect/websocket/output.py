@@ -274,6 +274,8 @@ class TurnWrites:
     The writes of one reactor turn, of all connections.
     """
 
+    _log = Logger()
+
     def __init__(self, soon: Soon) -> None:
         self._soon = soon
         self._waiting: dict[Any, list[bytes]] = {}
@@ -308,7 +310,12 @@ class TurnWrites:
     def _end(self) -> None:
         waiting, self._waiting = self._waiting, {}
         for transport, pieces in waiting.items():
-            _write(transport, pieces)
+            try:
+                _write(transport, pieces)
+            except Exception:  # noqa: BLE001
+                # The frames of the other connections are in no other place.
+                self._log.failure("a connection that cannot be written to is aborted")
+                transport.abortConnection()
 
 
 def _write(transport: Any, pieces: list[bytes]) -> None:

@@ -51,6 +51,7 @@ def _port(reactor: Any) -> Any:
     from wsmsg.connect.edge.online_status import OnlineStatus
     from wsmsg.connect.edge.port import Port
     from wsmsg.connect.session.context import SessionContext
+    from wsmsg.connect.session.input import FrameDecoder
     from wsmsg.connect.session.registry import Registry
     from wsmsg.connect.session.session import subprotocol
     from wsmsg.connect.upstream.interface import HeadsView, SendAnswer
@@ -108,6 +109,7 @@ def _port(reactor: Any) -> Any:
         upstream=upstream,
         authenticate=authenticate,
         clock=reactor,
+        decoder=FrameDecoder(),
     )
     admission = Admission(limits, reactor)
     sweep = HeartbeatSweep(settings.heartbeat_s, reactor)

@@ -35,9 +35,8 @@ from wsmsg.message.limits.parts import LimitParts
 from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.interface import ILinks, IRoutes
 from wsmsg.message.links.links import Links
-from wsmsg.message.links.recipients import MemberCache
+from wsmsg.message.links.recipients import MemberCache, ToldCursors
 from wsmsg.message.links.stream import StreamContext
-from wsmsg.message.links.told import ToldCursors
 from wsmsg.message.links.typing import TypingSignals
 from wsmsg.message.log.interface import IAppends, IMessageLog
 from wsmsg.message.log.journaled import JournaledLog

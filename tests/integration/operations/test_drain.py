@@ -44,6 +44,8 @@ class DrainTests(IntegrationTestCase):
                 "node": name,
                 "public_url": self.url_of(connect),
                 "limits.connections": 1000,
+                "limits.sends_per_s": 100_000,
+                "limits.sends_burst": 100_000,
             }
         self.at_end(self.second.kill)
 

@@ -14,7 +14,7 @@ from tests.message.doubles import MemoryStore
 from tests.message.links.test_links import message
 from wsmsg.errors import Unavailable
 from wsmsg.message.links.cursors import CursorWriter
-from wsmsg.message.links.told import ToldCursors
+from wsmsg.message.links.recipients import ToldCursors
 from wsmsg.model import Cursor
 
 US = "u:1:2"

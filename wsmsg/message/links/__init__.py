@@ -20,7 +20,6 @@ routes          the nodes that reach each user
 slow            the Connects that do not keep up with their pushes
 snapshot        the list of all users of a Connect, in parts
 stream          the gRPC stream that carries a link
-told            the cursors that were told before they are stored
 typing          typing, on its way to the others
 lives           a package: the passing facts of messages, noted and asked for
 users           the users at each Connect, as Connect reports them; who watches whom

@@ -23,7 +23,7 @@ from wsmsg.dependency.wait import pause
 from wsmsg.errors import Unavailable
 from wsmsg.flow.batches import BatchLoop
 from wsmsg.flow.idle import IdleWaiters
-from wsmsg.message.links.told import ToldCursors
+from wsmsg.message.links.recipients import ToldCursors
 from wsmsg.message.store.interface import IReaders
 from wsmsg.model import Cursor, InvalidName, group_in, is_group, members_of
 

@@ -20,9 +20,13 @@ from wsmsg.message.links.interface import PushListener, PushTimings, Settled
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.lives.lives import ConnectLives
 from wsmsg.message.links.reach import ReachOfConnects
-from wsmsg.message.links.recipients import GroupRecipients, pushes_by_node, pushes_of
+from wsmsg.message.links.recipients import (
+    GroupRecipients,
+    ToldCursors,
+    pushes_by_node,
+    pushes_of,
+)
 from wsmsg.message.links.slow import SlowConnects
-from wsmsg.message.links.told import ToldCursors
 from wsmsg.message.links.users import LinkUsers
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.model import Cursor, InvalidName, Message, is_group, members_of

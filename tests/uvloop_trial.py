@@ -1,5 +1,5 @@
 """
-Trial on the event loop of uvloop, on which the daemons run where it is installed::
+Trial on the event loop of uvloop::
 
     python -m tests.uvloop_trial tests.stream
     WSMSG_TRIAL=tests.uvloop_trial make unit

@@ -5,19 +5,21 @@ Tests of L{wsmsg.daemon.reactor}.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import os
+import sys
 
+import uvloop
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.task import LoopingCall
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.daemon.reactor import make_monotonic, monotonic_s, new_loop
-
-uvloop: Any
-try:
-    import uvloop
-except ImportError:
-    uvloop = None
+from wsmsg.daemon.reactor import (
+    LOOP,
+    WrongReactor,
+    make_monotonic,
+    monotonic_s,
+    new_loop,
+)
 
 
 class MonotonicTests(SynchronousTestCase):
@@ -82,10 +84,7 @@ class UvloopMonotonicTests(MonotonicTests):
     The same on the loop of uvloop.
     """
 
-    if uvloop is None:
-        skip = "uvloop is not installed"
-    else:
-        make_loop = staticmethod(uvloop.new_event_loop)
+    make_loop = staticmethod(uvloop.new_event_loop)
 
 
 class NewLoopTests(SynchronousTestCase):
@@ -93,11 +92,33 @@ class NewLoopTests(SynchronousTestCase):
     The loop of the daemons.
     """
 
-    def test_fast(self) -> None:
-        """
-        The loop is that of uvloop where it is installed.
-        """
+    def loop_of(self, name: str) -> str:
+        self.patch(os, "environ", {LOOP: name})
         loop, _ = new_loop()
         self.addCleanup(loop.close)
-        module = "asyncio" if uvloop is None else "uvloop"
-        self.assertEqual(type(loop).__module__.split(".")[0], module)
+        return type(loop).__module__.split(".")[0]
+
+    def test_named(self) -> None:
+        """
+        The loop is Python's, or that of uvloop where the environment says so.
+        """
+        found = [self.loop_of(name) for name in ("", "asyncio", "uvloop")]
+        self.assertEqual(found, ["asyncio", "asyncio", "uvloop"])
+
+    def test_unknown(self) -> None:
+        """
+        The name of another loop is refused, with those that there are.
+        """
+        with self.assertRaises(WrongReactor) as refused:
+            self.loop_of("trio")
+        self.assertIn("asyncio or uvloop", str(refused.exception))
+
+    def test_not_installed(self) -> None:
+        """
+        The reason says how to install what is missing.
+        """
+        self.addCleanup(sys.modules.__setitem__, "uvloop", uvloop)
+        sys.modules["uvloop"] = None  # type: ignore[assignment]
+        with self.assertRaises(WrongReactor) as refused:
+            self.loop_of("uvloop")
+        self.assertIn("pip install 'wsmsg[fast]'", str(refused.exception))

@@ -36,9 +36,13 @@ monotonic_s: Callable[[], float] = (
 )
 
 
+#: The variable of the environment that names the event loop.
+LOOP = "WSMSG_LOOP"
+
+
 class WrongReactor(Exception):
     """
-    A reactor other than asyncio's is installed.
+    A reactor other than asyncio's is installed, or its loop cannot be made.
     """
 
 
@@ -79,14 +83,23 @@ def turns_of(reactor: Any) -> Histogram | None:
 
 def new_loop() -> tuple[asyncio.AbstractEventLoop, Histogram]:
     """
-    Return an event loop and the durations of its turns: the loop of uvloop where that
-    is installed (C{wsmsg[fast]}), which does the same with less CPU, else Python's.
+    Return an event loop and the durations of its turns: Python's, or that of uvloop
+    where C{WSMSG_LOOP} in the environment says so.
+
+    @raise WrongReactor: there is no such loop.
     """
+    name = os.environ.get(LOOP, "") or "asyncio"
+    if name == "asyncio":
+        selector = TimedSelector()
+        return asyncio.SelectorEventLoop(selector), selector.turns
+    if name != "uvloop":
+        raise WrongReactor(f"{LOOP} is {name!r}; it may be asyncio or uvloop")
     try:
         import uvloop
     except ImportError:
-        selector = TimedSelector()
-        return asyncio.SelectorEventLoop(selector), selector.turns
+        raise WrongReactor(
+            f"{LOOP} is uvloop, which is not installed: pip install 'wsmsg[fast]'"
+        ) from None
     loop = uvloop.new_event_loop()
     sampled = SampledTurns(loop.call_later)
     sampled.begin()

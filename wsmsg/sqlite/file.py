@@ -225,6 +225,8 @@ class SqliteFile:
             for script in schema.scripts[version:]:
                 for statement in filter(str.strip, script.split(";")):
                     self.run(statement)
+            for statement in schema.indexes:
+                self.run(statement)
             if not version:
                 self.run(f"PRAGMA application_id = {schema.application_id}")
             # Written each time, so that a full or read-only disk shows.

@@ -28,11 +28,14 @@ class Schema:
     @ivar application_id: SQLite's number for the kind, in the header of the file.
     @ivar scripts: the first script creates the tables of version 1; each further script
         migrates them to the next version.
+    @ivar indexes: statements that add indexes, where they are missing.  An index makes
+        no new version, as programs that do not know it work with it.
     """
 
     kind: str
     application_id: int
     scripts: Sequence[str]
+    indexes: Sequence[str] = ()
 
     @property
     def version(self) -> int:

@@ -91,7 +91,7 @@ _RESERVATIONS = """
 _EXTRA = "ALTER TABLE messages ADD COLUMN extra TEXT NOT NULL DEFAULT '';"
 
 # Ids mostly rise, so a new one goes to the end of the index.
-_IDS = "CREATE INDEX messages_by_id ON messages (message_id);"
+_IDS = "CREATE INDEX IF NOT EXISTS messages_by_id ON messages (message_id)"
 
 STORE = Schema(
     kind="store",
@@ -110,8 +110,8 @@ STORE = Schema(
         USAGE,
         CONSENT,
         NAMES + KEYS,
-        _IDS,
     ),
+    indexes=(_IDS,),
 )
 
 # One statement inserts a batch.  A conversation that does not exist yet gives NULL,

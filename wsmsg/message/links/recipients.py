@@ -243,7 +243,7 @@ def pushes_by_node(
 
 class ToldCursors:
     """
-    The last cursors and heads of recent conversations of two.
+    The last cursors of recent conversations of two, and the last heads.
 
     @param limit: the most cursors, and the most heads; beyond it, the oldest are
         forgotten.
@@ -262,7 +262,7 @@ class ToldCursors:
         for m in messages:
             name = m.conversation
             # What is withheld is not there for its recipient, whose cursor stops.
-            if not m.withheld and not is_group(name) and m.seq > heads.get(name, 0):
+            if not m.withheld and m.seq > heads.get(name, 0):
                 heads[name] = m.seq
         while len(heads) > self._limit:
             del heads[next(iter(heads))]

@@ -6,7 +6,7 @@ Traces one message through both daemons, function by function::
 
 Both daemons run with a profile hook; one user sends messages to another, one at a
 time.  A call counts if it is made for every one of the last messages, so that timers
-do not.  L{tools.trace_rules} explains where a message comes back to a module.
+do not, and neither does the selector of the loop, which measures its turns.  L{tools.trace_rules} explains where a message comes back to a module.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def hook(frame, event, argument):
         return
     code = frame.f_code
     _, found, path = code.co_filename.rpartition("/wsmsg/")
-    if not found or path.startswith("rpc/"):
+    if not found or path.startswith(("rpc/", "monitoring/measures/turns.py")):
         return
     calls, stack = threads.setdefault(thread := threading.get_ident(), ([], []))
     if event == "return":

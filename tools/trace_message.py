@@ -6,7 +6,8 @@ Traces one message through both daemons, function by function::
 
 Both daemons run with a profile hook; one user sends messages to another, one at a
 time.  A call counts if it is made for every one of the last messages, so that timers
-do not, and neither does the selector of the loop, which measures its turns.  L{tools.trace_rules} explains where a message comes back to a module.
+do not, and neither does the selector of the loop, which measures its turns.
+L{tools.trace_rules} explains where a message comes back to a module.
 """
 
 from __future__ import annotations

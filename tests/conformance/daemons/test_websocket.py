@@ -92,7 +92,9 @@ class MessageTests(LegacyPeersTestCase):
         for n in (1, 2):
             await one.send_text(other.user, "twice", message_id=7, ack_id="k")
             await other.received.count(n)
-        ids = {m.message_id for m in other.received}
+        # The sender's presence is a message of its own.
+        await eventually("both are there", lambda: len(_texts(other)) == 2)
+        ids = {m.message_id for m in _texts(other)}
         self.assertEqual(len(ids), 2)
 
     @with_daemons

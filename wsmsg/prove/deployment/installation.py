@@ -54,7 +54,7 @@ class Installation:
 
     @property
     def url(self) -> str:
-        return self.connect.client_url
+        return f"ws://127.0.0.1:{self.ports['connect.listen']}/api/v1/connect/ws"
 
     @property
     def urls(self) -> list[str]:

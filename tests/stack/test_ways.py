@@ -233,6 +233,12 @@ class BrokenWayTests(WaysTestCase):
         Talk while the way breaks and is mended.
         """
         broken = cluster.connects[0]
+
+        async def has_both() -> bool:
+            return await metric(broken, "wsmsg_connect_streams") == 2
+
+        # Whoever comes before a stream is told to sync when it comes up.
+        await eventually("the Connect has both streams", has_both)
         speakers = [self.person(cluster, user, 1) for user in range(11, 15)]
         listeners = [self.person(cluster, user, 0) for user in range(21, 29)]
         await self.exchange(speakers, listeners, 2)

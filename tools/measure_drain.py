@@ -187,7 +187,8 @@ class MovingClient(asyncio.Protocol):
         self.welcomed.clear()
         self._sent.clear()
         if not self._stopped:
-            self.dial(self._next)
+            wait_s = 0.0 if self._upgraded else _RETRY_S
+            asyncio.get_running_loop().call_later(wait_s, self.dial, self._next)
 
 
 class Run:

@@ -139,6 +139,8 @@ def _follow(admin: AdminListener, is_done: Callable[[dict[str, Any]], bool]) -> 
             f"{moves['phase']}: {counted(moves['to_ask'], 'client')} to ask,"
             f" {counted(moves['connections'], 'connection')} open"
         )
+        if moves["others_busy"]:
+            line += "; waiting, as no other Connect takes clients"
         if line != shown:
             say(line)
             shown = line

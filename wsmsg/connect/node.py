@@ -199,11 +199,11 @@ class ConnectNode:
 
     def _sweep(self) -> None:
         with self._log.failuresHandled("sweeping sessions"):
+            self.moves.sweep()  # it may hold back what is due
             self.registry.timers.sweep()
             self.registry.expiry.sweep()
             self.admission.sweep()
             self.presence_checks.sweep()
-            self.moves.sweep()
             self._load.look(self.upstream.streams)
             self.nodes.look()
         self.plugins.sweep()

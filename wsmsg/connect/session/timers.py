@@ -77,6 +77,7 @@ class PacedQueue(Generic[T]):
         self._due: dict[T, float] = {}
         self._order: list[tuple[float, int, T]] = []
         self._added = 0
+        self._held_s = 0.0
 
     def __len__(self) -> int:
         return len(self._due)
@@ -91,11 +92,17 @@ class PacedQueue(Generic[T]):
         """
         new = list(dict.fromkeys(items))
         for i, item in enumerate(new, 1):
-            due = now + over_s * i / len(new)
+            due = now - self._held_s + over_s * i / len(new)
             if due < self._due.get(item, math.inf):
                 self._due[item] = due
                 self._added += 1
                 heappush(self._order, (due, self._added, item))
+
+    def hold(self, seconds: float) -> None:
+        """
+        Hand out every item so much later.
+        """
+        self._held_s += seconds
 
     def drop(self, item: T) -> None:
         """
@@ -110,7 +117,7 @@ class PacedQueue(Generic[T]):
         Remove the items that are due at C{now}, and return them.
         """
         taken = []
-        while self._order and self._order[0][0] <= now:
+        while self._order and self._order[0][0] <= now - self._held_s:
             due, _, item = heappop(self._order)
             if self._due.get(item) == due:
                 del self._due[item]
@@ -265,6 +272,12 @@ class SessionTimers:
         The number of clients that are still to be asked to move.
         """
         return len(self._moving)
+
+    def hold_moving(self, seconds: float) -> None:
+        """
+        Ask the clients that are still to be asked so much later.
+        """
+        self._moving.hold(seconds)
 
     def stop_moving(self) -> None:
         """

@@ -53,8 +53,9 @@ class MovesTestCase(SynchronousTestCase):
 
     def pass_time(self, seconds: float) -> None:
         for _ in range(round(seconds / 0.25)):
-            self.node.pass_time(0.25)
+            self.node.clock.advance(0.25)
             self.moves.sweep()
+            self.node.registry.timers.sweep()
 
     def gone(self, clients: list[Client]) -> int:
         return sum(c.peer.code is Close.DRAIN for c in clients)
@@ -150,6 +151,33 @@ class DrainTests(MovesTestCase):
         self.pass_time(0.75)
         self.assertEqual(self.gone(clients), 0)
         self.pass_time(1.25)
+        self.assertEqual(self.gone(clients), 4)
+
+    def test_others_busy(self) -> None:
+        """
+        While no other Connect takes clients, nobody is asked to move; then the pace is
+        as before.
+        """
+        self.others = [connect("b", 0, accepting=False)]
+        clients = self.clients(8)
+        self.moves.drain(None, None)
+        self.pass_time(20)
+        self.assertEqual(self.gone(clients), 0)
+        self.assertTrue(self.moves.status()["others_busy"])
+        self.others = [connect("b", 0)]
+        self.pass_time(1)
+        self.assertLessEqual(self.gone(clients), 4)
+        self.pass_time(2)
+        self.assertEqual(self.gone(clients), 8)
+
+    def test_stop_while_busy(self) -> None:
+        """
+        A stop asks all the same.
+        """
+        self.others = [connect("b", 0, accepting=False)]
+        clients = self.clients(4)
+        self.moves.stop(10)
+        self.pass_time(2)
         self.assertEqual(self.gone(clients), 4)
 
     def test_slower(self) -> None:

@@ -46,17 +46,21 @@ class Alternatives:
     The other Connects by the room that they have.
 
     @param listed: returns the addresses of the settings, which come last.
+    @ivar busy: whether there are other Connects, and none of them takes clients now.
     """
 
     def __init__(self, listed: Callable[[], Sequence[str]] = tuple) -> None:
         self._listed = listed
         self._others: list[OtherConnect] = []
+        self.busy = False
 
     def update(self, others: Iterable[OtherConnect]) -> None:
         """
         Take what the other Connects told last.
         """
-        self._others = [o for o in others if o.accepting and o.url and o.room > 0]
+        known = [o for o in others if o.url]
+        self._others = [o for o in known if o.accepting and o.room > 0]
+        self.busy = bool(known) and not self._others
 
     def next(self) -> tuple[str, ...]:
         """

@@ -10,8 +10,9 @@ The choice of the clients that are asked to move, and the times.
 
 A drain ends the readiness first, so that balancers send no new clients, and serves
 those that come all the same during the lead time.  Then handshakes are refused, and the
-clients are asked to move at a pace: C{drain.per_s}.  Connect goes on running, so that
-an operator may stop it, or undo the drain.
+clients are asked to move at a pace: C{drain.per_s}.  While no other Connect takes
+clients, as all of them are busy, nobody is asked; a stop cannot wait for that.  Connect
+goes on running, so that an operator may stop it, or undo the drain.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from wsmsg.text.counted import counted
 
 #: Seconds between two looks at the other Connects while clients move.
 _LOOK_S = 2.0
+#: The same, while none of them takes clients.
+_BUSY_LOOK_S = 0.5
 _RETRY_MS = 1000
 #: Clients are asked to move after so many seconds without an answer of Message.
 _ANSWER_S = 1.0
@@ -101,7 +104,8 @@ class Moves:
         self._phase = Phase.SERVING
         self._per_s = 0.0
         self._lead_until_s = 0.0
-        self._looked_s: float | None = None
+        self._looked_s = self._swept_s = clock.seconds()
+        self._stopping = False
         self._alternatives = Alternatives(lambda: self._settings.alternatives)
 
     @property
@@ -161,6 +165,7 @@ class Moves:
 
         @return: a Deferred that fires when no connection is left.
         """
+        self._stopping = True
         count = self._registry.count
         per_s = max(self._settings.drain.per_s, count / max(within_s, 0.001))
         if per_s > self._settings.drain.per_s:
@@ -207,8 +212,12 @@ class Moves:
         if self._phase is Phase.LEAD and now_s >= self._lead_until_s:
             self._phase = Phase.DRAINING
             self._begin()
-        moving = self._registry.timers.moving
-        if moving and (self._looked_s is None or now_s - self._looked_s >= _LOOK_S):
+        timers, busy = self._registry.timers, self._alternatives.busy
+        if timers.moving and busy and not self._stopping:
+            timers.hold_moving(now_s - self._swept_s)
+        self._swept_s = now_s
+        look_s = _BUSY_LOOK_S if busy else _LOOK_S
+        if timers.moving and now_s - self._looked_s >= look_s:
             self._look()
 
     def status(self) -> dict[str, object]:
@@ -217,6 +226,7 @@ class Moves:
         """
         return {
             "phase": self.phase.value,
+            "others_busy": self._alternatives.busy,
             "connections": self._registry.count,
             "to_ask": self._registry.timers.moving,
             "asked": self._registry.counters.moved,

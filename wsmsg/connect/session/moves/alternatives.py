@@ -46,7 +46,8 @@ class Alternatives:
     The other Connects by the room that they have.
 
     @param listed: returns the addresses of the settings, which come last.
-    @ivar busy: whether there are other Connects, and none of them takes clients now.
+    @ivar busy: whether clients need the address of another Connect, and none takes
+        clients now.
     """
 
     def __init__(self, listed: Callable[[], Sequence[str]] = tuple) -> None:
@@ -54,13 +55,15 @@ class Alternatives:
         self._others: list[OtherConnect] = []
         self.busy = False
 
-    def update(self, others: Iterable[OtherConnect]) -> None:
+    def update(self, others: Iterable[OtherConnect], *, needed: bool = False) -> None:
         """
         Take what the other Connects told last.
+
+        @param needed: clients know none but this Connect.
         """
         known = [o for o in others if o.url]
         self._others = [o for o in known if o.accepting and o.room > 0]
-        self.busy = bool(known) and not self._others
+        self.busy = bool(needed or known) and not (self._others or self._listed())
 
     def next(self) -> tuple[str, ...]:
         """

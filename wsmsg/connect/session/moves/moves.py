@@ -276,7 +276,8 @@ class Moves:
 
     async def _update(self) -> None:
         try:
-            self._alternatives.update(await self._read_others())
+            others = await self._read_others()
+            self._alternatives.update(others, needed=bool(self._own().url))
         except (WsmsgError, CancelledError) as e:
             self._log.info("the other Connects are not known: {e}", e=e)
         except Exception:  # noqa: BLE001 - a guard

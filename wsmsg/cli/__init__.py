@@ -17,7 +17,7 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
     status        wsmsg status
     store         wsmsg store
     transfer      options and progress lines of export and import
-    user_options  options that say who the user is and where Connect is; their types
+    user_options  options that say who the user is and where daemons are; their types
     chat          a package: wsmsg chat
     demo          a package: wsmsg demo
     doctor        a package: wsmsg doctor

@@ -5,61 +5,23 @@ C{wsmsg dead-letters}.
 from __future__ import annotations
 
 import base64
-import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import click
 
 from wsmsg.cli.operator.ask import NoAnswer
-from wsmsg.cli.operator.listener import (
-    ADMIN,
-    AdminListener,
-    admin_listener,
-    ca_option,
-    key_file_option,
-)
-from wsmsg.cli.paths import config_option, fail, settings_of
+from wsmsg.cli.operator.listener import AdminListener
+from wsmsg.cli.paths import fail
 from wsmsg.cli.say import say
+from wsmsg.cli.user_options import admin_option
 from wsmsg.settings.values import MessageSettings
 from wsmsg.text.counted import counted
 from wsmsg.text.escape import harmless
 
 _PAGE = 200
-
-
-def _admin_option(command: Callable[..., None]) -> Any:
-    """
-    Add the options that say where Message is; C{command} gets its C{admin}.
-    """
-
-    @functools.wraps(command)
-    def with_admin(
-        message_admin: str | None,
-        config: Path | None,
-        key_file: Path | None,
-        ca: Path | None,
-        **more: Any,
-    ) -> None:
-        try:
-            settings = settings_of(MessageSettings, config, needs=ADMIN, rules=False)
-            found = admin_listener(settings, message_admin, key_file, ca)
-        except NoAnswer as error:
-            fail(str(error))
-        command(admin=found, **more)
-
-    admin = "URL of Message's admin listener.  [default: of the settings]"
-    for option in (
-        config_option("Message's settings file: look where it says."),
-        click.option("--message-admin", help=admin),
-        key_file_option,
-        ca_option,
-    ):
-        with_admin = option(with_admin)
-    return with_admin
 
 
 def _json_option(command: Any) -> Any:
@@ -90,7 +52,7 @@ def dead_letters() -> None:
 @click.option(
     "--limit", type=click.IntRange(1), default=None, help="Most dead letters to list."
 )
-@_admin_option
+@admin_option(MessageSettings)
 @_json_option
 def list_(after: int, limit: int | None, admin: AdminListener, as_json: bool) -> None:
     """
@@ -112,7 +74,7 @@ def list_(after: int, limit: int | None, admin: AdminListener, as_json: bool) ->
 
 @dead_letters.command()
 @click.argument("number", type=click.IntRange(1))
-@_admin_option
+@admin_option(MessageSettings)
 @_json_option
 def show(number: int, admin: AdminListener, as_json: bool) -> None:
     """
@@ -137,7 +99,7 @@ def show(number: int, admin: AdminListener, as_json: bool) -> None:
 @dead_letters.command()
 @click.argument("numbers", type=click.IntRange(1), nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Replay all dead letters.")
-@_admin_option
+@admin_option(MessageSettings)
 @_json_option
 def replay(
     numbers: tuple[int, ...], everything: bool, admin: AdminListener, as_json: bool

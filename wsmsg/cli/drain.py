@@ -4,23 +4,15 @@ C{wsmsg drain} and C{wsmsg rebalance}.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
-from wsmsg.cli.operator.ask import NoAnswer
-from wsmsg.cli.operator.listener import (
-    ADMIN,
-    AdminListener,
-    admin_listener,
-    ca_option,
-    key_file_option,
-)
-from wsmsg.cli.paths import config_option, fail, settings_of
+from wsmsg.cli.operator.listener import AdminListener
+from wsmsg.cli.paths import fail
 from wsmsg.cli.say import say
+from wsmsg.cli.user_options import admin_option
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.text.counted import counted
 
@@ -30,29 +22,10 @@ _PER_S = click.FloatRange(min=0, max=100_000, min_open=True)
 
 def _connect_option(command: Callable[..., None]) -> Any:
     """
-    Add the options that say where Connect is; C{command} gets its C{admin}.
+    Add the options that say where Connect is, and how its clients move.
     """
-
-    @functools.wraps(command)
-    def with_admin(
-        connect_admin: str | None,
-        config: Path | None,
-        key_file: Path | None,
-        ca: Path | None,
-        **more: Any,
-    ) -> None:
-        try:
-            settings = settings_of(ConnectSettings, config, needs=ADMIN, rules=False)
-            command(admin=admin_listener(settings, connect_admin, key_file, ca), **more)
-        except NoAnswer as error:
-            fail(str(error))
-
-    admin = "URL of Connect's admin listener.  [default: of the settings]"
+    with_options = admin_option(ConnectSettings)(command)
     for option in (
-        config_option("Connect's settings file: look where it says."),
-        click.option("--connect-admin", help=admin),
-        key_file_option,
-        ca_option,
         click.option(
             "--per-s",
             type=_PER_S,
@@ -60,8 +33,8 @@ def _connect_option(command: Callable[..., None]) -> Any:
         ),
         click.option("--no-wait", is_flag=True, help="Do not wait until it is done."),
     ):
-        with_admin = option(with_admin)
-    return with_admin
+        with_options = option(with_options)
+    return with_options
 
 
 @click.command()

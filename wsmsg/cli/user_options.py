@@ -5,21 +5,39 @@ types.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import click
 import jwt
 
-from wsmsg.cli.paths import URL, WS_PATH, data_dir_of, data_dir_option, fail
+from wsmsg.cli.operator.ask import NoAnswer
+from wsmsg.cli.operator.listener import (
+    ADMIN,
+    admin_listener,
+    ca_option,
+    key_file_option,
+)
+from wsmsg.cli.paths import (
+    URL,
+    WS_PATH,
+    config_option,
+    data_dir_of,
+    data_dir_option,
+    fail,
+    settings_of,
+)
 from wsmsg.cli.sign import local_token
 from wsmsg.client import TokenSource
 from wsmsg.client.token_source import check_token_source
 from wsmsg.errors import BadRequest
 from wsmsg.names import group_of_key, name_problem, number_in
+from wsmsg.settings.sources import table_of
+from wsmsg.settings.values import ConnectSettings, MessageSettings
 from wsmsg.text.escape import harmless
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -189,3 +207,41 @@ def _reader(file: Path) -> Callable[[], str]:
             fail(f"{file}: {getattr(error, 'strerror', None) or error}")
 
     return read
+
+
+D = TypeVar("D", ConnectSettings, MessageSettings)
+
+
+def admin_option(daemon: type[D]) -> Callable[[Callable[..., None]], Any]:
+    """
+    Add the options that say where a daemon is; the command gets its C{admin}, an
+    L{AdminListener}.  The command fails with the reason if the daemon does not answer.
+
+    @param daemon: the settings of the daemon.
+    """
+    name = table_of(daemon)
+
+    def decorate(command: Callable[..., None]) -> Any:
+        @functools.wraps(command)
+        def with_admin(
+            config: Path | None, key_file: Path | None, ca: Path | None, **more: Any
+        ) -> None:
+            url = more.pop(f"{name}_admin")
+            try:
+                settings = settings_of(daemon, config, needs=ADMIN, rules=False)
+                command(admin=admin_listener(settings, url, key_file, ca), **more)
+            except NoAnswer as error:
+                fail(str(error))
+
+        title = name.title()
+        text = f"URL of {title}'s admin listener.  [default: of the settings]"
+        for option in (
+            config_option(f"{title}'s settings file: look where it says."),
+            click.option(f"--{name}-admin", help=text),
+            key_file_option,
+            ca_option,
+        ):
+            with_admin = option(with_admin)
+        return with_admin
+
+    return decorate

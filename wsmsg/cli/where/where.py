@@ -4,25 +4,16 @@ C{wsmsg where}.
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import click
 
-from wsmsg.cli.operator.ask import NoAnswer
-from wsmsg.cli.operator.listener import (
-    ADMIN,
-    AdminListener,
-    admin_listener,
-    ca_option,
-    key_file_option,
-)
-from wsmsg.cli.paths import config_option, fail, settings_of
+from wsmsg.cli.operator.listener import AdminListener
 from wsmsg.cli.say import say
+from wsmsg.cli.user_options import admin_option
 from wsmsg.settings.values import MessageSettings
 from wsmsg.text.counted import counted
 from wsmsg.text.escape import harmless
@@ -43,33 +34,6 @@ _WORDS = {
 }
 
 
-def _admin_option(command: Callable[..., None]) -> Any:
-    @functools.wraps(command)
-    def with_admin(
-        message_admin: str | None,
-        config: Path | None,
-        key_file: Path | None,
-        ca: Path | None,
-        **more: Any,
-    ) -> None:
-        try:
-            settings = settings_of(MessageSettings, config, needs=ADMIN, rules=False)
-            found = admin_listener(settings, message_admin, key_file, ca)
-            command(admin=found, **more)
-        except NoAnswer as error:
-            fail(str(error))
-
-    admin = "URL of Message's admin listener.  [default: of the settings]"
-    for option in (
-        config_option("Message's settings file: look where it says."),
-        click.option("--message-admin", help=admin),
-        key_file_option,
-        ca_option,
-    ):
-        with_admin = option(with_admin)
-    return with_admin
-
-
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="MESSAGE")
 @click.option(
@@ -77,7 +41,7 @@ def _admin_option(command: Callable[..., None]) -> Any:
     default="",
     help="With SENDER CLIENT_ID: look in this conversation only.",
 )
-@_admin_option
+@admin_option(MessageSettings)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def where(
     words: tuple[str, ...], conversation: str, admin: AdminListener, as_json: bool

@@ -119,6 +119,6 @@ class ConnectMetrics:
         metrics.keyed(upstream.stats, _UPSTREAM)
         metrics.histograms(
             *STAGES,
-            {**upstream.stages(), "queued_delivered": registry.counters.delivered},
+            {**upstream.stages(), **registry.counters.stages()},
             label="stage",
         )

@@ -233,6 +233,7 @@ def _sessions(
         endpoints=grpc_endpoints(peers.dialling.open),
         unnumbered_mode=_legacy_upstream,
         alarms=daemon.health.alarms,
+        soon=asyncio.get_event_loop().call_soon,
     )
     upstream.on_peers(daemon.health.add, daemon.health.remove)
     context = SessionContext(

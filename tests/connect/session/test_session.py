@@ -4,6 +4,7 @@ A session, as its client sees it: bad frames, back-pressure, pushes, the end.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from twisted.logger import LogLevel, capturedLogs
 
 from tests.connect.session.cases import SessionTestCase
@@ -123,6 +124,30 @@ class BackPressureTests(SessionTestCase):
         self.assertEqual([type(f) for f in client.heard()], [frames.Deliver])
         node.pass_time(100)
         self.assertIsNone(client.peer.code)
+
+    def test_stages(self) -> None:
+        """
+        The times that messages wait for a slow client, from the first that has to wait
+        until none does, and those that they take until the client confirms one, are
+        measured: also since Message accepted it.
+        """
+        node = FakeNode()
+        client = node.log_in(1001)
+        counters = node.registry.counters
+        client.session.outbox.pauseProducing()
+        for seq in (1, 2):
+            accepted_ms = int(node.unix_s() * 1000) - 2000
+            said = replace(message(7, 1001, seq), time_ms=accepted_ms)
+            node.registry.push(said, [1001])
+            node.clock.advance(1)
+        self.assertEqual((node.registry.waited, counters.waited.count), (2, 0))
+        client.session.outbox.resumeProducing()
+        self.assertEqual((counters.waited.count, counters.waited.sum), (1, 2.0))
+        node.clock.advance(1)
+        client.say(frames.Delivered("u:7:1001", 2))
+        self.assertEqual((counters.delivered.count, counters.delivered.sum), (1, 3.0))
+        way = counters.all_the_way
+        self.assertEqual((way.count, way.sum), (1, 5.0))
 
     def test_too_slow(self) -> None:
         """

@@ -18,10 +18,12 @@ from wsmsg.model import Cursor, Message, UserPresence
 class RecordingEdge:
     """
     Sessions that record the calls to them; each device has a C{newer} login.
+
+    @ivar waits: of each push, the frames that have to wait in an outbox.
     """
 
     def __init__(self) -> None:
-        self.newer = 0
+        self.newer = self.waited = self.waits = 0
         self.life = LifeRing(10)
         self.there: list[int] = []
         self.unsure = False
@@ -45,6 +47,7 @@ class RecordingEdge:
 
     def push(self, message: Message, targets: Sequence[int]) -> int:
         self.calls.append(("push", message, tuple(targets)))
+        self.waited += self.waits
         return sum(target in self.there for target in targets)
 
     def reconnect_all(self, reason: str) -> None:

@@ -207,6 +207,25 @@ class PushTests(SynchronousTestCase):
         self.assertEqual(stream.take().pushed, 2)
         self.assertEqual(stream.take().pushed, 0)
 
+    def test_written(self) -> None:
+        """
+        A message counts as written at the end of the turn of the reactor, when the
+        connections have it.  One that nobody here gets does not, and neither does one
+        that has to wait in the outboxes of all its sessions.
+        """
+        world = World()
+        world.start("a:1")
+        edge, stages = world.edge, world.upstream.stages()
+        edge.there = [1, 2]
+        for waits, targets in ((0, (1, 2)), (1, (1, 2)), (2, (1, 2)), (0, (3,))):
+            edge.waits = waits
+            world.message().stream.say(number=True, pushes=[push("hi", *targets)])
+        counts = [stages[n].count for n in ("pushed_written", "received_written")]
+        self.assertEqual(counts, [0, 0])
+        world.clock.advance(0)
+        counts = [stages[n].count for n in ("pushed_written", "received_written")]
+        self.assertEqual(counts, [2, 2])
+
     def test_resumed(self) -> None:
         """
         After Message resumes, pushes go on, and only sessions that opened meanwhile

@@ -22,9 +22,10 @@ from wsmsg.protocol import client_pb2 as pb
 _STAGES = {
     "connect": {
         "frame_accepted",
-        "pushed_queued",
-        "received_queued",
+        "pushed_written",
+        "received_written",
         "queued_delivered",
+        "received_delivered",
     },
     "message": {"received_durable", "received_stored", "stored_pushed"},
 }
@@ -85,7 +86,7 @@ class MetricsTests(IntegrationTestCase):
         for daemon in daemons:
             for stage in _STAGES[daemon.name]:
                 # Only one message of a session at a time is a sample.
-                least = 1 if stage == "queued_delivered" else 5
+                least = 1 if stage.endswith("_delivered") else 5
                 wanted = before[daemon.name, stage] + least
 
                 async def passed(d: DaemonProcess = daemon, s: str = stage) -> bool:

@@ -62,16 +62,20 @@ class NamedEdge:
     """
     Passes on to the sessions what mentions only users with known names.
 
-    @ivar waited: pushes that had to wait for a name.
+    @ivar waited_for_names: pushes that had to wait for a name.
     """
 
     def __init__(self, edge: IEdge, names: IUserNames) -> None:
-        self.waited = 0
+        self.waited_for_names = 0
         self._edge = edge
         self.life = edge.life
         self._names = names
         self._waiting: deque[_Waiting] = deque()
         self._behind: Counter[int] = Counter()
+
+    @property
+    def waited(self) -> int:
+        return self._edge.waited
 
     def push(self, message: Message, targets: Sequence[int]) -> int:
         mentioned = in_message(
@@ -122,7 +126,7 @@ class NamedEdge:
         waiting = _Waiting(set(later), push, ready=not lacking)
         self._waiting.append(waiting)
         self._behind.update(waiting.users)
-        self.waited += 1
+        self.waited_for_names += 1
         if lacking:
             found = self._names.find((), lacking)
             found.addBoth(lambda _: self._named(waiting))
@@ -169,7 +173,7 @@ class NamedEdge:
         metrics.counter(
             "wsmsg_connect_waited_for_names",
             "Pushes that waited for a name of a user",
-            lambda: self.waited,
+            lambda: self.waited_for_names,
         )
 
     # ------------------------------------------------- what mentions nobody by name

@@ -92,7 +92,9 @@ class SessionCounters(Counters):
     @ivar received_bytes: bytes of frames of clients, by codec.
     @ivar sent_bytes: bytes of frames for clients, by codec.
     @ivar login: the durations of logins, from hello to welcome.
+    @ivar waited: those from when a frame has to wait in an outbox until none does.
     @ivar delivered: those from the outbox until the client confirms, of samples.
+    @ivar all_the_way: those from the arrival at a Message until then, of samples.
     """
 
     frames: int = 0
@@ -119,7 +121,19 @@ class SessionCounters(Counters):
     received_bytes: Counter[str] = attrs.Factory(Counter)
     sent_bytes: Counter[str] = attrs.Factory(Counter)
     login: Histogram = attrs.Factory(Histogram)
+    waited: Histogram = attrs.Factory(Histogram)
     delivered: Histogram = attrs.Factory(Histogram)
+    all_the_way: Histogram = attrs.Factory(Histogram)
+
+    def stages(self) -> dict[str, Histogram]:
+        """
+        Return the durations of the stages of messages that the sessions know, by name.
+        """
+        return {
+            "queued_written": self.waited,
+            "queued_delivered": self.delivered,
+            "received_delivered": self.all_the_way,
+        }
 
     def welcome(self, seconds: float) -> None:
         """

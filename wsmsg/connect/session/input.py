@@ -173,8 +173,11 @@ class Input(Output):
         """
         sample = self._sample
         if sample is not None and sample[0] == conversation and sample[1] <= seq:
-            waited_s = self.context.clock.seconds() - sample[2]
-            self.context.registry.counters.delivered.observe(waited_s)
+            context, counters = self.context, self.context.registry.counters
+            counters.delivered.observe(context.clock.seconds() - sample[2])
+            counters.all_the_way.observe_since(
+                int(context.unix_s() * 1000), (sample[3],)
+            )
             self._sample = None
 
     def received(self, data: bytes, binary: bool) -> None:

@@ -11,7 +11,7 @@ from itertools import chain, islice
 
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.interface import ISessionPeer
-from wsmsg.connect.session.outbox import Outbox, PreWelcomeBuffer
+from wsmsg.connect.session.outbox import Outbox, PreWelcomeBuffer, framed
 from wsmsg.errors import Close, Fault
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import Head, Resync, ServerFrame, Welcome
@@ -144,6 +144,7 @@ class Output(ABC):
         "_reached",
         "_sample",
         "_seen",
+        "_waits_s",
         "_witness",
         "closed",
         "codec",
@@ -167,7 +168,8 @@ class Output(ABC):
         self._compared_s = -1.0
         self._reached = ""
         self._witness = ""
-        self._sample: tuple[str, int, float] | None = None
+        self._sample: tuple[str, int, float, int] | None = None
+        self._waits_s = 0.0
 
     @abstractmethod
     def close(self, code: Close, reason: str, fault: Fault = "other") -> None:
@@ -202,12 +204,13 @@ class Output(ABC):
         if not self.outbox.reply(data):
             self.close(Close.SLOW_CLIENT, "the client reads its replies too slowly")
 
-    def push(self, conversation: str, seq: int, data: bytes) -> bool:
+    def push(self, conversation: str, seq: int, data: bytes, time_ms: int) -> bool:
         """
         Push a message to the client, unless the session was pushed it before.
 
         @param seq: 0: the message has none, and is recognized by its bytes.
         @param data: framed bytes.
+        @param time_ms: the unix time at which it was accepted.
         @return: whether the client has the message or will get it.
         """
         counters = self.context.registry.counters
@@ -223,16 +226,26 @@ class Output(ABC):
         if seq:
             self._seen.note(conversation, seq)
             if self._sample is None:
-                self._sample = (conversation, seq, self.context.clock.seconds())
+                now_s = self.context.clock.seconds()
+                self._sample = (conversation, seq, now_s, time_ms)
         else:
             self._seen.note_data(data)
         return True
 
     def queued(self, n_bytes: int) -> None:
         """
-        Count bytes that wait in the outbox, or wait no more.
+        Count bytes that wait in the outbox, or wait no more, and how long it takes from
+        the first that has to wait until none does.
         """
-        self.context.registry.counters.outbox_bytes += n_bytes
+        registry, size = self.context.registry, self.outbox.size
+        registry.counters.outbox_bytes += n_bytes
+        if n_bytes > 0:
+            registry.note_waiting()
+            if size == n_bytes:
+                self._waits_s = self.context.clock.seconds()
+        elif n_bytes and not size:
+            waited_s = self.context.clock.seconds() - self._waits_s
+            registry.counters.waited.observe(waited_s)
 
     def notify(self, data: bytes, shed: bool) -> bool:
         """
@@ -377,24 +390,3 @@ class Output(ABC):
 
 def _digest(data: bytes) -> bytes:
     return blake2b(data, digest_size=16).digest()
-
-
-# The opcodes of a final frame (RFC 6455 section 5.2).
-_TEXT = 0x81
-_BINARY = 0x82
-
-
-def framed(codec: ICodec, payload: bytes) -> bytes:
-    """
-    Return the payload as one complete, unfragmented WebSocket message.
-
-    A server does not mask, so the bytes are the same for every connection: Connect
-    encodes a message once and shares it among all recipients with the same codec.
-    """
-    first = _BINARY if codec.binary else _TEXT
-    size = len(payload)
-    if size < 126:
-        return bytes((first, size)) + payload
-    if size < 65536:
-        return bytes((first, 126, size >> 8, size & 255)) + payload
-    return bytes((first, 127)) + size.to_bytes(8, "big") + payload

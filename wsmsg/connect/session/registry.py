@@ -57,7 +57,7 @@ class RegisteredSession(TimedSession, ExpiringSession, Protocol):
     def encoded(self, frame: ServerFrame, extra: str = "") -> bytes:
         """Return a frame as it is written; each codec has its own bytes."""
 
-    def push(self, conversation: str, seq: int, data: bytes) -> bool:
+    def push(self, conversation: str, seq: int, data: bytes, time_ms: int) -> bool:
         """Push a message; return whether the client has it or will get it."""
 
     def notify(self, data: bytes, shed: bool) -> bool:
@@ -92,6 +92,7 @@ class Registry:
     @ivar watchers: the presence subscriptions of all sessions.
     @ivar counters: counters of all sessions.
     @ivar count: connections that are not lost yet, whatever their state.
+    @ivar waited: frames that had to wait in an outbox.
     @ivar draining: whether this node accepts no new sessions, as its clients move.
     @ivar life: what this node remembers of messages.
     @ivar witness: how far the store is, as a comparison with the heads told last.
@@ -112,7 +113,7 @@ class Registry:
         self._unsure = unsure
         self.counters = SessionCounters()
         self.life = LifeRing(settings.life.records, unix_s)
-        self.count = 0
+        self.count = self.waited = 0
         self.draining = False
         self.witness = ""
         self.timers = SessionTimers(clock, uniform)
@@ -222,6 +223,12 @@ class Registry:
     def __contains__(self, user: object) -> bool:
         return user in self._sessions
 
+    def note_waiting(self) -> None:
+        """
+        Note that a frame has to wait in the outbox of a slow client.
+        """
+        self.waited += 1
+
     # -------------------------------------------------------------------- IEdge
 
     def users(self) -> list[int]:
@@ -259,7 +266,7 @@ class Registry:
                         frame = to_deliver(message, user)
                         data = session.encoded(frame, message.extra)
                         encoded[codec] = data
-                    if session.push(conversation, seq, data):
+                    if session.push(conversation, seq, data, message.time_ms):
                         having += 1
                         life.written(key, session)
                 except Exception:  # noqa: BLE001 - a guard
@@ -322,11 +329,8 @@ class Registry:
         return newer
 
     def resync(self, reason: str, opened_after_s: float) -> None:
-        self.timers.resync(
-            [s for s in self._all(self._sessions) if s.opened_s >= opened_after_s],
-            reason,
-            self.settings.resync_spread_s,
-        )
+        sessions = [s for s in self.sessions() if s.opened_s >= opened_after_s]
+        self.timers.resync(sessions, reason, self.settings.resync_spread_s)
 
     def sessions(self) -> list[RegisteredSession]:
         """

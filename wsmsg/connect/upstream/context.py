@@ -5,8 +5,8 @@ share.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
 from itertools import count
 from typing import Any, Protocol
 
@@ -33,6 +33,9 @@ from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.clocks import ClockOffsets
 from wsmsg.stream.logins import LoginNumbers
+
+#: Calls a function at the end of the reactor turn.
+Soon = Callable[[Callable[[], None]], object]
 
 _CURSORS = 100_000
 _TYPING = 1000
@@ -288,7 +291,7 @@ class UpstreamCounters(Counters):
     """
     Monotonic counters of all streams, read by the metrics.
 
-    @ivar queued: the durations from a push until it is in all outboxes.
+    @ivar written: the durations from a push until the connections have it.
     @ivar all_the_way: those from the arrival of messages at a Message until then.
     """
 
@@ -297,7 +300,7 @@ class UpstreamCounters(Counters):
     pushes: int = 0
     resyncs: int = 0
     protocol_errors: int = 0
-    queued: Histogram = attrs.Factory(Histogram)
+    written: Histogram = attrs.Factory(Histogram)
     all_the_way: Histogram = attrs.Factory(Histogram)
 
 
@@ -308,6 +311,8 @@ class UpstreamContext:
 
     @ivar clock: for durations: its seconds are monotonic.
     @ivar unix_s: returns the unix time.
+    @ivar soon: calls a function at the end of the reactor turn, when the connections
+        have been given what is pushed in it.
     @ivar clocks: the Messages whose system clocks differ from ours.
     @ivar reach: the Messages that exist and that no stream reaches.
     @ivar logins: the numbers of the logins at this node.
@@ -318,7 +323,8 @@ class UpstreamContext:
     sends: PendingSends
     query_timeout_s: float
     watching: WatchedPresence
-    unix_s: Callable[[], float] = time.time
+    unix_s: Callable[[], float]
+    soon: Soon
     cursors: CursorPool = attrs.Factory(lambda: CursorPool(_CURSORS))
     reach: MessageReach = attrs.field()
     typing: TypingPool = attrs.Factory(lambda: TypingPool(_TYPING))
@@ -341,14 +347,30 @@ class UpstreamContext:
     def _reach_by_clock(self) -> MessageReach:
         return MessageReach(self.clock.seconds)
 
+    def pushed(self, n: int, taken_ms: Sequence[int], read_s: float) -> None:
+        """
+        Count pushes that were read at this time.
+
+        @param taken_ms: the times at which those messages arrived at a Message that
+            connections take at the end of this turn of the reactor.
+        """
+        self.counters.pushes += n
+        if taken_ms:
+            self.soon(partial(self._written, taken_ms, read_s))
+
+    def _written(self, taken_ms: Sequence[int], read_s: float) -> None:
+        counters = self.counters
+        counters.written.observe(self.clock.seconds() - read_s, len(taken_ms))
+        counters.all_the_way.observe_since(int(self.unix_s() * 1000), taken_ms)
+
     def stages(self) -> dict[str, Histogram]:
         """
         Return the durations of the stages of messages that the streams know, by name.
         """
         return {
             "frame_accepted": self.sends.answers,
-            "pushed_queued": self.counters.queued,
-            "received_queued": self.counters.all_the_way,
+            "pushed_written": self.counters.written,
+            "received_written": self.counters.all_the_way,
         }
 
     def stats(self) -> dict[str, int]:

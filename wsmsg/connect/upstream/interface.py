@@ -283,6 +283,7 @@ class IEdge(Interface):
     """
 
     life = Attribute("What this node remembers of messages, a L{LifeRing}.")
+    waited: int = Attribute("The frames that had to wait in an outbox so far.")
 
     def users() -> Sequence[int]:
         """Return all users with a session on this node."""

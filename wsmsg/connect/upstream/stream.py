@@ -385,14 +385,13 @@ class UpstreamStream:
             answer(self, result.id, said, now_s)
 
     def _push(self, pushes: Sequence[rest_pb2.Push]) -> None:
-        shared, counters = self._shared, self._shared.counters
+        edge, taken_ms = self._shared.edge, []
         messages = [message_of(push.message) for push in pushes]
         for message, push in zip(messages, pushes, strict=True):
-            shared.edge.push(message, tuple(push.targets))
-        counters.pushes += len(messages)
-        counters.queued.observe(shared.clock.seconds() - self._heard_s, len(messages))
-        times_ms = [message.time_ms for message in messages]
-        counters.all_the_way.observe_since(int(shared.unix_s() * 1000), times_ms)
+            waited = edge.waited
+            if edge.push(message, tuple(push.targets)) > edge.waited - waited:
+                taken_ms.append(message.time_ms)
+        self._shared.pushed(len(messages), taken_ms, self._heard_s)
 
     def _protocol_error(self, reason: str) -> None:
         self._shared.counters.protocol_errors += 1

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -28,6 +29,7 @@ from zope.interface import implementer
 from wsmsg.connect.discovery.interface import discovery_of
 from wsmsg.connect.upstream.choice import ReachWatch, StreamChoice
 from wsmsg.connect.upstream.context import (
+    Soon,
     Stream,
     UnnumberedMode,
     UnnumberedModeOf,
@@ -50,7 +52,6 @@ from wsmsg.connect.upstream.presence import PresenceRefresh, WatchedPresence
 from wsmsg.connect.upstream.reads import UpstreamReads
 from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.state import Dependency
-from wsmsg.monitoring.measures.histogram import Histogram
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 
@@ -74,6 +75,8 @@ class Upstream(Service):
         L{None}: each Message must send a welcome.
     @param alarms: the alarms of the daemon.
     @param unix_s: returns the unix time.
+    @param soon: calls a function at the end of the reactor turn; L{None}: the clock.
+    @ivar stages: returns the durations of the stages that the streams know, by name.
     @ivar queries: the reads of Messages that number messages.
     @ivar streams: the streams that are up.
     @ivar reads: the reads of Message.
@@ -95,15 +98,17 @@ class Upstream(Service):
         unnumbered_mode: UnnumberedModeOf | None = None,
         alarms: Alarms | None = None,
         unix_s: Callable[[], float] = time.time,
+        soon: Soon | None = None,
     ) -> None:
         self.sends = PendingSends(settings.limits.waiting_sends, clock)
         self._settings = settings
         self._clock = clock
         self._give_up: Callable[[str], object] | None = give_up
         self._watching = WatchedPresence(edge)
-        self._shared = UpstreamContext(
-            edge, clock, self.sends, settings.query_timeout_s, self._watching, unix_s
-        )
+        shared = edge, clock, self.sends, settings.query_timeout_s, self._watching
+        soon = soon or partial(clock.callLater, 0)
+        self._shared = UpstreamContext(*shared, unix_s, soon)
+        self.stages = self._shared.stages
         self._alarms = alarms or Alarms(unix_s)
         self._reach = ReachWatch(self._shared, self._alarms)
         self._choice = StreamChoice(node, self.sends, self._is_leaving)
@@ -232,12 +237,6 @@ class Upstream(Service):
             **self.queries.stats(),
             **(self._loaded_mode.stats() if self._loaded_mode else {}),
         }
-
-    def stages(self) -> dict[str, Histogram]:
-        """
-        Return the durations of the stages of messages that the streams know, by name.
-        """
-        return self._shared.stages()
 
     # -- IUpstream
 

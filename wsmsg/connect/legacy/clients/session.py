@@ -23,7 +23,7 @@ from wsmsg.connect.legacy.clients.outbox import LegacyOutbox
 from wsmsg.connect.legacy.clients.partners import Partners
 from wsmsg.connect.session.inbox import SLOW, WINDOW
 from wsmsg.connect.session.interface import ISession, ISessionPeer
-from wsmsg.connect.session.output import framed
+from wsmsg.connect.session.outbox import framed
 from wsmsg.connect.session.sends import problem_with
 from wsmsg.connect.session.session import Session
 from wsmsg.connect.upstream.interface import NewSend
@@ -209,10 +209,10 @@ class LegacySession(Session):
             return framed(CODEC, encode_message(frame, extra))
         return super().encoded(frame)
 
-    def push(self, conversation: str, seq: int, data: bytes) -> bool:
+    def push(self, conversation: str, seq: int, data: bytes, time_ms: int) -> bool:
         self.partners.add_from(conversation)
         if not seq:  # A legacy Message stores nothing that could be read.
-            return len(data) > _HEADER and super().push(conversation, seq, data)
+            return len(data) > _HEADER and super().push(conversation, 0, data, time_ms)
         self.feed.push(conversation, seq, data)
         return True
 

@@ -113,6 +113,7 @@ class ManualJournal:
             "lag_bytes": 0,
             "in_flight": len(self.appends),
             "partitions": 1,
+            "from_memory": 0,
             "dead_letters_dropped": 0,
             "records_lost": 0,
         }

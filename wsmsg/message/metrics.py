@@ -103,6 +103,11 @@ class MessageMetrics:
         yield "accepted", "Sends accepted", lambda: ingress.accepted
         yield "repeats", "Sends of a message accepted before", lambda: ingress.repeats
         yield "records_read", "Journal records read", lambda: log.read
+        yield (
+            "records_from_memory",
+            "Journal records read that this Message wrote, and need not fetch",
+            partial(self._journal_count, "from_memory"),
+        )
         yield "stored", "Messages stored", lambda: self._node.numbering.stored
         yield (
             "events",

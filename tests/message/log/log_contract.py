@@ -26,7 +26,7 @@ from wsmsg.rpc import rest_pb2
 
 COUNTS = {
     *("lag", "unread", "lag_bytes", "in_flight", "partitions"),
-    *("dead_letters_dropped", "records_lost"),
+    *("from_memory", "dead_letters_dropped", "records_lost"),
 }
 
 

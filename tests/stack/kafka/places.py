@@ -83,7 +83,9 @@ class KafkaJournalPlace:
         its session to end.
         """
         assert self._last is not None
-        self._last._partitions.revoke(self._last._partitions.positions())
+        self._last._incoming.partitions.revoke(
+            self._last._incoming.partitions.positions()
+        )
         await self._last.stop()
         return await self.open()
 

@@ -32,7 +32,7 @@ class FatalTests(KafkaCase):
         assert dead is not None
         on_its_way = journal.append([sent(2)])
         fatal = KafkaError(KafkaError._FATAL, "an identity was lost", True)
-        dead._arrived([], [fatal])
+        dead._arrived([], [fatal], [])
         with self.assertRaises(Unavailable) as caught:
             await on_its_way
         self.assertIn("an identity was lost", caught.exception.reason)

@@ -157,7 +157,7 @@ class MembersTests(KafkaCase):
 
         # The rebalance is over only when each member has its partitions.
         await waiters.until(lambda: 0 < first.counts()["partitions"] < _PARTITIONS)
-        moved = set(ends) - set(first._partitions.positions())
+        moved = set(ends) - set(first._incoming.partitions.positions())
         await waiters.until(
             lambda: all((member.offsets[p] or [0])[-1] == ends[p] - 1 for p in moved)
         )

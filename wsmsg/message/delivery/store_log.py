@@ -62,7 +62,7 @@ _Added = tuple[Sequence[Message], "Deferred[Appended]", float]
 
 _COUNTS = (
     *("lag", "unread", "lag_bytes", "in_flight", "partitions"),
-    *("dead_letters_dropped", "records_lost"),
+    *("from_memory", "dead_letters_dropped", "records_lost"),
 )
 
 

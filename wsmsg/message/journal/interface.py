@@ -226,7 +226,9 @@ class IJournal(IDeadLetters):
             C{unread}: those of them that L{read} has not returned yet;
             C{lag_bytes}: about their bytes, by the mean of the records appended here;
             C{in_flight}: records that are being appended; C{partitions}: the number of
-            partitions that this process reads; C{dead_letters_dropped}: dead letters
+            partitions that this process reads; C{from_memory}: records that L{read}
+            returned, or will, as this process appended them and nothing came before
+            them; C{dead_letters_dropped}: dead letters
             that this process removed, as newer ones of their kind took their place;
             C{records_lost}: records that were removed before this process read them.
         """

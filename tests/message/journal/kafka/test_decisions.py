@@ -28,7 +28,8 @@ from wsmsg.message.journal.kafka.errors import (
     describe,
     meaning,
 )
-from wsmsg.message.journal.kafka.partitions import (
+from wsmsg.message.journal.kafka.reading.ahead import Ahead
+from wsmsg.message.journal.kafka.reading.partitions import (
     SILENT_S,
     Partitions,
     SilentPartitions,
@@ -66,7 +67,7 @@ class PartitionsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.partitions = Partitions()
-        self.partitions.assign({0: 10, 1: None})
+        self.partitions.assign({0: Ahead(10), 1: Ahead(None)})
 
     def test_unread(self) -> None:
         """
@@ -110,7 +111,7 @@ class PartitionsTests(SynchronousTestCase):
         """
         self.partitions.handed_out(entries(0, 10, 11))
         self.partitions.revoke([0])
-        self.partitions.assign({0: 20})
+        self.partitions.assign({0: Ahead(20)})
         self.partitions.settle({0: 12})
         self.assertEqual(self.partitions.take_due(), {})
         self.partitions.settle({0: 21})
@@ -160,7 +161,7 @@ class PartitionsTests(SynchronousTestCase):
         Whatever is settled late, the commits of one assignment only rise.
         """
         partitions = Partitions()
-        partitions.assign({0: 0})
+        partitions.assign({0: Ahead(0)})
         last = 0
         for settles, position in steps:
             if settles:
@@ -368,7 +369,7 @@ class SilentPartitionsTests(SynchronousTestCase):
         A record that arrives, however late, is progress.
         """
         self.silent.answered(0, 0, 7, SILENT_S)
-        self.silent.arrived(entries(0, 5, 6), SILENT_S + 1)
+        self.silent.arrived({0: 6}, SILENT_S + 1)
         self.assertEqual(self.silent.due(2 * SILENT_S), [1])
         self.assertIsNone(self.silent.answered(0, 0, 8, 3 * SILENT_S))
         self.assertEqual(self.silent.answered(0, 0, 8, 4 * SILENT_S), 7)

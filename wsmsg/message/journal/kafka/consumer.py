@@ -28,6 +28,7 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 
 from wsmsg.message.journal.kafka.config import Config
+from wsmsg.message.journal.kafka.ends import ANSWER_S, PartitionEnds
 from wsmsg.message.journal.kafka.errors import (
     Meaning,
     commit_meaning,
@@ -35,14 +36,13 @@ from wsmsg.message.journal.kafka.errors import (
     meaning,
 )
 from wsmsg.message.journal.kafka.log import QUIET
-from wsmsg.message.journal.kafka.owner import ConsumerOwner, Settled
-from wsmsg.message.journal.kafka.partitions import SilentPartitions
+from wsmsg.message.journal.kafka.reading.ahead import Ahead
+from wsmsg.message.journal.kafka.reading.owner import ConsumerOwner, Settled
+from wsmsg.message.journal.kafka.reading.partitions import SilentPartitions
 from wsmsg.message.journal.record import decode
 
 _POLL_S = 0.1
 _COMMITTED_S = 5.0
-#: The interval of questions for the ends of partitions that are paused.
-_ENDS_S = 1.0
 #: Time limit for the question for the oldest record of a partition.
 _OLDEST_S = 2.0
 _BATCH = 1000
@@ -54,7 +54,6 @@ class KafkaConsumer:
 
     @param gather_s: how long to wait for the records behind a first one.
     @param revoke_s: time limit for the owner to report its settled positions.
-    @ivar ends: the known end of each assigned partition.
     """
 
     _log = Logger()
@@ -69,7 +68,6 @@ class KafkaConsumer:
         gather_s: float,
         revoke_s: float,
     ) -> None:
-        self.ends: dict[int, int] = {}
         self.ruined = False
         self._topic = topic
         self._reactor = reactor
@@ -83,12 +81,10 @@ class KafkaConsumer:
         self._rewinds: deque[tuple[int, Mapping[int, int]]] = deque()
         self._closing = False
         self._final: Mapping[int, int] = {}
-        self._ours: set[int] = set()
-        self._emptied: set[int] = set()
+        self._ours: dict[int, Ahead] = {}
         self._silent = SilentPartitions()
         self._paused = False
         self._epoch = 0
-        self._asked_s = 0.0
         self._errors: list[KafkaError] = []
         self._ended: Deferred[None] = Deferred()
         self._client = Consumer(
@@ -99,11 +95,19 @@ class KafkaConsumer:
                 "logger": QUIET,
             }
         )
+        self._ends = PartitionEnds(self._client, topic)
         self._thread = Thread(
             target=self._run, name="wsmsg-kafka-consumer", daemon=True
         )
 
     # In the reactor
+
+    @property
+    def ends(self) -> Mapping[int, int]:
+        """
+        The known end of each assigned partition.
+        """
+        return dict(self._ends.known)
 
     def start(self) -> None:
         self._thread.start()
@@ -173,18 +177,21 @@ class KafkaConsumer:
         batch = [first]
         if not self._paused:
             batch += self._client.consume(_BATCH - 1, self._gather_s)
-        entries = []
+        entries, last = [], {}
         for message in batch:
-            error = message.error()
+            error, partition = message.error(), message.partition() or 0
             if error is not None:
                 self._judge(error, message)
-            elif message.partition() in self._ours:
-                value, offset = message.value(), message.offset() or 0
-                value = value if isinstance(value, bytes) else b""
-                entries.append(decode(message.partition() or 0, offset, value))
+            elif (ahead := self._ours.get(partition)) is not None:
+                offset = last[partition] = message.offset() or 0
+                if offset >= ahead.taken:
+                    value = message.value()
+                    value = value if isinstance(value, bytes) else b""
+                    entries.append(decode(partition, offset, value))
+        if last:
+            self._ends.arrived(last)
+            self._silent.arrived(last, monotonic())
         if entries:
-            self._emptied.difference_update(e.partition for e in entries)
-            self._silent.arrived(entries, monotonic())
             self._wanted.clear()
             self._reactor.callFromThread(self._owner.arrived, self._epoch, entries)
 
@@ -202,16 +209,16 @@ class KafkaConsumer:
         errors, self._errors[:] = list(self._errors), []
         for error in errors:
             self._judge(error, None)
-        self._read_ends()
+        self._ends.look(self._ours, paused=self._paused)
         if not self._paused:
             self._read_silent()
 
     def _read_silent(self) -> None:
         for partition in self._silent.due(monotonic()):
-            oldest, end = self._bounds(partition, _ENDS_S / 2)
+            oldest, end = self._ends.bounds(partition, ANSWER_S)
             if end < 0:
                 return  # the brokers do not answer, which the journal's pulse finds
-            self.ends[partition] = max(end, self.ends.get(partition, 0))
+            self._ends.at_least(partition, end)
             offset = self._silent.answered(partition, oldest, end, monotonic())
             if offset is not None:
                 self._log.warn(
@@ -222,26 +229,6 @@ class KafkaConsumer:
                     end=end,
                 )
                 self._assign_anew(partition, offset)
-
-    def _read_ends(self) -> None:
-        # The library learns the ends by fetching, which it does not while paused.  What
-        # it has from before is older than the answers of the broker then.
-        now_s, paused = monotonic(), self._paused
-        if paused:
-            if now_s - self._asked_s < _ENDS_S:
-                return
-            self._asked_s = now_s
-        try:
-            for partition in self._ours - self._emptied:
-                low_high = self._client.get_watermark_offsets(
-                    self._place(partition), timeout=_ENDS_S / 2, cached=not paused
-                )
-                known = 0 if paused else self.ends.get(partition, 0)
-                if low_high and low_high[1] >= 0:
-                    self.ends[partition] = max(low_high[1], known)
-        except KafkaException as e:
-            error = e.args[0]
-            self._log.debug("{name}: {text}", name=error.name(), text=error.str())
 
     def _pause(self, paused: bool) -> None:
         if paused == self._paused:
@@ -273,26 +260,17 @@ class KafkaConsumer:
 
     def _gap(self, partition: int, text: str) -> None:
         self._log.debug("partition {partition}: {text}", partition=partition, text=text)
-        oldest, _ = self._bounds(partition, _OLDEST_S)
+        oldest, _ = self._ends.bounds(partition, _OLDEST_S)
         self._reactor.callFromThread(self._owner.removed, partition, oldest)
-        # What is gone does not wait: the end counts again when a record arrives.
-        self._emptied.add(partition)
-        self.ends.pop(partition, None)
+        self._ends.emptied(partition)
         self._seek(partition, OFFSET_BEGINNING)
-
-    def _bounds(self, partition: int, timeout_s: float) -> tuple[int, int]:
-        """
-        Ask for the oldest offset and the end; 0 and -1: the brokers do not answer.
-        """
-        place = self._place(partition)
-        try:
-            return self._client.get_watermark_offsets(place, timeout_s) or (0, -1)
-        except KafkaException:
-            return 0, -1
 
     def _seek(self, partition: int, offset: int) -> None:
         known = None if offset == OFFSET_BEGINNING else offset
         self._silent.begin({partition: known}, monotonic())
+        self._ours[partition] = ahead = Ahead(known)
+        readings = {partition: ahead}
+        self._reactor.callFromThread(self._owner.read_anew, self._epoch, readings)
         self._assign_anew(partition, offset)
 
     def _assign_anew(self, partition: int, offset: int) -> None:
@@ -370,12 +348,13 @@ class KafkaConsumer:
                     reason=describe(e.args[0].name(), e.args[0].str()),
                 )
         client.incremental_assign(starts)
-        self._ours.update(positions)
+        readings = {partition: Ahead(at) for partition, at in positions.items()}
+        self._ours.update(readings)
         self._silent.begin(positions, monotonic())
         if self._paused and places:
             client.pause([self._place(p) for p in positions])
-        if positions:
-            self._reactor.callFromThread(self._owner.assigned, positions, witness)
+        if readings:
+            self._reactor.callFromThread(self._owner.assigned, readings, witness)
 
     def _on_revoke(self, client: Consumer, places: list[TopicPartition]) -> None:
         partitions = frozenset(p.partition for p in places)
@@ -393,8 +372,7 @@ class KafkaConsumer:
         self._reactor.callFromThread(self._owner.revoked, partitions)
 
     def _drop(self, partitions: frozenset[int]) -> None:
-        self._ours -= partitions
-        self._emptied -= partitions
         for partition in partitions:
-            self.ends.pop(partition, None)
+            self._ours.pop(partition, None)
+            self._ends.drop(partition)
             self._silent.end(partition)

@@ -13,18 +13,17 @@ from threading import Thread
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from wsmsg.errors import BadRequest, Overloaded, TooLarge, Unavailable, WsmsgError
-from wsmsg.message.journal.kafka.config import Config, KafkaPlace, ordered_producer
+from wsmsg.errors import Overloaded, TooLarge, Unavailable, WsmsgError
+from wsmsg.message.journal.interface import JournalEntry
+from wsmsg.message.journal.kafka.config import Config
 from wsmsg.message.journal.kafka.errors import Meaning, describe, meaning, too_large
 from wsmsg.message.journal.kafka.log import QUIET
-from wsmsg.message.journal.kafka.topics import KafkaTopics
-from wsmsg.message.journal.record import RecordSizes, encode
-from wsmsg.model import Message as Journaled
+from wsmsg.message.journal.record import decode
 from wsmsg.text.counted import counted
 
 _POLL_S = 0.1
@@ -75,6 +74,17 @@ def _is_consequence(append: _Append) -> bool:
     return append.error is None or not too_large(append.error.name())
 
 
+def _entry(written: Message) -> JournalEntry | None:
+    """
+    Return a record that was written, as a consumer reads it; L{None}: its offset is not
+    known, as with a repeated request.
+    """
+    partition, offset, value = written.partition(), written.offset(), written.value()
+    if partition is None or offset is None or offset < 0:
+        return None
+    return decode(partition, offset, value if isinstance(value, bytes) else b"")
+
+
 class KafkaProducer:
     """
     Writes records until it is closed or ruined.  A ruined producer delivers none of the
@@ -85,6 +95,9 @@ class KafkaProducer:
     @param lost: called in the reactor with the reason, and whether this one is ruined.
     @param most_records: the limit of records in flight; more are refused.
     @param most_bytes: the same in bytes.
+    @param delivered: called in the reactor with the records that the brokers have, in
+        the order of each partition, after the appends that they belong to are answered;
+        perhaps with some of appends that are not.  L{None}: nobody.
     @ivar acknowledged: the number of appends that a broker acknowledged.
     """
 
@@ -99,6 +112,7 @@ class KafkaProducer:
         ordered: bool = True,
         most_records: int = 100_000,
         most_bytes: int = 64 * 2**20,
+        delivered: Callable[[list[JournalEntry]], object] | None = None,
     ) -> None:
         self.in_flight = self.acknowledged = 0
         self.ruined = False
@@ -110,6 +124,8 @@ class KafkaProducer:
         self._lost = lost
         self._open: set[_Append] = set()
         self._finished: list[_Append] = []
+        self._delivered = delivered
+        self._written: list[Message] = []
         self._errors: list[KafkaError] = []
         self._closing = False
         self._close_s = 0.0
@@ -198,8 +214,10 @@ class KafkaProducer:
             # In the thread.
             if append.delivered(error):
                 self._finished.append(append)
-            if error is not None and self._ordered:
-                self._gives_up = True
+            if error is not None:
+                self._gives_up = self._ordered
+            elif self._delivered is not None:
+                self._written.append(message)
 
         try:
             for key, value, headers, partition in records:
@@ -255,11 +273,19 @@ class KafkaProducer:
         if self._finished or self._errors:
             finished, self._finished = self._finished, []
             errors, self._errors = self._errors, []
-            self._reactor.callFromThread(self._arrived, finished, errors)
+            # All so far, also of appends that are not finished: they come before.
+            written, self._written = self._written, []
+            entries = [entry for m in written if (entry := _entry(m)) is not None]
+            self._reactor.callFromThread(self._arrived, finished, errors, entries)
 
     # In the reactor
 
-    def _arrived(self, finished: list[_Append], errors: list[KafkaError]) -> None:
+    def _arrived(
+        self,
+        finished: list[_Append],
+        errors: list[KafkaError],
+        entries: list[JournalEntry],
+    ) -> None:
         # The record that is too long first: the others failed with it.
         for append in sorted(finished, key=_is_consequence):
             error = append.error
@@ -275,6 +301,8 @@ class KafkaProducer:
                     self._failed(error)
         for told_error in errors:
             self._judge(told_error)
+        if entries and self._delivered is not None:
+            self._delivered(entries)
 
     def _judge(self, error: KafkaError) -> None:
         what = meaning(error.name(), fatal=error.fatal())
@@ -309,85 +337,3 @@ class KafkaProducer:
             self._answer(append, Unavailable(why).may_be_done())
         if not self._ended.called:
             self._ended.callback(None)
-
-
-class MessageProducers:
-    """
-    The producers of messages, one after another: one that is ruined is replaced.
-
-    A broker refuses a whole batch if it is too long for the topic.  So such a refusal
-    is for now at first: then the limit is known, or each record is written alone.
-
-    @param lost: as for L{KafkaProducer}.
-    @ivar current: the producer; L{None}: there was none yet.
-    @ivar sizes: of all records that were appended.
-    """
-
-    def __init__(
-        self,
-        place: KafkaPlace,
-        topics: KafkaTopics,
-        reactor: IReactorFromThreads,
-        lost: Callable[[str, bool], object],
-    ) -> None:
-        self.current: KafkaProducer | None = None
-        self.sizes = RecordSizes()
-        self._place = place
-        self._topics = topics
-        self._reactor = reactor
-        self._lost = lost
-        self._alone = False
-
-    @property
-    def in_flight(self) -> int:
-        """
-        The number of records without an answer.
-        """
-        return self.current.in_flight if self.current is not None else 0
-
-    def replace(self) -> KafkaProducer | None:
-        """
-        Make a producer if there is none that can be used.
-
-        @return: the new producer, to be prepared.
-        """
-        if self.current is not None and not self.current.ruined:
-            return None
-        config = ordered_producer(self._place, self._topics.batch_bytes)
-        self._alone = self._topics.alone
-        self.current = KafkaProducer(config, self._reactor, self._lost)
-        return self.current
-
-    def append(self, messages: Sequence[Journaled]) -> Deferred[None]:
-        """
-        As L{wsmsg.message.journal.interface.IJournal.append}.
-        """
-        if self.current is None:
-            return fail(Unavailable("the journal is being opened"))
-        try:
-            values = [encode(m) for m in messages]
-        except BadRequest as e:
-            return fail(e)
-        if not values:
-            return succeed(None)
-        most, longest = self._topics.record_bytes, max(map(len, values))
-        if longest > most:
-            return fail(TooLarge(f"a record would have more than {most} bytes"))
-        self.sizes.add(len(values), sum(map(len, values)))
-        written = self.current.send(
-            self._place.topic,
-            [
-                Outgoing(m.conversation.encode(), value)
-                for m, value in zip(messages, values, strict=True)
-            ],
-        )
-        n_bytes = longest if len(values) == 1 else 0
-        return written.addErrback(self._refused, n_bytes, self._alone)
-
-    def _refused(self, failure: Failure, n_bytes: int, alone: bool) -> Failure:
-        if not failure.check(TooLarge):
-            return failure
-        self._topics.note_refused(n_bytes if alone else 0)
-        if alone:
-            return failure
-        return Failure(Unavailable(str(failure.value)).may_be_done())

@@ -139,6 +139,7 @@ class SqliteJournal:
             "lag_bytes": self._sizes.bytes_of(lag),
             "in_flight": sum(len(values) for _, values, _ in self._queue),
             "partitions": 1,
+            "from_memory": 0,
             "dead_letters_dropped": self._dropped.total,
             "records_lost": 0,
         }

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 import attrs
 
 from wsmsg.message.journal.interface import JournalEntry
+from wsmsg.message.journal.kafka.reading.ahead import Ahead
 
 
 @attrs.define
@@ -23,19 +24,27 @@ class _Partition:
     @ivar settled: all records below are settled; L{None}: none was read.
     @ivar read: the lowest offset of the next record.
     @ivar written: the position of the last commit.
+    @ivar ahead: what may be taken from memory; L{None}: nothing now.
     """
 
     settled: int | None
     read: int | None
     written: int | None
+    ahead: Ahead | None
 
     @property
     def has_unsettled(self) -> bool:
         return (self.read or 0) > (self.settled or 0)
 
-    def handed_out(self, offset: int) -> None:
+    def read_anew(self, ahead: Ahead | None) -> None:
+        self.ahead = ahead
+
+    def arrived(self, offset: int) -> None:
         if self.settled is None:
             self.settled = self.written = offset
+
+    def handed_out(self, offset: int) -> None:
+        self.arrived(offset)
         self.read = offset + 1
 
     def settle(self, position: int) -> None:
@@ -56,10 +65,11 @@ class _Partition:
 
     def rewind(self) -> int | None:
         """
-        Return to the settled position; L{None}: no record was handed out.
+        Return to the settled position; L{None}: no record arrived.
         """
         if self.settled is not None:
             self.read = self.settled
+            self.ahead = None
         return self.settled
 
 
@@ -77,24 +87,64 @@ class Partitions:
     def __len__(self) -> int:
         return len(self._ours)
 
-    def assign(self, positions: Mapping[int, int | None]) -> None:
+    def assign(self, readings: Mapping[int, Ahead]) -> None:
         """
         Add partitions.
 
-        @param positions: the committed position of each; L{None}: unknown.
+        @param readings: of each, from the committed position.
         """
-        for partition, position in positions.items():
-            self._ours[partition] = _Partition(position, position, position)
+        for partition, ahead in readings.items():
+            position = ahead.next
+            self._ours[partition] = _Partition(position, position, position, ahead)
+
+    def read_anew(self, readings: Mapping[int, Ahead]) -> None:
+        """
+        Note that the consumer begins at other positions from now on.
+        """
+        for partition, ahead in readings.items():
+            if partition in self._ours:
+                self._ours[partition].read_anew(ahead)
+
+    def only_fetched(self, partitions: Iterable[int]) -> None:
+        """
+        Take nothing of these partitions from memory any more.
+        """
+        for partition in partitions:
+            if partition in self._ours:
+                self._ours[partition].read_anew(None)
 
     def revoke(self, partitions: Iterable[int]) -> None:
         for partition in partitions:
             self._ours.pop(partition, None)
 
-    def ours(self, entries: Collection[JournalEntry]) -> list[JournalEntry]:
+    def fetched(self, entries: Iterable[JournalEntry]) -> list[JournalEntry]:
         """
-        Return the entries of assigned partitions.
+        Return those of fetched entries that are of assigned partitions, and were not
+        taken from memory.
         """
-        return [e for e in entries if e.partition in self._ours]
+        taken = []
+        for entry in entries:
+            mine = self._ours.get(entry.partition)
+            if mine is None:
+                continue
+            if mine.ahead is None or mine.ahead.fetched(entry.offset):
+                mine.arrived(entry.offset)
+                taken.append(entry)
+        return taken
+
+    def delivered(self, entries: Iterable[JournalEntry]) -> list[JournalEntry]:
+        """
+        Return those of entries that this process wrote which come next in a partition
+        of its own.
+        """
+        taken = []
+        for entry in entries:
+            mine = self._ours.get(entry.partition)
+            if mine is None or mine.ahead is None:
+                continue
+            if mine.ahead.take(entry.offset):
+                taken.append(entry)
+        return taken
 
     def handed_out(self, entries: Iterable[JournalEntry]) -> None:
         """
@@ -149,7 +199,7 @@ class Partitions:
 
     def rewind(self) -> dict[int, int]:
         """
-        Return to the settled positions, where any record was handed out.
+        Return to the settled positions, where any record arrived.
 
         @return: the positions to read from.
         """
@@ -241,11 +291,12 @@ class SilentPartitions:
         """
         self._resumed_s = now_s
 
-    def arrived(self, entries: Iterable[JournalEntry], now_s: float) -> None:
+    def arrived(self, last: Mapping[int, int], now_s: float) -> None:
         """
         Note that records arrived.
+
+        @param last: the offset of the last one, by partition.
         """
-        last = {entry.partition: entry.offset for entry in entries}
         self.begin({p: offset + 1 for p, offset in last.items()}, now_s)
 
     def due(self, now_s: float) -> list[int]:

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Protocol
 
 from wsmsg.message.journal.interface import JournalEntry
+from wsmsg.message.journal.kafka.reading.ahead import Ahead
 
 
 class Settled:
@@ -44,11 +45,16 @@ class ConsumerOwner(Protocol):
         """
 
     def assigned(
-        self, positions: Mapping[int, int | None], witness: Mapping[int, str]
+        self, readings: Mapping[int, Ahead], witness: Mapping[int, str]
     ) -> None:
         """
-        Partitions were assigned, with their committed positions, and the texts that
-        were committed with these.
+        Partitions were assigned, and are read from their committed positions on, with
+        the texts that were committed with these.
+        """
+
+    def read_anew(self, epoch: int, readings: Mapping[int, Ahead]) -> None:
+        """
+        Partitions are read from other positions on, in this epoch.
         """
 
     def revoking(self, partitions: frozenset[int], settled: Settled) -> None:

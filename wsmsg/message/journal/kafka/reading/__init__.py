@@ -1,0 +1,14 @@
+"""
+The records on their way from the consumer to the reader; no I/O.
+
+::
+
+    consumer (thread) --arrived----> incoming --read--> delivery
+    producer (thread) --delivered-->     |                 |
+                                    partitions <--settled--'
+
+ahead       one reading of a partition: what is next, and what was there already
+incoming    the records on hand, and who waits for them: the owner of the consumer
+owner       the callbacks of the consumer
+partitions  the positions of the assigned partitions
+"""

@@ -10,7 +10,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg import __version__
-from wsmsg.daemon.first_lines import first_lines
+from wsmsg.daemon.first_lines import few_files, first_lines
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 
@@ -48,3 +48,17 @@ class FirstLineTests(SynchronousTestCase):
         for part in ("listen = 127.0.0.1:21004 (HTTP, ", "db:27017/chat", "r:6379/0"):
             self.assertIn(part, told)
         self.assertNotIn("hush", told)
+
+    def test_few_files(self) -> None:
+        """
+        A daemon that may open fewer files than its settings allow connections says how
+        many it takes.
+        """
+        for settings, key, wanted in (
+            (ConnectSettings(), "limits", 50_000),
+            (MessageSettings(), "http", 2000),
+        ):
+            self.assertEqual(few_files(settings, wanted), "")
+            told = few_files(settings, 896)
+            self.assertIn(f"{key}.connections is {wanted}, ", told)
+            self.assertIn(" takes 896 connections", told)

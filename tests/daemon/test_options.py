@@ -6,15 +6,21 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import socket
 import sys
 from pathlib import Path
 from typing import Any
 
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from wsmsg.daemon.options import DaemonOptions
-from wsmsg.daemon.preflight import check_twistd_options, preflight
+from wsmsg.daemon.preflight import (
+    check_twistd_options,
+    preflight,
+    raise_file_limit,
+    room_for_clients,
+)
 from wsmsg.errors import Unavailable
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
@@ -262,3 +268,49 @@ def free_settings(**changes: Any) -> ConnectSettings:
     any_port = "127.0.0.1:0"
     free = {"listen": any_port, "rpc_listen": any_port, "admin_listen": any_port}
     return ConnectSettings(**{**free, **changes})
+
+
+class FileLimitTests(SynchronousTestCase):
+    """
+    L{raise_file_limit} and L{room_for_clients}.
+    """
+
+    def raised(self, soft: int, hard: int, problem: Exception | None = None) -> int:
+        """
+        Raise these limits.
+        """
+        self.set: list[tuple[int, int]] = []
+
+        def set_limit(_: int, limits: tuple[int, int]) -> None:
+            if problem is not None:
+                raise problem
+            self.set.append(limits)
+
+        self.patch(resource, "getrlimit", lambda _: (soft, hard))
+        self.patch(resource, "setrlimit", set_limit)
+        return raise_file_limit()
+
+    def test_raised(self) -> None:
+        """
+        The limit is raised to that of the system, and to a million at most.
+        """
+        infinite = resource.RLIM_INFINITY
+        self.assertEqual((self.raised(1024, 4096), self.set), (4096, [(4096, 4096)]))
+        self.assertEqual((self.raised(4096, 4096), self.set), (4096, []))
+        most = (2**20, infinite)
+        self.assertEqual((self.raised(1024, infinite), self.set), (2**20, [most]))
+        self.assertEqual((self.raised(infinite, infinite), self.set), (2**20, []))
+
+    def test_not_raised(self) -> None:
+        """
+        A limit that cannot be raised stays.
+        """
+        for problem in (ValueError("not allowed"), OSError("not allowed")):
+            self.assertEqual(self.raised(1024, 4096, problem), 1024)
+
+    def test_room(self) -> None:
+        """
+        A daemon keeps 128 files for itself, or half of them if there are few.
+        """
+        rooms = [room_for_clients(files) for files in (2**20, 1024, 256, 100)]
+        self.assertEqual(rooms, [2**20 - 128, 896, 128, 50])

@@ -216,7 +216,7 @@ class ConnectNode:
             self.name,
             self.settings.public_url,
             self.registry.count,
-            self.settings.limits.connections,
+            self.admission.most_connections,
             self.health.ready,
             status_page(self.settings),
         )

@@ -143,7 +143,7 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
     context, upstream = _sessions(daemon, reactor, registry, authenticator, peers)
     plugins = Plugins(daemon.metrics)
     _add_legacy_redis(daemon, reactor, registry, upstream, plugins)
-    admission = Admission(settings.limits, reactor, settings.proxies)
+    admission = Admission(settings.limits, reactor, settings.proxies, daemon.room)
     online = OnlineStatus(registry, upstream)
     connections = _connections(context, admission, heartbeat, plugins)
     edge = _edge_access(context, connections, daemon.keys.current)

@@ -23,12 +23,17 @@ from wsmsg.auth.key_file import ApiKeys, keys_probe
 from wsmsg.auth.local_key import ADMIN_KEY, local_key
 from wsmsg.auth.reread import FileRead
 from wsmsg.daemon.exits import Exit
-from wsmsg.daemon.first_lines import first_lines
+from wsmsg.daemon.first_lines import few_files, first_lines
 from wsmsg.daemon.lead import LeadTime
 from wsmsg.daemon.lifecycle import Part, RootService, part
 from wsmsg.daemon.listener import Listener
 from wsmsg.daemon.options import DaemonOptions
-from wsmsg.daemon.preflight import Probe, preflight
+from wsmsg.daemon.preflight import (
+    Probe,
+    preflight,
+    raise_file_limit,
+    room_for_clients,
+)
 from wsmsg.daemon.reactor import turns_of
 from wsmsg.daemon.reload import Reload
 from wsmsg.daemon.signals import Signals
@@ -62,6 +67,7 @@ class Daemon:
     @param probes: as for L{preflight}.
     @ivar settings: the settings at the start.
     @ivar node: the name of this daemon.
+    @ivar room: the most connections of clients that there are files for.
     @ivar keys: the API keys.
     @ivar audit: records the calls of HTTP that change something.
     @ivar admin: the admin listener; L{None} if C{admin_listen} is empty.
@@ -84,6 +90,7 @@ class Daemon:
             make_key = partial(local_key, self.data_dir, name=ADMIN_KEY)
             probes = [*probes, ("cannot make the key of operators", make_key)]
         preflight(options.daemon, settings, self.data_dir, probes=[*probes, keys])
+        self.room = room_for_clients(raise_file_limit())
         self.keys = ApiKeys(settings.api_keys, self.data_dir)
         self.node: str = settings.node or f"{options.daemon}-{time.time_ns()}"
         self.exits = Exit(reactor, pidfile=options.pidfile)
@@ -215,8 +222,9 @@ class Daemon:
         daemon = self._options.daemon
         for line in first_lines(daemon, self.settings, self.node, self.data_dir):
             self._log.info("{line}", line=line)
-        for note in in_clear(self.settings):
-            self._log.warn("{note}", note=note)
+        for note in (*in_clear(self.settings), few_files(self.settings, self.room)):
+            if note:
+                self._log.warn("{note}", note=note)
 
     def _certificates_part(self) -> list[Part]:
         tls, peer = self.settings.tls, self.settings.peer

@@ -31,6 +31,23 @@ _PURPOSES: Mapping[str, Mapping[str, str]] = {
 }
 
 
+def few_files(settings: Common, room: int) -> str:
+    """
+    Return a line for a process that may open fewer files than its settings allow it
+    connections; empty if it may open enough.
+
+    @param room: the connections that it has files for.
+    """
+    for key in ("limits", "http"):
+        wanted = getattr(getattr(settings, key, None), "connections", 0)
+        if wanted > room:
+            return (
+                f"{key}.connections is {wanted}, and this process may not open as many "
+                f"files: it takes {room} connections; raise LimitNOFILE (ulimit -n)"
+            )
+    return ""
+
+
 def first_lines(
     daemon: str, settings: Common, node: str, data_dir: Path
 ) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -20,6 +21,11 @@ from wsmsg.daemon.pid_file import remove_stale
 from wsmsg.errors import WsmsgError
 from wsmsg.settings.urls.address import Address, parse_address
 from wsmsg.settings.values import Common
+
+#: The files that a daemon keeps for itself, whatever its clients do: its streams, logs
+#: and embedded files, operators, and connections that wait for their refusal.
+RESERVED_FILES = 128
+_MOST_FILES = 2**20
 
 #: A check that raises L{OSError}, L{ValueError} or L{WsmsgError} if it fails.
 Probe = Callable[[], object]
@@ -49,6 +55,33 @@ def preflight(
         complain(daemon, problem)
     if problems:
         raise SystemExit(1)
+
+
+def raise_file_limit() -> int:
+    """
+    Let this process open as many files as the system allows it.
+
+    @return: how many these are.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, most = (
+        _MOST_FILES if n == resource.RLIM_INFINITY else min(n, _MOST_FILES)
+        for n in (soft, hard)
+    )
+    if soft < most:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        except (OSError, ValueError):
+            return soft
+    return max(soft, most)
+
+
+def room_for_clients(files: int) -> int:
+    """
+    Return how many connections clients may have, of a process that may open so many
+    files.
+    """
+    return max(files - RESERVED_FILES, files // 2)
 
 
 def check_twistd_options(

@@ -86,13 +86,12 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     assembly = Assembly(daemon, reactor, settings, backends, peers)
     daemon.on_files(lambda: peers.reload(daemon.current))
     peers.register_metrics(daemon.metrics)
-    node = assembly.node
+    node, lives = assembly.node, assembly.lives
     daemon.health.add_section("message", node.status)
     daemon.on_reload(node.apply_settings)
     node.register_metrics(daemon.metrics)
     follow_readiness(daemon.health, node.rpc.health, node.rpc.services)
-    admin = admin_routes(node.log, assembly.lives)
-    return daemon.service(*assembly.parts(), admin=admin)
+    return daemon.service(*assembly.parts(), admin=admin_routes(node.log, lives))
 
 
 class Assembly:
@@ -371,6 +370,7 @@ class Assembly:
             self._legacy_http(submit) if settings.legacy.http else tuple,
             keys=daemon.keys.current,
             audit=daemon.audit,
+            room=daemon.room,
         )
         daemon.on_reload(http.apply_settings)
         daemon.on_files(self._user_tokens.read_key)

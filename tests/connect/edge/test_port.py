@@ -14,6 +14,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.websocket.port_in_memory import Edge, Wire, upgrade
+from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.websocket.connection import WebSocketConnection
 from wsmsg.http.origins import Origins
 from wsmsg.http.server.site import QuietSite
@@ -250,6 +251,23 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(edge.admission.connections, 2)
         first.lose()
         edge.open()
+
+    def test_files(self) -> None:
+        """
+        Admission takes no more connections than there are files for, and says so,
+        also to the other Connects, which ask how much room there is.
+        """
+        edge = self.edge(connections=3)
+        admission = Admission(edge.settings.limits, edge.clock, room=2)
+        edge.admission = edge.port.admission = admission
+        self.assertEqual(admission.most_connections, 2)
+        edge.connect()
+        edge.connect()
+        self.refused(edge.connect(), 503)
+        admission.apply_settings(
+            edge.settings.limits.model_copy(update={"connections": 1})
+        )
+        self.assertEqual(admission.most_connections, 1)
 
     def test_address(self) -> None:
         """

@@ -11,7 +11,7 @@ from tests.doubles import exposed
 from tests.http.cases import believing, key_of, keyring
 from tests.http.wire import Wire
 from tests.message.http.cases import ApiCase
-from wsmsg.message.http.api import PublicHttp
+from wsmsg.message.http.api import PublicHttp, limits_of
 from wsmsg.monitoring.health import Health, required_up
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import MessageSettings
@@ -46,6 +46,14 @@ class PublicHttpTests(ApiCase):
         protocol.dataReceived(f"GET {path} HTTP/1.0\r\n\r\n".encode())
         head, _, body = wire.value().partition(b"\r\n\r\n")
         return int(head.split()[1]), json.loads(body)
+
+    def test_files(self) -> None:
+        """
+        The listener takes no more connections than there are files for.
+        """
+        settings = MessageSettings()
+        self.assertEqual(limits_of(settings, 10_000).connections, 2000)
+        self.assertEqual(limits_of(settings, 900).connections, 900)
 
     def test_served(self) -> None:
         """

@@ -34,6 +34,7 @@ class Admission:
     """
     Counts connections and handshakes, and refuses those above the limits.
 
+    @param room: the most connections that there are files for.
     @ivar connections: the number of open connections.
     @ivar proxies: the proxies that may say for whom they connect.
     @ivar refusals: what was refused, by reason.
@@ -42,9 +43,14 @@ class Admission:
     _log = Logger()
 
     def __init__(
-        self, limits: LimitSettings, clock: IReactorTime, proxies: Sequence[str] = ()
+        self,
+        limits: LimitSettings,
+        clock: IReactorTime,
+        proxies: Sequence[str] = (),
+        room: int = 2**31,
     ) -> None:
         self._limits = limits
+        self._room = room
         self._clock = clock
         self._budgets = Budgets(_rate_of(limits))
         self._bucket = TokenBucket(clock.seconds(), limits.handshakes_per_s)
@@ -86,6 +92,13 @@ class Admission:
             lambda: len(self._budgets),
         )
 
+    @property
+    def most_connections(self) -> int:
+        """
+        The most connections that are admitted.
+        """
+        return min(self._limits.connections, self._room)
+
     def admit(self, address: str) -> WsmsgError | None:
         """
         Count a new connection from an address, unless a limit is reached.
@@ -94,7 +107,7 @@ class Admission:
             L{release}.
         """
         group = group_of(address)
-        if self.connections >= self._limits.connections:
+        if self.connections >= self.most_connections:
             return self._refuse(
                 address, "connections", Unavailable("no room for more", 1000)
             )

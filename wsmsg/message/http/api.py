@@ -70,6 +70,7 @@ class PublicHttp:
     @param more: as for L{Api}.
     @param keys: returns the API keys as they are now.
     @param audit: records the calls that change something.
+    @param room: the most connections that there are files for.
     @ivar factory: of the listener.
     @ivar seconds: the durations of the calls that were admitted.
     """
@@ -85,7 +86,9 @@ class PublicHttp:
         *,
         keys: Callable[[], Keyring] = lambda: NO_KEYS,
         audit: Audit = unaudited,
+        room: int = 2**31,
     ) -> None:
+        self._room = room
         self._access = Access(
             settings.http,
             clock,
@@ -104,7 +107,7 @@ class PublicHttp:
             audit=audit,
             observe=self.seconds.observe,
         )
-        self._limits = limits_of(settings)
+        self._limits = limits_of(settings, self._room)
         self.site = QuietSite(self._api, clock, lambda: self._limits, name="HTTP API")
         self.refused = RefusedConnections(clock)
         self.factory: ServerFactory = self.site
@@ -118,7 +121,7 @@ class PublicHttp:
         Apply other settings.
         """
         self._access.apply_settings(settings.http, settings.hosts, settings.proxies)
-        self._limits = limits_of(settings)
+        self._limits = limits_of(settings, self._room)
 
     def read_keys(self) -> Sequence[FileRead]:
         """
@@ -176,17 +179,19 @@ class PublicHttp:
         )
 
 
-def limits_of(settings: MessageSettings) -> FixedLimits:
+def limits_of(settings: MessageSettings, room: int) -> FixedLimits:
     """
     Return the limits of the listener.  Unless a setting says otherwise, a body may hold
     the longest content, however its sender escapes that in JSON.
+
+    @param room: the most connections that there are files for.
     """
     http = settings.http
     needed = _ESCAPED * settings.content_bytes + _BESIDE_CONTENT
     return FixedLimits(
         body_bytes=http.body_bytes or max(_BODY_BYTES, needed),
         receive_s=http.receive_s,
-        connections=http.connections,
+        connections=min(http.connections, room),
     )
 
 

@@ -8,12 +8,14 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.flow.life_ring import (
+    MOST_CONFIRMATIONS,
     MOST_FACTS,
     LifeRing,
     Stage,
     message_key,
     send_key,
 )
+from wsmsg.model import Cursor, Message
 
 
 @attrs.frozen
@@ -25,6 +27,15 @@ class OneSession:
     user: int
     number: int
     device: str
+
+
+@attrs.define
+class OneLink:
+    """
+    A link to a Connect.
+    """
+
+    node: str
 
 
 class LifeRingTests(SynchronousTestCase):
@@ -89,7 +100,7 @@ class LifeRingTests(SynchronousTestCase):
         """
         A long name of a device is cut off, also in the middle of a character.
         """
-        self.ring.written(message_key(1), OneSession(1, 1, "x" + "\u00e9" * 40))
+        self.ring.written(1, [OneSession(1, 1, "x" + "\u00e9" * 40)])
         ((fact,), _) = self.ring.facts(message_key(1))
         self.assertEqual(fact.text, "x" + "\u00e9" * 12)
 
@@ -97,7 +108,7 @@ class LifeRingTests(SynchronousTestCase):
         """
         The name of a device that UTF-8 cannot encode is remembered without that.
         """
-        self.ring.written(message_key(1), OneSession(1, 1, "x\ud800"))
+        self.ring.written(1, [OneSession(1, 1, "x\ud800")])
         ((fact,), _) = self.ring.facts(message_key(1))
         self.assertEqual(fact.text, "x?")
 
@@ -129,3 +140,69 @@ class LifeRingTests(SynchronousTestCase):
             ring.note(Stage.STORED, message_key(1000 + i), user=5, number=5, extra=5)
         self.assertEqual(ring.facts(message_key(5)), ([], 0))
         self.assertEqual(ring.facts(message_key(0)), ([], 0))
+
+    def test_pushed(self) -> None:
+        """
+        A message that a Connect gets has one fact of Message, which says that it is
+        stored as well; one that no Connect gets has a fact of its own.
+        """
+        ring = LifeRing(10, lambda: self.now_s)
+        one, two, three = (
+            Message("u:1:2", 1, f"c{n}", n, "", 1, 1, 10 + n) for n in (1, 2, 3)
+        )
+        links = [
+            (OneLink("here"), [(one, [1, 2])]),
+            (OneLink("there"), [(one, [3]), (two, [2])]),
+        ]
+        ring.pushed([one, two, three], links)
+        found = {n: ring.facts(message_key(n))[0] for n in (1, 2, 3)}
+        self.assertEqual(
+            {n: [fact[0:1] + fact[2:] for fact in facts] for n, facts in found.items()},
+            {
+                1: [(5, 0, 11, 2, "here"), (5, 0, 11, 1, "there")],
+                2: [(5, 0, 12, 1, "there")],
+                3: [(4, 1, 13, 0, "")],
+            },
+        )
+
+    def test_confirmations(self) -> None:
+        """
+        Of each user, the first confirmation of a number is found, and the first that
+        says that it is read.  Those of other conversations are not.
+        """
+        ring = LifeRing(100, lambda: self.now_s)
+        for second, cursor in enumerate(
+            (
+                Cursor("u:1:2", 2, 3, 0),
+                Cursor("u:1:2", 2, 5, 3),
+                Cursor("u:1:3", 3, 9, 9),
+                Cursor("u:1:2", 1, 6, 6),
+                Cursor("u:1:2", 2, 8, 7),
+                Cursor("u:1:2", 2, 9, 9),
+            )
+        ):
+            self.now_s = float(second)
+            ring.confirmed([cursor])
+        found, others = ring.confirmations("u:1:2", 5)
+        self.assertEqual(
+            [(Stage(f.stage), f.user, f.number, f.time_ms) for f in found],
+            [
+                (Stage.DELIVERED, 2, 5, 1000),
+                (Stage.READ, 1, 6, 3000),
+                (Stage.READ, 2, 7, 4000),
+            ],
+        )
+        self.assertFalse(others)
+
+    def test_many_confirmations(self) -> None:
+        """
+        Only the last confirmations are looked at, and it is said that there are others.
+        """
+        ring = LifeRing(2 * MOST_CONFIRMATIONS)
+        ring.confirmed(Cursor("g:1", n, 1, 1) for n in range(MOST_CONFIRMATIONS))
+        self.assertFalse(ring.confirmations("g:1", 2)[1])
+        ring.confirmed([Cursor("g:1", 7, 2, 2)])
+        found, others = ring.confirmations("g:1", 2)
+        self.assertEqual(([f.user for f in found], others), ([7], True))
+        found, others = LifeRing(0).confirmations("g:1", 2)
+        self.assertEqual((found, others), ([], False))

@@ -16,6 +16,7 @@ from tests.integration.device import Device
 from tests.integration.installation import http_get
 from tests.stack.cluster import Cluster
 from tests.stack.servers import needs
+from wsmsg.protocol import client_pb2 as pb
 
 
 @needs("kafka", "mongo", "redis")
@@ -51,13 +52,20 @@ class WhereTests(TestCase):
         sender, recipient = devices
         await sender.send_until_accepted(1002, "c1", "secret text")
         deliver = await recipient.expect("deliver")
+        await recipient.send_frame(
+            read=pb.Read(conversation=deliver.conversation, seq=deliver.seq)
+        )
         ports = [m.port("listen") for m in cluster.messages]
         path = f"/api/v1/messages/{deliver.message_id}/life"
         found: list[Any] = []
 
         async def known() -> bool:
             found[:] = [(await http_get(port, path))[1] for port in ports]
-            return all(len(life.get("nodes", ())) == 4 for life in found)
+            return all(
+                len(life.get("nodes", ())) == 4
+                and life["stages"][-1]["stage"] == "read"
+                for life in found
+            )
 
         await eventually("both Messages are asked all others", known)
         one, two = found
@@ -67,11 +75,16 @@ class WhereTests(TestCase):
             list(dict.fromkeys(stages)),
             [
                 *("received", "accepted", "appended", "stored", "pushed"),
-                *("written", "answered"),
+                *("written", "answered", "delivered", "read"),
             ],
         )
         (appended,) = [s for s in one["stages"] if s["stage"] == "appended"]
         self.assertGreaterEqual(appended["offset"], 0)
+        times = {s["stage"]: s["time"] for s in one["stages"]}
+        self.assertNotIn(None, times.values())
+        accepted, stored = times["accepted"], times["stored"]
+        self.assertTrue(accepted <= times["appended"] <= stored <= times["read"], times)
+        self.assertEqual(one["notes"], [])
         self.assertEqual(one["missing"], [])
         self.assertNotIn("secret", str(found))
         await cluster.messages[1].signal(signal.SIGSTOP)

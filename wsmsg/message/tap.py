@@ -298,7 +298,7 @@ class Assembly:
             links=self._links,
             backoff=self._daemon.backoff,
             on_stored=self._marks.pushed,
-            on_read=self._links.lives.fetched,
+            on_read=self._links.lives.ring.fetched,
             close=partial(self._gate.set_without_alarm, "journal"),
             remove_old=self._remove_old_journal,
         )

@@ -658,16 +658,20 @@ class ConnectsQuery(_message.Message):
     def __init__(self) -> None: ...
 
 class LifeQuery(_message.Message):
-    __slots__ = ("id", "sender", "client_id", "message_id")
+    __slots__ = ("id", "sender", "client_id", "message_id", "conversation", "seq")
     ID_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
     id: int
     sender: int
     client_id: str
     message_id: int
-    def __init__(self, id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., message_id: _Optional[int] = ...) -> None: ...
+    conversation: str
+    seq: int
+    def __init__(self, id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., message_id: _Optional[int] = ..., conversation: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
 
 class QueryResponse(_message.Message):
     __slots__ = ("answers",)
@@ -869,7 +873,7 @@ class ConnectsAnswer(_message.Message):
     def __init__(self, connects: _Optional[_Iterable[_Union[ConnectLoad, _Mapping]]] = ...) -> None: ...
 
 class LifeAnswer(_message.Message):
-    __slots__ = ("id", "node", "since_ms", "facts", "left_out")
+    __slots__ = ("id", "node", "since_ms", "facts", "left_out", "confirmations")
     class Fact(_message.Message):
         __slots__ = ("stage", "time_ms", "user", "number", "extra", "text")
         STAGE_FIELD_NUMBER: _ClassVar[int]
@@ -890,12 +894,14 @@ class LifeAnswer(_message.Message):
     SINCE_MS_FIELD_NUMBER: _ClassVar[int]
     FACTS_FIELD_NUMBER: _ClassVar[int]
     LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMATIONS_FIELD_NUMBER: _ClassVar[int]
     id: int
     node: str
     since_ms: int
     facts: _containers.RepeatedCompositeFieldContainer[LifeAnswer.Fact]
     left_out: int
-    def __init__(self, id: _Optional[int] = ..., node: _Optional[str] = ..., since_ms: _Optional[int] = ..., facts: _Optional[_Iterable[_Union[LifeAnswer.Fact, _Mapping]]] = ..., left_out: _Optional[int] = ...) -> None: ...
+    confirmations: bool
+    def __init__(self, id: _Optional[int] = ..., node: _Optional[str] = ..., since_ms: _Optional[int] = ..., facts: _Optional[_Iterable[_Union[LifeAnswer.Fact, _Mapping]]] = ..., left_out: _Optional[int] = ..., confirmations: _Optional[bool] = ...) -> None: ...
 
 class QueryError(_message.Message):
     __slots__ = ("code", "reason", "retry_after_ms")

@@ -84,6 +84,10 @@ def life_answer_of(
     answer = rest_pb2.LifeAnswer(
         id=query.id, node=node, since_ms=ring.since_ms, left_out=left_out
     )
+    if query.conversation:
+        first, others = ring.confirmations(query.conversation, query.seq)
+        answer.confirmations = not others
+        facts += first
     for fact in facts:
         answer.facts.add(**fact._asdict())
     return answer

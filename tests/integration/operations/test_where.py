@@ -102,6 +102,11 @@ class WhereTests(WhereCase):
             {s["user"] for s in stages(life, "written")}, {sender.user, recipient.user}
         )
         self.assertEqual(stages(life, "answered")[0]["code"], "accepted")
+        (delivered,) = stages(life, "delivered")
+        self.assertEqual(delivered["seq"], deliver.seq)
+        self.assertGreater(delivered["time"], life["message"]["time"])
+        self.assertEqual([s for s in life["stages"] if s["time"] is None], [])
+        self.assertEqual(life["notes"], [])
         self.assertEqual(stages(life, "received")[0]["device"], "phone")
         place = await self.where(deliver.conversation, str(deliver.seq))
         self.assertEqual(place["stages"], life["stages"])
@@ -228,6 +233,15 @@ class WhereOfManyTests(WhereCase):
         sender, recipient = await self.begin()
         await sender.send(recipient.user, "c1", "secret text")
         deliver = await recipient.expect("deliver")
+        await recipient.send_frame(
+            read=pb.Read(conversation=deliver.conversation, seq=deliver.seq)
+        )
+
+        async def is_read() -> bool:
+            life = await self.where(str(deliver.message_id))
+            return bool(stages(life, "read"))
+
+        await eventually("the recipient has read it", is_read)
         message = self.installation.message
         await message.kill()
         await message.start()
@@ -241,6 +255,9 @@ class WhereOfManyTests(WhereCase):
         self.assertEqual(life["message"]["message_id"], deliver.message_id)
         self.assertEqual(stages(life, "pushed"), [])
         self.assertEqual({s["node"] for s in stages(life, "written")}, {"one", "two"})
+        (delivered,) = stages(life, "delivered")
+        self.assertIsNone(delivered["time"])
+        self.assertIn("is not known any more", life["notes"][0])
         self.assertGreater(life["forgotten_before"], life["message"]["time"])
 
     @with_daemons

@@ -28,6 +28,8 @@ from wsmsg.stream.convert import life_answer_of
 from wsmsg.stream.errors import StreamFailed
 
 NOW_S = 2_000_000.0
+#: The time at which each message was accepted.
+ACCEPTED_MS = int(NOW_S * 1000) - 1000
 
 
 def message(seq: int = 1, **more: Any) -> Message:
@@ -41,7 +43,7 @@ def message(seq: int = 1, **more: Any) -> Message:
         "message_id": 100 + seq,
         "content": "secret text",
         "kind": 1,
-        "time_ms": int(NOW_S * 1000) - 1000,
+        "time_ms": ACCEPTED_MS,
         "seq": seq,
     }
     return Message(**{**fields, **more})
@@ -62,8 +64,9 @@ class LivesTests(SynchronousTestCase):
         self.rings = {
             name: LifeRing(100, lambda: NOW_S - 60) for name in ("one", "two", "b:1")
         }
+        self.now_s = NOW_S
         for ring in self.rings.values():
-            ring._unix_s = lambda: NOW_S
+            ring._unix_s = lambda: self.now_s
         self.others = ["b:1"]
         self.links = Links(
             MemoryPresence(self.clock),
@@ -74,6 +77,7 @@ class LivesTests(SynchronousTestCase):
             life=LifeRing(100, lambda: NOW_S - 60),
         )
         self.own = self.links.lives.ring
+        self.own._unix_s = lambda: self.now_s
         self.lives = Lives(
             "a",
             self.store,
@@ -162,9 +166,9 @@ class LivesTests(SynchronousTestCase):
         send, key = send_key(1, "c1"), message_key(101)
         one, two = self.rings["one"], self.rings["two"]
         two.note(Stage.WRITTEN, key, 2, 8, 0, "tab")
-        self.own.note(Stage.PUSHED, key, 0, 0, 1, "two")
-        self.own.note(Stage.STORED, key, 1, 1)
-        self.rings["b:1"].note(Stage.FETCHED, key, 0, 55, 3)
+        self.own.note(Stage.PUSHED, key, 0, 1, 1, "two")
+        self.rings["b:1"].note(Stage.FETCHED, key, ACCEPTED_MS + 20, 55, 3)
+        self.rings["b:1"].confirmed([Cursor("u:1:2", 2, 1, 1)])
         one.note(Stage.RECEIVED, send, 1, 7, 0, "phone")
         one.note(Stage.ANSWERED, send, 1, 7)
         self.store.move_cursors([Cursor("u:1:2", 2, delivered=1, read=1)])
@@ -179,16 +183,77 @@ class LivesTests(SynchronousTestCase):
                 ("pushed", "a", {"connect": "two", "recipients": 1}),
                 ("written", "two", {"user": 2, "session": 8, "device": "tab"}),
                 ("answered", "one", {"user": 1, "session": 7, "code": "accepted"}),
-                ("delivered", "", {"user": 2}),
-                ("read", "", {"user": 2}),
+                ("delivered", "b", {"user": 2, "seq": 1}),
+                ("read", "b", {"user": 2, "seq": 1}),
             ],
         )
         self.assertEqual((life.missing, life.notes), ({}, []))
+        times = {s.stage: s.time_ms for s in life.stages}
+        self.assertEqual(times["appended"], ACCEPTED_MS + 20)
+        self.assertEqual({0} & set(times.values()), set())
         self.assertEqual(life.forgotten_before_ms, 0)
         by_place = self.life(Subject(conversation="u:1:2", seq=1))
         by_identity = self.life(Subject(sender=1, client_id="c1"))
         self.assertEqual(by_place, life)
         self.assertEqual(by_identity, life)
+
+    def confirmed(self) -> tuple[list[int], str]:
+        """
+        Return the times at which the first message was delivered and read, in
+        milliseconds after it was accepted, and what is said of them.
+        """
+        life = self.life(Subject(message_id=101))
+        times = [
+            s.time_ms and s.time_ms - ACCEPTED_MS
+            for s in life.stages
+            if s.stage in ("delivered", "read")
+        ]
+        return times, " ".join(n for n in life.notes if n.startswith("When "))
+
+    def test_confirmed(self) -> None:
+        """
+        The times of delivery and of reading are those of the first confirmations that
+        cover the message, of all Messages.
+        """
+        self.put(message(), message(2))
+        self.store.move_cursors([Cursor("u:1:2", 2, delivered=2, read=2)])
+        for ring, after_ms, cursor in (
+            (self.own, 50, Cursor("u:1:2", 2, 2, 0)),
+            (self.own, 400, Cursor("u:1:2", 2, 2, 2)),
+            (self.rings["b:1"], 30, Cursor("u:1:2", 2, 1, 0)),
+            (self.rings["b:1"], 10, Cursor("u:1:2", 1, 1, 1)),
+            (self.rings["b:1"], 20, Cursor("u:2:3", 2, 1, 1)),
+        ):
+            self.now_s = (ACCEPTED_MS + after_ms) / 1000
+            ring.confirmed([cursor])
+        self.assertEqual(self.confirmed(), ([30, 400], ""))
+
+    def test_confirmed_elsewhere(self) -> None:
+        """
+        A time that might not be the first is not given: a Message does not answer, or
+        does not know the question, or has forgotten; and it is said which.
+        """
+        self.put(message())
+        self.store.move_cursors([Cursor("u:1:2", 2, delivered=1, read=1)])
+        noted = self.confirmed()
+        self.assertEqual(
+            noted, ([0, 0], "When some of the users confirmed it was not noted.")
+        )
+        self.own.confirmed([Cursor("u:1:2", 2, 1, 1)])
+        self.assertEqual(self.confirmed(), ([1000, 1000], ""))
+        self.hanging = {"two"}
+        self.assertEqual(self.confirmed()[0], [1000, 1000])
+        self.hanging = {"b:1"}
+        times, note = self.confirmed()
+        self.assertEqual(times, [0, 0])
+        self.assertIn("may be known to the Messages that did not answer", note)
+        self.hanging = set()
+        self.rings["b:1"] = LifeRing(100, lambda: NOW_S)
+        times, note = self.confirmed()
+        self.assertEqual(times, [0, 0])
+        self.assertIn("is not known any more", note)
+        self.others.clear()
+        self.assertEqual(self.confirmed()[0], [1000, 1000])
 
     def test_silent(self) -> None:
         """

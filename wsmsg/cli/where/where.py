@@ -22,8 +22,7 @@ from wsmsg.text.escape import harmless
 _WORDS = {
     "received": "a session of user {user} on {device!r} received it",
     "accepted": "Message accepted it; this is the time that the sender was told",
-    "appended": "Message read it from the journal: partition {partition}, "
-    "offset {offset}",
+    "appended": "it is in the journal: partition {partition}, offset {offset}",
     "stored": "the store has it as number {seq}",
     "pushed": "Message pushed it to {connect} for {users}",
     "written": "put into the outbox of a session of user {user} on {device!r}",

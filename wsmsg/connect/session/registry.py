@@ -33,7 +33,7 @@ from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Overloaded
 from wsmsg.events import shown_content
 from wsmsg.flow.idle import IdleWaiters
-from wsmsg.flow.life_ring import LifeRing, message_key
+from wsmsg.flow.life_ring import LifeRing
 from wsmsg.protocol import frames
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import ServerFrame
@@ -251,7 +251,7 @@ class Registry:
         conversation, seq, sender = message.conversation, message.seq, message.sender
         for_others: dict[ICodec, bytes] = {}
         for_sender: dict[ICodec, bytes] = {}
-        having, key, life = 0, message_key(message.message_id), self.life
+        having: list[RegisteredSession] = []
         for user in targets:
             entry = self._sessions.get(user)
             if entry is None:
@@ -267,11 +267,11 @@ class Registry:
                         data = session.encoded(frame, message.extra)
                         encoded[codec] = data
                     if session.push(conversation, seq, data, message.time_ms):
-                        having += 1
-                        life.written(key, session)
+                        having.append(session)
                 except Exception:  # noqa: BLE001 - a guard
                     self._broken(session)
-        return having
+        self.life.written(message.message_id, having)
+        return len(having)
 
     def receipt(self, cursor: model.Cursor, targets: Sequence[int]) -> None:
         frame = frames.Receipt(

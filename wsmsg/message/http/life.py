@@ -47,7 +47,8 @@ class StageView(Answer, omit_defaults=True):
     @ivar stage: received (by a session at a Connect), accepted (the time that the
         sender was told), appended (to the journal), stored (as C{seq}), pushed (to a
         Connect), written (into the outbox of a session), answered (the sender),
-        delivered (to a device), read, dead (in the dead letters).
+        delivered (to a device) and read (as the first confirmation says, which was of
+        all up to C{seq}), dead (in the dead letters).
     @ivar since_last_ms: milliseconds since the stage before it that has a time.
     @ivar session: the number of the session at its Connect.
     @ivar recipients: how many of them that Connect has.

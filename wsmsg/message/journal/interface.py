@@ -61,6 +61,8 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     @ivar message: without a number; L{None} if the record cannot be decoded.
     @ivar value: the bytes of the record, for the dead letters.
     @ivar problem: why C{message} is L{None}.
+    @ivar time_ms: the unix time at which it was appended, by the clock of the journal
+        or of its producer; 0: not known.
     """
 
     partition: int
@@ -68,6 +70,7 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     message: Message | None
     value: bytes
     problem: str = ""
+    time_ms: int = 0
 
 
 @attrs.frozen

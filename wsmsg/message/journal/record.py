@@ -45,7 +45,7 @@ def encode(message: Message) -> bytes:
         raise BadRequest(f"the message cannot be encoded: {e}") from e
 
 
-def decode(partition: int, offset: int, value: bytes) -> JournalEntry:
+def decode(partition: int, offset: int, value: bytes, time_ms: int = 0) -> JournalEntry:
     """
     Return the entry of a record, with its problem if it cannot be decoded.
     """
@@ -69,7 +69,7 @@ def decode(partition: int, offset: int, value: bytes) -> JournalEntry:
         extra=record.extra,
         connect=record.connect,
     )
-    return JournalEntry(partition, offset, message, value)
+    return JournalEntry(partition, offset, message, value, "", time_ms)
 
 
 def _record_problem(record: Record) -> str:

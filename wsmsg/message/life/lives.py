@@ -102,22 +102,36 @@ class Lives:
         if message is not None:
             query.sender, query.client_id = message.sender, message.client_id
             query.message_id = message.message_id
+        of_messages = rest_pb2.LifeQuery()
+        of_messages.CopyFrom(query)
+        if message is not None:
+            of_messages.conversation = message.conversation
+            of_messages.seq = message.seq
         (connects, unheard), (others, lost) = await both(
             Deferred.fromCoroutine(self._connects.ask(query, TIMEOUT_S)),
-            Deferred.fromCoroutine(self._others.ask(query, TIMEOUT_S)),
+            Deferred.fromCoroutine(self._others.ask(of_messages, TIMEOUT_S)),
         )
         missing.update(unheard)
         missing.update(lost)
-        answers = [("message", a) for a in (self.answer(query), *others)]
+        answers = [("message", a) for a in (self.answer(of_messages), *others)]
         answers += [("connect", a) for a in connects]
         remembered = [
-            Remembered(NodeMemory(a.node, kind, a.since_ms), life_facts_of(a))
+            Remembered(
+                NodeMemory(a.node, kind, a.since_ms), life_facts_of(a), a.confirmations
+            )
             for kind, a in answers
         ]
         letters = await self._dead(subject, message, missing)
         users, cursors, more = await self._recipients(message, missing)
-        silent = bool(unheard or lost)
-        evidence = Evidence(message, remembered, users, cursors, letters, silent)
+        evidence = Evidence(
+            message,
+            remembered,
+            users,
+            cursors,
+            letters,
+            silent=bool(unheard or lost),
+            messages_silent=bool(lost),
+        )
         stages = stages_of(evidence)
         memories = [each.memory for each in remembered]
         if not stages:

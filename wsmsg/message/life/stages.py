@@ -35,10 +35,13 @@ _NAMES: Mapping[int, str] = {
 class Remembered:
     """
     The facts of a message that one node remembers.
+
+    @ivar confirmations: whether they include all confirmations that it remembers.
     """
 
     memory: NodeMemory
     facts: Sequence[LifeFact]
+    confirmations: bool = False
 
 
 @attrs.frozen
@@ -63,6 +66,7 @@ class Evidence:
     @ivar recipients: those of the stored message, and the cursors that they have.
     @ivar letters: in rising order.
     @ivar silent: whether a node did not answer.
+    @ivar messages_silent: whether a Message did not.
     """
 
     message: Message | None
@@ -71,6 +75,43 @@ class Evidence:
     cursors: Mapping[int, Cursor] = attrs.field(factory=dict)
     letters: Sequence[Letter] = ()
     silent: bool = False
+    messages_silent: bool = False
+
+    @property
+    def confirmations_known(self) -> bool:
+        """
+        True if the Messages remember all confirmations of the message.
+        """
+        message, messages = self.message, self._of_messages()
+        return (
+            message is not None
+            and not self.messages_silent
+            and all(
+                each.confirmations and 0 < each.memory.since_ms <= message.time_ms
+                for each in messages
+            )
+        )
+
+    def first_confirmations(self) -> dict[tuple[str, int], tuple[LifeFact, str]]:
+        """
+        Return the first confirmation of each user that is remembered, and its node, by
+        the name of the stage and by user.  What is read is delivered as well.
+        """
+        found = [
+            (fact, each.memory.node)
+            for each in self._of_messages()
+            for fact in each.facts
+            if fact.stage in (Stage.DELIVERED, Stage.READ)
+        ]
+        first: dict[tuple[str, int], tuple[LifeFact, str]] = {}
+        for fact, node in sorted(found, key=lambda each: each[0].time_ms):
+            first.setdefault(("delivered", fact.user), (fact, node))
+            if fact.stage == Stage.READ:
+                first.setdefault(("read", fact.user), (fact, node))
+        return first
+
+    def _of_messages(self) -> list[Remembered]:
+        return [each for each in self.remembered if each.memory.kind == "message"]
 
 
 def stages_of(evidence: Evidence) -> list[LifeStage]:
@@ -82,7 +123,7 @@ def stages_of(evidence: Evidence) -> list[LifeStage]:
 
 
 def _passing(remembered: Iterable[Remembered]) -> Iterator[LifeStage]:
-    seen = set()
+    seen, stored = set(), set[str]()
     for each in remembered:
         node = each.memory.node
         for fact in each.facts:
@@ -91,7 +132,15 @@ def _passing(remembered: Iterable[Remembered]) -> Iterator[LifeStage]:
             # A newer node may have stages that are not known here.
             if name is not None and key not in seen:
                 seen.add(key)  # A push that was repeated is shown once.
-                yield LifeStage(name, node, fact.time_ms, details)
+                yield LifeStage(name, node, _time_of(fact), details)
+            if fact.stage == Stage.PUSHED and fact.number and node not in stored:
+                stored.add(node)
+                yield LifeStage("stored", node, fact.time_ms, {"seq": fact.number})
+
+
+def _time_of(fact: LifeFact) -> int:
+    # A record has its own time; an older version notes that of reading it alone.
+    return fact.user if fact.stage == Stage.FETCHED else fact.time_ms
 
 
 def _details(fact: LifeFact) -> dict[str, int | str]:
@@ -116,19 +165,30 @@ def _durable(evidence: Evidence) -> Iterator[LifeStage]:
     if message is not None:
         yield LifeStage("accepted", "", message.time_ms)
         if not any(
-            fact.stage == Stage.STORED
+            fact.stage == Stage.STORED or (fact.stage == Stage.PUSHED and fact.number)
             for each in evidence.remembered
             for fact in each.facts
         ):
             yield LifeStage("stored", "", 0, {"seq": message.seq})
+        known = evidence.confirmations_known
+        first = evidence.first_confirmations() if known else {}
         for user in evidence.recipients:
             cursor = evidence.cursors.get(user)
             if cursor is not None and cursor.delivered >= message.seq:
-                yield LifeStage("delivered", "", 0, {"user": user})
+                yield _confirmed("delivered", user, first)
             if cursor is not None and _has_read(cursor, message.seq):
-                yield LifeStage("read", "", 0, {"user": user})
+                yield _confirmed("read", user, first)
     for letter in evidence.letters:
         yield LifeStage("dead", "", letter.time_ms, _of_letter(letter))
+
+
+def _confirmed(
+    stage: str, user: int, first: Mapping[tuple[str, int], tuple[LifeFact, str]]
+) -> LifeStage:
+    if (stage, user) not in first:
+        return LifeStage(stage, "", 0, {"user": user})
+    fact, node = first[stage, user]
+    return LifeStage(stage, node, fact.time_ms, {"user": user, "seq": fact.number})
 
 
 def _of_letter(letter: Letter) -> dict[str, int | str]:
@@ -175,6 +235,7 @@ def notes_of(evidence: Evidence, stages: Sequence[LifeStage]) -> Iterator[str]:
             "stored, and never arrives there."
         )
         return
+    yield from _confirmations_without_time(evidence, stages)
     forgotten = forgotten_before(evidence)
     without = [
         user
@@ -205,6 +266,25 @@ def notes_of(evidence: Evidence, stages: Sequence[LifeStage]) -> Iterator[str]:
                 "Connect wrote it: the user was not online, and gets it by the next "
                 "sync."
             )
+
+
+def _confirmations_without_time(
+    evidence: Evidence, stages: Sequence[LifeStage]
+) -> Iterator[str]:
+    if not any(s.stage in ("delivered", "read") and not s.time_ms for s in stages):
+        return
+    if evidence.confirmations_known:
+        yield "When some of the users confirmed it was not noted."
+    elif evidence.messages_silent:
+        yield (
+            "When the users confirmed it may be known to the Messages that did not "
+            "answer."
+        )
+    else:
+        yield (
+            "When the users confirmed it is not known any more: the Messages do not "
+            "remember all since it was accepted."
+        )
 
 
 def _notes_without(stages: Sequence[LifeStage], by_name: set[str]) -> Iterator[str]:

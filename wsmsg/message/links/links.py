@@ -325,17 +325,19 @@ class Links:
         for link, pushes in to_links:
             link.push(pushes, countdown)
 
-    def receipt(self, cursor: Cursor, alone_at: str = "") -> None:
+    def receipt(self, cursor: Cursor, alone_at: str | None = None) -> None:
         """
         Send a user's cursor to both users of a conversation of two; in a group, only to
         the user's own devices.
 
         @param alone_at: the Connect where the user has one session, which said it, and
-            is not sent it; empty: none.
+            is not sent it; empty: none; L{None}: no Connect said it.
         """
         self.told.told(cursor)
-        conversation = cursor.conversation
-        members = (cursor.user,) if is_group(conversation) else members_of(conversation)
+        if alone_at is None:
+            self.lives.ring.confirmed((cursor,))
+        name = cursor.conversation
+        members = (cursor.user,) if is_group(name) else members_of(name)
         for node, users in self.routes.by_node(members, self._links):
             if node == alone_at:
                 users = [user for user in users if user != cursor.user]
@@ -393,8 +395,5 @@ class Links:
     def _was_cut(self, link: Link) -> None:
         self.cut += 1
         self._slow.was_cut(link.node)
-        self._log.warn(
-            "link of {node} cut, its sessions will sync: {reason}",
-            node=link.node,
-            reason=link.broken,
-        )
+        form = "link of {node} cut, its sessions will sync: {reason}"
+        self._log.warn(form, node=link.node, reason=link.broken)

@@ -250,6 +250,7 @@ class LinkStream:
         if batch.cursors:
             for alone in (False, True):
                 said = [cursor_of(c) for c in batch.cursors if c.alone is alone]
+                core.links.lives.ring.confirmed(said)
                 core.cursors.move(said, link.node if alone else "")
         for typing in batch.typing:
             core.typing.typed(typing)

@@ -37,9 +37,9 @@ from wsmsg.message.journal.kafka.errors import (
 )
 from wsmsg.message.journal.kafka.log import QUIET
 from wsmsg.message.journal.kafka.reading.ahead import Ahead
+from wsmsg.message.journal.kafka.reading.entry import entry_of
 from wsmsg.message.journal.kafka.reading.owner import ConsumerOwner, Settled
 from wsmsg.message.journal.kafka.reading.partitions import SilentPartitions
-from wsmsg.message.journal.record import decode
 
 _POLL_S = 0.1
 _COMMITTED_S = 5.0
@@ -184,10 +184,9 @@ class KafkaConsumer:
                 self._judge(error, message)
             elif (ahead := self._ours.get(partition)) is not None:
                 offset = last[partition] = message.offset() or 0
-                if offset >= ahead.taken:
-                    value = message.value()
-                    value = value if isinstance(value, bytes) else b""
-                    entries.append(decode(partition, offset, value))
+                entry = entry_of(message) if offset >= ahead.taken else None
+                if entry is not None:
+                    entries.append(entry)
         if last:
             self._ends.arrived(last)
             self._silent.arrived(last, monotonic())

@@ -23,7 +23,7 @@ from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.journal.kafka.config import Config
 from wsmsg.message.journal.kafka.errors import Meaning, describe, meaning, too_large
 from wsmsg.message.journal.kafka.log import QUIET
-from wsmsg.message.journal.record import decode
+from wsmsg.message.journal.kafka.reading.entry import entry_of
 from wsmsg.text.counted import counted
 
 _POLL_S = 0.1
@@ -72,17 +72,6 @@ class _Append:
 
 def _is_consequence(append: _Append) -> bool:
     return append.error is None or not too_large(append.error.name())
-
-
-def _entry(written: Message) -> JournalEntry | None:
-    """
-    Return a record that was written, as a consumer reads it; L{None}: its offset is not
-    known, as with a repeated request.
-    """
-    partition, offset, value = written.partition(), written.offset(), written.value()
-    if partition is None or offset is None or offset < 0:
-        return None
-    return decode(partition, offset, value if isinstance(value, bytes) else b"")
 
 
 class KafkaProducer:
@@ -275,7 +264,7 @@ class KafkaProducer:
             errors, self._errors = self._errors, []
             # All so far, also of appends that are not finished: they come before.
             written, self._written = self._written, []
-            entries = [entry for m in written if (entry := _entry(m)) is not None]
+            entries = [entry for m in written if (entry := entry_of(m)) is not None]
             self._reactor.callFromThread(self._arrived, finished, errors, entries)
 
     # In the reactor

@@ -14,8 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.errors import Overloaded
-from wsmsg.flow.life_ring import LifeRing, Stage, message_key
-from wsmsg.message.journal.interface import JournalEntry
+from wsmsg.flow.life_ring import LifeRing
 from wsmsg.rpc import rest_pb2
 
 #: The most questions that wait for their answers.
@@ -76,16 +75,6 @@ class ConnectLives:
         self._clock = clock
         self._numbers = count(1)
         self._asked: dict[int, _Asked] = {}
-
-    def fetched(self, entries: Sequence[JournalEntry]) -> None:
-        """
-        Note that records were read from the journal.
-        """
-        note = self.ring.note
-        for entry in entries:
-            if (m := entry.message) is not None:
-                key, at = message_key(m.message_id), entry.offset
-                note(Stage.FETCHED, key, 0, at, entry.partition, m.connect)
 
     async def ask(
         self, query: rest_pb2.LifeQuery, timeout_s: float

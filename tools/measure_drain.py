@@ -207,6 +207,12 @@ class Run:
         self._ports = dict(zip(names, free_ports(len(names)), strict=True))
         self._running: dict[str, asyncio.subprocess.Process] = {}
 
+    def port_of(self, name: str) -> int:
+        """
+        Return the port of a listener.
+        """
+        return self._ports[name]
+
     def other(self, port: int) -> int:
         """
         Return the port of the other Connect.
@@ -238,16 +244,12 @@ class Run:
                 "limits.handshakes_per_s": "5000",
                 "limits.address_handshakes_per_s": "5000",
             }
-        command = [
-            sys.executable,
-            "-c",
-            "from twisted.scripts.twistd import run; run()",
-        ]
-        command += ["-n", "--pidfile=", kind]
+        code = "from twisted.scripts.twistd import run; run()"
+        command = [sys.executable, "-c", code, "-n", "--pidfile=", kind]
         command += [f"--set={key}={value}" for key, value in settings.items()]
         log = (self._folder / f"{name}.log").open("ab")
         self._running[name] = await asyncio.create_subprocess_exec(
-            *command, stdout=log, stderr=log, preexec_fn=_all_files
+            *command, stdout=log, stderr=log, preexec_fn=all_files
         )
         if kind == "connect":
             while not await self._is_ready(name):
@@ -357,7 +359,10 @@ class Run:
         await self.start(name)
 
 
-def _all_files() -> None:
+def all_files() -> None:
+    """
+    Raise the limit of open files as far as it goes.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -384,7 +389,7 @@ def main() -> int:
         help="time for each session to be compared with the heads once",
     )
     options = parser.parse_args()
-    _all_files()
+    all_files()
     asyncio.run(_run(options))
     return 0
 

@@ -167,7 +167,7 @@ class LifeRingTests(SynchronousTestCase):
 
     def test_confirmations(self) -> None:
         """
-        Of each user, the first confirmation of a number is found, and the first that
+        The first confirmation of a number is found for each user, and the first that
         says that it is read.  Those of other conversations are not.
         """
         ring = LifeRing(100, lambda: self.now_s)

@@ -260,12 +260,12 @@ class Device:
 
     # -- the end
 
-    async def close(self) -> None:
+    async def close(self, code: int = 1000, reason: str = "") -> None:
         """
         Close with a close frame.
         """
         self.pause_reading()
-        await self._connection.close()
+        await self._connection.close(code, reason)
 
     def drop(self) -> None:
         """

@@ -10,11 +10,13 @@ import shutil
 import subprocess
 from unittest import SkipTest
 
+from prometheus_client import ProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles import exposed
 from tools.metric_rows import MetricRow, metric_rows
+from wsmsg.monitoring.measures.process import ProcessMetrics
 from wsmsg.monitoring.metrics import Counter, Gauge, Metrics
 
 _UNITS = re.compile(
@@ -162,5 +164,15 @@ class PageTests(SynchronousTestCase):
         The page has the metrics of the process and of Python's garbage collector.
         """
         page = exposed(self.metrics).decode()
-        for name in ("process_resident_memory_bytes", "python_gc_collections_total"):
-            self.assertIn(f"\n{name}", page)
+        self.assertIn("\npython_gc_collections_total", page)
+        families = {f.name: f for f in ProcessMetrics().collect()}
+        usual = {f.name: f for f in ProcessCollector(registry=None).collect()}
+        self.assertEqual(families.keys(), usual.keys())
+        for name, family in families.items():
+            (mine,), (other,) = family.samples, usual[name].samples
+            self.assertIn(f"\n{mine.name} ", page)
+            self.assertEqual(mine.name, other.name)
+            self.assertEqual(family.type, usual[name].type)
+            self.assertEqual(family.documentation, usual[name].documentation)
+            # CPU time and memory have grown between the two looks, and little.
+            self.assertLess(abs(other.value - mine.value), 0.01 * mine.value + 1, name)

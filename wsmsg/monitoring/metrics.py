@@ -22,12 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
-from prometheus_client import (
-    CollectorRegistry,
-    GCCollector,
-    PlatformCollector,
-    ProcessCollector,
-)
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -40,6 +35,7 @@ from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.state import Snapshot, State
 from wsmsg.monitoring.measures.exposition import DurationsFamily, MetricsPage, page
 from wsmsg.monitoring.measures.histogram import Histogram
+from wsmsg.monitoring.measures.process import ProcessMetrics
 
 Number = int | float
 
@@ -100,7 +96,8 @@ class Metrics(Collector):
         self._registry.register(self)
         # CPU seconds, memory, open files and garbage collections of the process, and
         # the version of Python.
-        for collector in (ProcessCollector, GCCollector, PlatformCollector):
+        self._registry.register(ProcessMetrics())
+        for collector in (GCCollector, PlatformCollector):
             collector(registry=self._registry)
 
     def counter(

@@ -4,17 +4,29 @@ A session, as its client sees it: bad frames, back-pressure, pushes, the end.
 
 from __future__ import annotations
 
+import attrs
 from msgspec.structs import replace
 from twisted.logger import LogLevel, capturedLogs
 
 from tests.connect.session.cases import SessionTestCase
 from tests.connect.session.doubles import FakeNode, message
+from wsmsg.connect.session.context import ENDED, LOST, Reconnects
 from wsmsg.connect.session.input import BAD_FRAMES
 from wsmsg.connect.upstream.interface import PageView
 from wsmsg.errors import Close
 from wsmsg.protocol import frames
 from wsmsg.protocol import protobuf as codec_protobuf
 from wsmsg.protocol.frames import Resync, Send
+
+
+@attrs.define
+class EndedUser:
+    """
+    A session that has ended.
+    """
+
+    user: int
+    device: str
 
 
 class BadFrameTests(SessionTestCase):
@@ -255,6 +267,41 @@ class EndTests(SessionTestCase):
         self.assertEqual(node.upstream.named("unwatch"), [([7],)])
         self.assertEqual(node.registry.count, 0)
         self.assertIsNone(client.peer.code)
+
+    def test_reconnects(self) -> None:
+        """
+        A login of a device that was connected before counts by why that ended; one
+        whose device was not here counts as from elsewhere, if it shows a position.  A
+        first login, and another device, do not count.
+        """
+        node = FakeNode()
+        counts = node.registry.counters.reconnects.counts
+        node.log_in(1001).hang_up()
+        self.assertEqual(counts, {})
+        again = node.log_in(1001)
+        node.log_in(1001, "laptop")
+        self.assertEqual(counts, {"LOST": 1})
+        again.session.close(Close.SLOW_CLIENT, "too slow")
+        again.hang_up()
+        node.log_in(1001)
+        node.log_in(1001)
+        node.client().say(frames.Hello("token-7", "phone", position="p5"))
+        node.client().say(frames.Hello("forged", "phone", position="p5"))
+        self.assertEqual(
+            counts, {"LOST": 1, "SLOW_CLIENT": 1, "REPLACED": 1, "ELSEWHERE": 1}
+        )
+
+    def test_reconnects_are_bounded(self) -> None:
+        """
+        Only the last sessions that ended are remembered.
+        """
+        ended = Reconnects()
+        sessions = [EndedUser(user, "phone") for user in range(1, ENDED + 2)]
+        for session in sessions:
+            ended.ended(session, LOST)
+        for session in (sessions[0], sessions[1], sessions[-1]):
+            ended.logged_in(session, "")
+        self.assertEqual(ended.counts, {LOST: 2})
 
     def test_closed_by_the_client(self) -> None:
         """

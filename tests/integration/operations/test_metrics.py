@@ -15,10 +15,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
-from tests.integration.installation import DaemonProcess
+from tests.integration.installation import DaemonProcess, http_get, http_post
 from tools.metric_rows import metric_rows
+from wsmsg.monitoring.measures.exposition import PROTOBUF
 from wsmsg.protocol import client_pb2 as pb
 
+_FORMATS = ("text/plain", "application/openmetrics-text", PROTOBUF)
 _STAGES = {
     "connect": {
         "frame_accepted",
@@ -53,6 +55,18 @@ class MetricsTests(IntegrationTestCase):
             for sample in await self.samples(daemon)
             if sample.name == name and labels.items() <= sample.labels.items()
         )
+
+    async def scrape(self, daemon: DaemonProcess, accept: str) -> None:
+        """
+        Read the page of a daemon in a format.
+        """
+        port = daemon.port("admin_listen")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"GET /metrics HTTP/1.0\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n"
+        writer.write(head.encode())
+        answer = await reader.read()
+        writer.close()
+        self.assertIn(b" 200 ", answer.partition(b"\r\n")[0])
 
     async def talk(self, messages: int) -> None:
         """
@@ -145,14 +159,19 @@ class MetricsTests(IntegrationTestCase):
     @with_daemons
     async def test_hostile_labels(self) -> None:
         """
-        Whatever clients send, the pages keep the same series: no label has a value that
-        a client chose.
+        Whatever clients and callers of HTTP send, each value of a label was there
+        before: none is chosen by anybody but the daemons.
         """
-        connect = self.installation.connect
+        connect, message = self.installation.connect, self.installation.message
         await self.talk(1)
 
         async def series() -> set[str]:
-            return {f"{s.name}{s.labels}" for s in await self.samples(connect)}
+            return {
+                f"{daemon.name} {s.name}{s.labels}"
+                for daemon in (connect, message)
+                for s in await self.samples(daemon)
+                if s.labels
+            }
 
         before = await series()
         for n in range(12):
@@ -163,9 +182,26 @@ class MetricsTests(IntegrationTestCase):
                 send=pb.Send(client_id="evil", to=n, content="evil")
             )
             await device.closed()
-        more = await series() - before
-        self.assertEqual({one for one in more if "evil" in one}, set())
-        self.assertLess(len(more), 10, more)
+        user = self.user()
+        for n in range(3):
+            device = await self.device(user, f"evil{n}")
+            await device.send_frame(
+                send=pb.Send(client_id=f"evil{n}", group=10**9 + n, content="evil")
+            )
+            await device.expect("rejected")
+            await device.send_frame(sync=pb.Sync(id="evil", conversation=f"evil{n}"))
+            await device.expect("error")
+            await device.close(4900 + n, f"evil{n}")
+        for daemon, listener in (
+            (message, "listen"),
+            (message, "admin_listen"),
+            (connect, "listen"),
+            (connect, "admin_listen"),
+        ):
+            for path in ("/evil", "/api/v1/evil", "/api/v1/messages/evil/life"):
+                await http_get(daemon.port(listener), path)
+                await http_post(daemon.port(listener), path, {"evil": "evil"})
+        self.assertEqual(await series() - before, set())
 
     @with_daemons
     async def test_scraped_often(self) -> None:
@@ -176,6 +212,31 @@ class MetricsTests(IntegrationTestCase):
         pages = asyncio.gather(*(connect.get("/metrics") for _ in range(100)))
         await self.talk(5)
         self.assertEqual({status for status, _ in await pages}, {200})
+
+    @with_daemons
+    async def test_scraped_each_100_ms(self) -> None:
+        """
+        A scraper that asks every 100 ms is answered each time, in each format, and
+        nothing grows: neither series nor open files nor memory.
+        """
+        connect = self.installation.connect
+        await self.talk(1)
+        loop = asyncio.get_running_loop()
+
+        async def scrape(times: int) -> tuple[int, float, float]:
+            begun_s = loop.time()
+            for n in range(times):
+                await self.scrape(connect, _FORMATS[n % len(_FORMATS)])
+                await asyncio.sleep(max(0.0, begun_s + 0.1 * (n + 1) - loop.time()))
+            samples = await self.samples(connect)
+            values = {s.name: s.value for s in samples}
+            bytes_, files = "process_resident_memory_bytes", "process_open_fds"
+            return len(samples), values[files], values[bytes_]
+
+        n_before, files_before, bytes_before = await scrape(30)
+        n_after, files_after, bytes_after = await scrape(60)
+        self.assertEqual((n_after, files_after), (n_before, files_before))
+        self.assertLess(bytes_after - bytes_before, 2**20)
 
 
 class BusyTests(IntegrationTestCase):

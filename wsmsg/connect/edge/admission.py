@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.connect.edge.budgets import Budgets, group_of
-from wsmsg.connect.edge.refusals import RefusedLogins, label_of
+from wsmsg.connect.edge.refusals import REASONS, RefusedLogins, label_of
 from wsmsg.errors import Close, Fault, Overloaded, RateLimited, Unavailable, WsmsgError
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.http.proxies import Proxies
@@ -80,6 +80,7 @@ class Admission:
             "Connections, handshakes and logins refused",
             label="reason",
             read=lambda: self.refused,
+            values=REASONS,
         )
         metrics.gauge(
             "wsmsg_connect_connections",

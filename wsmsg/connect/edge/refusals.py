@@ -6,14 +6,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable
+from typing import get_args
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.connect.edge.budgets import group_of
-from wsmsg.errors import Unauthenticated, WsmsgError
+from wsmsg.errors import Fault, Unauthenticated, WsmsgError
 from wsmsg.monitoring.repeats import Repeats
 
+#: All reasons.
+REASONS = (
+    *(f"token_{fault}" for fault in get_args(Fault)),
+    *("origin", "bad_request", "no_hello", "proxy", "unavailable", "draining"),
+    *("connections", "handshakes", "address", "address_handshakes"),
+)
 #: Lines of one address, and of all, in a minute.
 FIRST = 5
 _LINES = 300
@@ -47,7 +54,7 @@ class RefusedLogins:
         """
         Count a refusal, and log it unless the address has caused many lines of late.
 
-        @param fault: the reason's label, out of a small closed set.
+        @param fault: the reason's label, of L{REASONS}.
         """
         self.counts[fault] += 1
         if self._repeats.allow(group_of(address)):

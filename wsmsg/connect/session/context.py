@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 USER_LINES = 20
 ALL_LINES = 6000
 
+#: The last ended sessions whose devices are recognised when they come back.
+ENDED = 10_000
+#: Reasons of reconnects, besides the names of close codes: the client ended the
+#: session, or its connection broke; it was not at this node, or not of late.
+LOST, ELSEWHERE = "LOST", "ELSEWHERE"
+
 _log = Logger()
 
 _METRICS = (
@@ -59,6 +65,49 @@ _METRICS = (
     ("lost", "Sessions that clients ended, or whose connections broke"),
     ("refreshed", "Tokens that clients refreshed"),
 )
+
+
+class EndedSession(Protocol):
+    """
+    A session, as a later one of its device is recognised; the user is 0 if nobody has
+    logged in.
+    """
+
+    user: int
+    device: str
+
+
+class Reconnects:
+    """
+    Counts the logins of devices that were connected before.
+
+    @ivar counts: by why the last session of the device here ended: the name of a close
+        code, or L{LOST}; L{ELSEWHERE}: there was none of late, and the client shows the
+        position of an earlier one.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._ended: dict[int, str] = {}
+
+    def ended(self, session: EndedSession, reason: str) -> None:
+        """
+        Note why a session ended.
+        """
+        if session.user:
+            self._ended[hash((session.user, session.device))] = reason
+            if len(self._ended) > ENDED:
+                del self._ended[next(iter(self._ended))]
+
+    def logged_in(self, session: EndedSession, position: str) -> None:
+        """
+        Count a login, if the device was connected before.
+
+        @param position: the one that the client shows.
+        """
+        reason = self._ended.pop(hash((session.user, session.device)), "")
+        if reason or position:
+            self.counts[reason or ELSEWHERE] += 1
 
 
 @attrs.define(kw_only=True)
@@ -88,6 +137,7 @@ class SessionCounters(Counters):
     @ivar refreshed: tokens that clients refreshed.
     @ivar closes: connections that Connect closed, by name of the close code.
     @ivar lost: sessions that clients ended, or whose connections broke.
+    @ivar reconnects: logins of devices that were connected before.
     @ivar outbox_bytes: the bytes that wait in outboxes now; it falls, too.
     @ivar received_bytes: bytes of frames of clients, by codec.
     @ivar sent_bytes: bytes of frames for clients, by codec.
@@ -117,6 +167,7 @@ class SessionCounters(Counters):
     refreshed: int = 0
     closes: Counter[str] = attrs.Factory(Counter)
     lost: int = 0
+    reconnects: Reconnects = attrs.Factory(Reconnects)
     outbox_bytes: int = 0
     received_bytes: Counter[str] = attrs.Factory(Counter)
     sent_bytes: Counter[str] = attrs.Factory(Counter)
@@ -142,14 +193,24 @@ class SessionCounters(Counters):
         self.welcomed += 1
         self.login.observe(seconds)
 
-    def note_loss(self, reason: str) -> None:
+    def closed(self, session: EndedSession, reason: str) -> None:
+        """
+        Count a session that Connect closes.
+
+        @param reason: the name of the close code.
+        """
+        self.closes[reason] += 1
+        self.reconnects.ended(session, reason)
+
+    def note_loss(self, session: EndedSession, reason: str) -> None:
         """
         Count a session whose connection was lost.
         """
         if reason in Close.__members__:  # Connect closed it for a protocol error.
-            self.closes[reason] += 1
+            self.closed(session, reason)
         else:
             self.lost += 1
+            self.reconnects.ended(session, LOST)
 
     def register_metrics(self, metrics: Metrics) -> None:
         """
@@ -184,6 +245,13 @@ class SessionCounters(Counters):
             "wsmsg_connect_login_seconds",
             "Time from the hello of a client to its welcome",
             self.login,
+        )
+        metrics.counters(
+            "wsmsg_connect_reconnects",
+            "Logins of devices that were connected before, by why that ended",
+            label="reason",
+            read=lambda: self.reconnects.counts,
+            values=[LOST, ELSEWHERE, *(close.name for close in Close)],
         )
         metrics.counters(
             "wsmsg_connect_closes",

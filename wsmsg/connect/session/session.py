@@ -199,11 +199,9 @@ class Session(Input):
         """
         Reject a send that was started, without passing it on.
         """
-        code, reason = error.code, error.reason
-        self.finish_send(
-            client_id,
-            SendAnswer(code=code, reason=reason, retry_after_ms=error.retry_after_ms),
-        )
+        code, reason, wait_ms = error.code, error.reason, error.retry_after_ms
+        answer = SendAnswer(code=code, reason=reason, retry_after_ms=wait_ms)
+        self.finish_send(client_id, answer)
 
     def finish_send(
         self, client_id: str, answer: SendAnswer, created: str = ""
@@ -273,6 +271,7 @@ class Session(Input):
             registry.revocations.check(identity)
             self.user, self.device = identity.user, hello.device
             registry.add(self)
+            registry.counters.reconnects.logged_in(self, hello.position)
         except WsmsgError as e:
             self.refuse(e)
             return
@@ -334,7 +333,7 @@ class Session(Input):
             upstream.unwatch(unwatched)
 
     def close_connection(self, code: Close, reason: str, fault: Fault) -> None:
-        self.context.registry.counters.closes[code.name] += 1
+        self.context.registry.counters.closed(self, code.name)
         self.outbox.finish(flush=code is not Close.SLOW_CLIENT)
         if not self.user:
             self.peer.login_failed(code, reason, fault)
@@ -346,7 +345,7 @@ class Session(Input):
         self.peer.close(code, reason)
 
     def note_loss(self, reason: str) -> None:
-        self.context.registry.counters.note_loss(reason.upper())
+        self.context.registry.counters.note_loss(self, reason.upper())
         self._tell(
             "session {session} of {user} ended after {seconds:.1f} s: {reason}",
             reason=reason,

@@ -20,7 +20,7 @@ const OWN = `
   saved saving self sendAgain serverHistory skip soon spend submit suspect suspectNewest suspects
   syncId syncSeq take taken takenId took toldToMove traced tracer tried trust
   unsettled unsure upkeep waiting wake welcomed withdraw tell follows closeCode
-  tokenSource socket finish
+  tokenSource socket finish untold told nextReport pace begin reached sync leave drop last received
 `.split(/\s+/).filter(Boolean);
 
 /** How the package and the chat page are built. */

@@ -364,7 +364,7 @@ class Rejected(_message.Message):
     def __init__(self, client_id: _Optional[str] = ..., code: _Optional[str] = ..., reason: _Optional[str] = ..., retry_after_ms: _Optional[int] = ..., uncertain: _Optional[bool] = ...) -> None: ...
 
 class Deliver(_message.Message):
-    __slots__ = ("conversation", "seq", "message_id", "client_id", "content", "kind", "time")
+    __slots__ = ("conversation", "seq", "message_id", "client_id", "content", "kind", "time", "ack_ms")
     CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -373,6 +373,7 @@ class Deliver(_message.Message):
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
+    ACK_MS_FIELD_NUMBER: _ClassVar[int]
     conversation: str
     seq: int
     message_id: int
@@ -380,7 +381,8 @@ class Deliver(_message.Message):
     content: str
     kind: int
     time: int
-    def __init__(self, conversation: _Optional[str] = ..., seq: _Optional[int] = ..., message_id: _Optional[int] = ..., client_id: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., time: _Optional[int] = ..., **kwargs) -> None: ...
+    ack_ms: int
+    def __init__(self, conversation: _Optional[str] = ..., seq: _Optional[int] = ..., message_id: _Optional[int] = ..., client_id: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., time: _Optional[int] = ..., ack_ms: _Optional[int] = ..., **kwargs) -> None: ...
 
 class Page(_message.Message):
     __slots__ = ("id", "conversation", "messages", "head", "more", "epoch")

@@ -193,9 +193,12 @@ class Rejected(Frame, frozen=True):
     uncertain: bool = False
 
 
-class Deliver(Frame, frozen=True, rename={"sender": "from"}):
+class Deliver(Frame, frozen=True, rename={"sender": "from"}, omit_defaults=True):
     """
     A message.  Only the sender's own devices get the C{client_id}.
+
+    @ivar ack_ms: how often the client is to say C{delivered} for the conversation, if
+        not at once: once in so many milliseconds.
     """
 
     conversation: str
@@ -206,6 +209,7 @@ class Deliver(Frame, frozen=True, rename={"sender": "from"}):
     kind: Int64
     time: Int64
     client_id: str = ""
+    ack_ms: Int64 = 0
 
 
 class Page(Frame, frozen=True, gc=True):

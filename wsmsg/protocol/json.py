@@ -92,6 +92,7 @@ def _deliver_with_string_ids(frame: frames.Deliver) -> Any:
         frame.kind,
         frame.time,
         frame.client_id,
+        frame.ack_ms,
     )
 
 

@@ -81,6 +81,7 @@ def _deliver(m: Any) -> f.Deliver:
         m.kind,
         m.time,
         m.client_id,
+        m.ack_ms,
     )
 
 
@@ -222,6 +223,8 @@ def _fill_deliver(m: pb.Deliver, frame: f.Deliver) -> None:
     m.time = frame.time
     if frame.client_id:
         m.client_id = frame.client_id
+    if frame.ack_ms:
+        m.ack_ms = frame.ack_ms
 
 
 def _fill_accepted(m: pb.Accepted, frame: f.Accepted) -> None:

@@ -33,7 +33,7 @@ export const checkType = (value: unknown, name: string, ...wanted: string[]): vo
 /** Checks a text without a limit. */
 const checkText = (value: string, name: string): void => {
   checkType(value, name, "string");
-  if (HALF.test(value)) bad(`${name} has half a character, a lone surrogate`);
+  if (HALF.test(value)) bad(`${name} has a lone surrogate`);
 };
 
 /** Checks a text of a limited length in UTF-8 without control characters. */

@@ -130,7 +130,7 @@ export class Client {
     checkTokenSource(tokenSource);
     if (options.device !== undefined) checkName(options.device, "device");
     const socket = options.WebSocket ?? globalThis.WebSocket;
-    if (!socket) throw new TypeError("there is no WebSocket here: pass one as an option");
+    if (!socket) throw new TypeError("no WebSocket here: pass one as an option");
     if (!/^wss?:$/.test(new URL(url).protocol)) throw new TypeError(`${url}: no WebSocket URL`);
     const { start = "beginning", queuedMessages = 1000, unsent = 10_000, codec = json } = options;
     this.#device = options.device;
@@ -143,7 +143,7 @@ export class Client {
     this.#queue = new EventQueue(queuedMessages);
     const { storage, tabs } = options;
     this.#saving = new Saving(storage || new MemoryStorage(), (reason) => this.#memoryOnly(reason));
-    if (storage === undefined) this.#memoryOnly("the client was made without a storage");
+    if (storage === undefined) this.#memoryOnly("no storage was given");
     this.#tabs = tabs?.({
       onLead: () => void this.#lead(),
       onWish: (wish) => this.#leader?.perform(wish),
@@ -374,7 +374,7 @@ export class Client {
       this.#wish({ wish: "ask", request });
     });
     if (answer.type === type) return answer as unknown as From<T>;
-    throw new WsmsgError("internal", "the server sent an answer of another kind");
+    throw new WsmsgError("internal", "an answer of another kind");
   }
 
   /**

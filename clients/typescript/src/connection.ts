@@ -63,7 +63,7 @@ export class Connection {
     this.#link = new Link(options.socket, url, options.codec.subprotocol, {
       onOpen: () => {
         this.#write({ ...options.exchange.hello(), token: options.token });
-        this.#at(WELCOME_S, () => this.#link.abort(`no welcome for ${WELCOME_S} s`));
+        this.#at(WELCOME_S, () => this.#link.drop(`no welcome for ${WELCOME_S} s`));
       },
       onData: (data) => this.#received(data),
       onEnd: (how) => this.#end(how),
@@ -89,8 +89,8 @@ export class Connection {
   }
 
   /** Ends now. */
-  abort(reason: string): void {
-    this.#link.abort(reason);
+  drop(reason: string): void {
+    this.#link.drop(reason);
   }
 
   #at(seconds: number, call: () => void): void {
@@ -110,7 +110,7 @@ export class Connection {
       // Perhaps one frame of a later server; before welcome, it is not the server's.
       this.#unreadable += 1;
       if (!this.#heartbeat || this.#unreadable >= UNREADABLE) {
-        this.#link.abort(`the server sends no frames: ${String(error)}`);
+        this.#link.drop(`the server sends no frames: ${String(error)}`);
       }
     }
     if (!decoded) return;
@@ -125,7 +125,7 @@ export class Connection {
   }
 
   #failed(error: unknown): void {
-    this.#link.abort(`a bug in the client: ${String(error)}`, BUG);
+    this.#link.drop(`a bug in the client: ${String(error)}`, BUG);
   }
 
   #greeted(frame: ServerFrame, now: number): void {
@@ -135,7 +135,7 @@ export class Connection {
     if (frame.type !== "welcome") return;
     if (exchange.user !== "0" && exchange.user !== frame.user) {
       const reason = `the token is of user ${frame.user}, the saved state of ${exchange.user}`;
-      this.#link.abort(reason, FORBIDDEN);
+      this.#link.drop(reason, FORBIDDEN);
       return;
     }
     this.#welcomedAt = now;
@@ -182,9 +182,9 @@ export class Connection {
   async #writeDue(heartbeat: HeartbeatTimer): Promise<void> {
     const { exchange, reconnect, now: clock } = this.#options;
     const now = clock();
-    if (heartbeat.dead(now)) return this.#link.abort("the server is silent", DRAIN);
-    if (reconnect.moveAt !== undefined && now >= reconnect.moveAt) {
-      return this.#link.abort("moved at the request of the server", DRAIN);
+    if (heartbeat.dead(now)) return this.#link.drop("the server is silent", DRAIN);
+    if (now >= reconnect.moveAt) {
+      return this.#link.drop("moved by the server", DRAIN);
     }
     const out = exchange.due(now);
     if (heartbeat.ask(now)) out.push({ type: "ping", nonce: "h" });
@@ -192,8 +192,7 @@ export class Connection {
       await this.#options.beforeWrite(out);
       out.forEach((frame) => this.#write(frame));
     }
-    const times = [heartbeat.nextDue, exchange.nextDue(now), reconnect.moveAt];
-    const at = Math.min(...times.filter((time) => time !== undefined));
+    const at = Math.min(heartbeat.nextDue, exchange.nextDue(now), reconnect.moveAt);
     this.#at(Math.max(0, at - clock()) + 0.001, () => this.wake());
   }
 

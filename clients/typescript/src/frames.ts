@@ -51,6 +51,7 @@ const deliver = {
   kind: integer,
   time: integer,
   client_id: none,
+  ack_ms: zero,
 };
 
 const member = { user: id, joined: zero };

@@ -24,7 +24,7 @@ export class Lost extends Error {
 /** Checks a source before it is used. */
 export const checkTokenSource = (source: TokenSource): void => {
   if (typeof source === "string" && !TOKEN.test(source)) {
-    throw new WsmsgError("bad_request", "the token has a character that no token has");
+    throw new WsmsgError("bad_request", "the token has an invalid character");
   }
   checkType(source, "the token", "string", "function");
 };

@@ -50,12 +50,12 @@ export class Link {
     this.#listener = listener;
     const socket = (this.#socket = new make(url, [subprotocol]));
     socket.binaryType = "arraybuffer";
-    this.#late = setTimeout(() => this.abort(`${url}: no answer in time`), OPEN_S * 1000);
+    this.#late = setTimeout(() => this.drop(`${url}: no answer in time`), OPEN_S * 1000);
     let opened = false;
     socket.onopen = () => {
       clearTimeout(this.#late);
       if (socket.protocol !== subprotocol) {
-        this.abort(`${url} does not speak ${subprotocol}`);
+        this.drop(`${url} does not speak ${subprotocol}`);
       } else if (!this.#ended) {
         opened = true;
         listener.onOpen();
@@ -98,7 +98,7 @@ export class Link {
   }
 
   /** Ends at once, whatever the server says. */
-  abort(reason: string, closeCode = NO_CLOSE): void {
+  drop(reason: string, closeCode = NO_CLOSE): void {
     try {
       this.#socket.close();
     } catch {

@@ -400,7 +400,7 @@ describe("a stored state", () => {
       return found;
     };
     assert.deepEqual(await said({ storage: false }), []);
-    assert.deepEqual(await said({}), ["the client was made without a storage"]);
+    assert.deepEqual(await said({}), ["no storage was given"]);
     assert.deepEqual(await said(inBrowser()), ["there is no IndexedDB here"]);
     Object.assign(globalThis, { indexedDB: new IDBFactory() });
     try {

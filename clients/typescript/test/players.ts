@@ -27,6 +27,8 @@ export interface Player {
   play(step: Line): Line;
 }
 
+/** Returns no time for one that never comes. */
+const finite = (time: number): number | undefined => (time < Infinity ? time : undefined);
 const text = (value: unknown): string => String(value);
 
 /**
@@ -211,7 +213,7 @@ class ExchangePlayer implements Player {
     const frames = this.#exchange.due(now).map((f) => wire.encoded(f));
     return {
       ...effects, ...this.#effects, events, frames,
-      next: this.#exchange.nextDue(now),
+      next: finite(this.#exchange.nextDue(now)),
       caught_up: this.#exchange.caughtUp,
     };
   }
@@ -249,7 +251,7 @@ class ReconnectPlayer implements Player {
     if ("told_to_move" in step) {
       const [at, alternatives] = step["told_to_move"] as [number, string[]];
       this.#reconnect.toldToMove(at, alternatives);
-      return { move_at: this.#reconnect.moveAt };
+      return { move_at: finite(this.#reconnect.moveAt) };
     }
     if ("welcomed" in step) {
       this.#reconnect.welcomed();

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.client.state.cursors import CursorState
 from wsmsg.client.state.event_queue import EventQueue
 from wsmsg.client.state.events import (
     Event,
@@ -31,7 +30,7 @@ from wsmsg.errors import (
     Unavailable,
     WsmsgError,
 )
-from wsmsg.protocol.frames import Deliver, Delivered, Head, Heads, Read
+from wsmsg.protocol.frames import Deliver, Heads
 
 U = "u:1:2"
 URL = "wss://a.example:1/ws"
@@ -181,60 +180,6 @@ class ReconnectTests(SynchronousTestCase):
         decision = self.reconnect.ended(bug, 0.0)
         assert isinstance(decision, Never)
         self.assertIsInstance(decision.error, Internal)
-
-
-class CursorsTests(SynchronousTestCase):
-    """
-    Reports of the user's cursors.
-    """
-
-    def setUp(self) -> None:
-        self.cursors = CursorState()
-
-    def test_coalesced(self) -> None:
-        """
-        However many messages were taken, only the last seq is reported, once.
-        """
-        for seq in range(1, 50):
-            self.cursors.delivered(U, seq)
-        self.cursors.read(U, 7)
-        self.cursors.delivered(U, 3)
-        self.assertEqual(self.cursors.due(10), [Delivered(U, 49), Read(U, 7)])
-        self.assertEqual(self.cursors.due(10), [])
-
-    def test_told_again(self) -> None:
-        """
-        Cursors that were reported on a broken connection are reported again.
-        """
-        self.cursors.delivered(U, 1)
-        self.cursors.due(10)
-        self.cursors.lost()
-        self.assertEqual(self.cursors.due(10), [Delivered(U, 1)])
-
-    def test_few_at_once(self) -> None:
-        """
-        Cursors of many conversations are reported in portions.
-        """
-        for n in range(5):
-            self.cursors.delivered(f"u:1:{n}", 1)
-        self.assertEqual([len(self.cursors.due(2)) for _ in range(4)], [2, 2, 1, 0])
-
-    def test_server_knows_better(self) -> None:
-        """
-        A cursor that the server knows is not reported.
-        """
-        self.cursors.delivered(U, 3)
-        self.cursors.apply_head(Head(U, 9, delivered=5))
-        self.assertEqual(self.cursors.due(10), [])
-
-    def test_server_knows_less(self) -> None:
-        """
-        A cursor of an earlier run that the server does not know is reported.
-        """
-        self.cursors.resume(U, 5)
-        self.assertEqual(self.cursors.due(10), [])
-        self.cursors.apply_head(Head(U, 9, delivered=2))
-        self.assertEqual(self.cursors.due(10), [Delivered(U, 5)])
 
 
 class ListingTests(SynchronousTestCase):

@@ -5,6 +5,7 @@ Tests for the client with a server that does not number messages.
 from __future__ import annotations
 
 import asyncio
+from math import inf
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -55,12 +56,12 @@ class UnnumberedTests(SynchronousTestCase):
         """
         self.inbound.read(U, 5)
         self.inbound.read(U, 6)
-        self.assertEqual(self.inbound.due(1), [Read(U, message_id=5)])
+        self.assertEqual(self.inbound.due(1, 0.0), [Read(U, message_id=5)])
         self.inbound.read(U, 5)
-        self.assertEqual(self.inbound.due(9), [Read(U, message_id=6)])
-        self.assertFalse(self.inbound.waiting)
+        self.assertEqual(self.inbound.due(9, 0.0), [Read(U, message_id=6)])
+        self.assertEqual(self.inbound.next_report(0.0), inf)
         self.inbound.lost()
-        told = [read.message_id for read in self.inbound.due(9)]
+        told = [read.message_id for read in self.inbound.due(9, 0.0)]
         self.assertEqual(told, [5, 6])
 
 

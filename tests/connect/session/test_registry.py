@@ -180,6 +180,27 @@ class PushTests(SynchronousTestCase):
         self.assertEqual(_client_ids(sender), ["mine"])
         self.assertEqual(_client_ids(other), [""])
 
+    def test_pace(self) -> None:
+        """
+        The recipients of a message to many are asked to acknowledge at a pace that goes
+        with their number; few recipients, and those of one message, are not.
+        """
+        node = FakeNode()
+        client, other = node.log_in(1001), node.log_in(1002, codec=codec_json.CODEC)
+        for recipients in (2, 50, 51, 2_000, 30_000):
+            targets = range(1001, 1001 + recipients)
+            node.registry.push(message(99, 1001, recipients), targets)
+        written = list(other.peer.written)
+        self.assertNotIn(b"ack_ms", written[0])
+        self.assertIn(b'"ack_ms":51', written[2])
+        paces = [(0, 0), (0, 0), (51, 51), (2_000, 2_000), (10_000, 10_000)]
+        asked = [
+            (one.ack_ms, same.ack_ms)
+            for one, same in zip(client.heard(), other.heard(), strict=True)
+            if isinstance(one, frames.Deliver) and isinstance(same, frames.Deliver)
+        ]
+        self.assertEqual(asked, paces)
+
     def test_shared_bytes(self) -> None:
         """
         All recipients with one codec share one bytes object.

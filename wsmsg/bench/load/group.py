@@ -14,12 +14,13 @@ from wsmsg.bench.load.framing import Mask
 from wsmsg.bench.load.pairs import Clock, Loop
 from wsmsg.bench.load.peers import ChatPeer
 from wsmsg.events.group_change import GROUP_CHANGE_USERS
+from wsmsg.flow.ack_pace import pace_ms
 from wsmsg.model import group_conversation, group_of
 
 _MADE_S = 30.0
 
-#: A member reports how far it is once in this many tenths of a second.
-_TURNS = 10
+#: The time between two calls of L{GroupLoad.report_progress}, in milliseconds.
+_TURN_MS = 100
 
 #: Number of frames that are remembered, to recognise them.
 _SEEN = 64
@@ -211,6 +212,8 @@ class GroupLoad(Loop):
         self._mask = mask
         self._transport = members[0].transport
         self._joined = self._turn = 0
+        # As a Connect asks them to.
+        self._turns = max(1, pace_ms(len(members)) // _TURN_MS)
         for index, member in enumerate(members):
             member.join(self, index)
 
@@ -273,5 +276,5 @@ class GroupLoad(Loop):
         Report how far some members are, if that has changed.
         """
         self._turn += 1
-        for member in self._members[self._turn % _TURNS :: _TURNS]:
+        for member in self._members[self._turn % self._turns :: self._turns]:
             member.report_progress(self._conversation, self._mask)

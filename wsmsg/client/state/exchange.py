@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from math import inf
 from typing import cast
 
 from wsmsg import __version__
@@ -88,7 +89,7 @@ class Exchange:
         )
         self.unnumbered = Unnumbered(self._give, lambda: self.events.room)
         self._device = device
-        self._cursors = CursorState()
+        self._cursors = CursorState({n: p.seq for n, p in saved.positions.items()})
         self._cursors_at = 0.0
         self._listing = Listing(saved.position)
         self.tracer = FrameTracer()
@@ -99,13 +100,9 @@ class Exchange:
         self._watch_due = False
         self.history = ServerHistory(saved.epoch, saved.witness, self.inbound)
         self.connected: Connected | None = None
-        for name, position in saved.positions.items():
-            self._cursors.resume(name, position.seq)
-        for frame in saved.unsent:
-            self.outbound.add(frame, uncertain=True)
+        self.outbound.restore(saved.unsent)
         for client_id, reason in saved.invalid.items():
             self.events.put(SendSettled(client_id, None, BadRequest(reason)))
-        self.outbound.saved()
 
     @property
     def caught_up(self) -> bool:
@@ -208,7 +205,7 @@ class Exchange:
         """
         Return the frames to write before the connection is closed.
         """
-        return [*self._progress.due(_LAST_CURSORS)] if self.connected else []
+        return [*self._progress.due(_LAST_CURSORS, inf)] if self.connected else []
 
     def due(self, now: float) -> list[ClientFrame]:
         """
@@ -229,9 +226,9 @@ class Exchange:
         out += cast("list[ClientFrame]", self.outbound.due(now))
         out += [frames.Typing(conversation) for conversation in self._typing]
         self._typing.clear()
-        if self._progress.waiting and now >= self._cursors_at:
+        if now >= self._progress.next_report(self._cursors_at):
             self._cursors_at = now + _CURSOR_S
-            out += self._progress.due(_CURSORS)
+            out += self._progress.due(_CURSORS, now)
         return self.tracer.traced(out)
 
     @property
@@ -249,7 +246,7 @@ class Exchange:
             self._listing.next_due() if self.numbers else None,
             self.inbound.next_due(now) if self.numbers else None,
             self.outbound.next_due(now),
-            self._cursors_at if self._progress.waiting else None,
+            at if (at := self._progress.next_report(self._cursors_at)) < inf else None,
             self._queries.next_due(),
         ]
         return min((t for t in times if t is not None), default=None)
@@ -321,6 +318,7 @@ class Exchange:
     def _delivered(self, frame: frames.Deliver, now: float) -> None:
         if self.numbers:
             self.history.heard(now)
+            self._cursors.pace(frame, now)
             self.inbound.delivered(frame)
         elif not frame.seq:
             self.unnumbered.delivered(frame)

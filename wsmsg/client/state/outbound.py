@@ -19,7 +19,7 @@ its client id makes the second send the same message.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 from msgspec.structs import replace
@@ -103,6 +103,14 @@ class Outbound:
         Note that the position file has all of it.
         """
         self.changed = False
+
+    def restore(self, frames: Iterable[Submission]) -> None:
+        """
+        Add what the position file has, which an earlier run may have sent.
+        """
+        for frame in frames:
+            self.add(frame, uncertain=True)
+        self.saved()
 
     def __iter__(self) -> Iterator[Submission]:
         """

@@ -10,21 +10,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable
-from typing import TypeVar
 
+from wsmsg.client.state.cursors import Reports, remember
 from wsmsg.protocol.frames import Deliver, Read
-
-#: Number of messages that are remembered, to drop repeats.
-REMEMBERED = 10_000
-#: Most reports that wait for a connection; the oldest are dropped first.
-MARKS = 10_000
-
-_K = TypeVar("_K", bound=Hashable)
 
 _log = logging.getLogger("wsmsg.client")
 
 
-class Unnumbered:
+class Unnumbered(Reports[tuple[str, int], Read]):
     """
     The messages of one user.
 
@@ -36,12 +29,11 @@ class Unnumbered:
     def __init__(
         self, give: Callable[[Deliver], object], room: Callable[[], int]
     ) -> None:
+        super().__init__()
         self.lost_count = 0
         self._give = give
         self._room = room
         self._came: dict[Hashable, None] = {}
-        self._untold: dict[tuple[str, int], None] = {}
-        self._told: dict[tuple[str, int], None] = {}
 
     def delivered(self, message: Deliver) -> None:
         """
@@ -63,7 +55,7 @@ class Unnumbered:
                 message.message_id,
             )
             return
-        _remember(self._came, key, REMEMBERED)
+        remember(self._came, key, None)
         self._give(message)
 
     def read(self, conversation: str, message_id: int) -> None:
@@ -71,40 +63,6 @@ class Unnumbered:
         Record that the user has read this message.
         """
         mark = conversation, message_id
-        if mark not in self._told:
-            _remember(self._untold, mark, MARKS)
-
-    @property
-    def waiting(self) -> bool:
-        """
-        L{True} if there is something to report.
-        """
-        return bool(self._untold)
-
-    def due(self, limit: int) -> list[Read]:
-        """
-        Return the frames to write now, up to a limit.
-        """
-        frames: list[Read] = []
-        while self._untold and len(frames) < limit:
-            mark = next(iter(self._untold))
-            del self._untold[mark]
-            _remember(self._told, mark, MARKS)
-            frames.append(Read(mark[0], message_id=mark[1]))
-        return frames
-
-    def lost(self) -> None:
-        """
-        Repeat the last reports of a lost connection, which the server may not have
-        received.
-        """
-        again, self._told = self._told, {}
-        for mark in [*again, *self._untold]:
-            self._untold.pop(mark, None)
-            _remember(self._untold, mark, MARKS)
-
-
-def _remember(where: dict[_K, None], key: _K, limit: int) -> None:
-    where[key] = None
-    if len(where) > limit:
-        del where[next(iter(where))]
+        if mark not in self.told:
+            frame = Read(conversation, message_id=message_id)
+            remember(self.untold, mark, frame)

@@ -210,6 +210,7 @@ export const MESSAGES = {
     [6, "content", "string"],
     [7, "kind", "int"],
     [8, "time", "int"],
+    [9, "ack_ms", "int"],
   ],
   Page: [
     [1, "id", "string"],

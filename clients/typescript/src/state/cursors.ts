@@ -4,26 +4,34 @@
  * Only the last number counts, so a report is one frame for any number of messages.  The
  * server does not answer it; after a lost connection, the client repeats the reports of
  * that connection.
+ *
+ * The server asks the members of a large group to report at a pace (`ack_ms`): once in
+ * each slot of that length, on the client's own clock.
  */
 
-import type { Delivered, Head, ReadMark, Receipt } from "../frames.js";
+import type { Deliver, Delivered, Head, ReadMark, Receipt } from "../frames.js";
 import type { Id } from "../ids.js";
 import { mergedReceipt, type ReceiptReceived } from "./events.js";
+import { Reports } from "./reports.js";
 
 type What = "delivered" | "read";
-type Mark = readonly [What, string];
 
 const keyOf = (what: What, conversation: string) => `${what} ${conversation}`;
 
 /** The delivered and read numbers, by conversation. */
-export class CursorState {
+export class CursorState extends Reports<Delivered | ReadMark> {
   readonly #known = new Map<string, number>();
-  readonly #untold = new Map<string, Mark>();
-  readonly #told = new Map<string, Mark>();
 
   /** Starts from the number that an earlier run reached and most likely reported. */
   resume(conversation: string, seq: number): void {
     this.#known.set(keyOf("delivered", conversation), seq);
+  }
+
+  /** Holds back what is delivered until the end of a slot, if the message asks for it. */
+  pace({ conversation, ack_ms }: Deliver, now: number): void {
+    const slot = ack_ms / 1000;
+    const key = keyOf("delivered", conversation);
+    if (slot && !this.held.has(key)) this.held.set(key, now - (now % slot) + slot);
   }
 
   /**
@@ -31,57 +39,35 @@ export class CursorState {
    *
    * @returns whether that is news.
    */
-  raise(what: What, conversation: string, seq: number): boolean {
-    const key = keyOf(what, conversation);
-    if (seq <= (this.#known.get(key) ?? 0)) return false;
-    this.#known.set(key, seq);
-    this.#untold.set(key, [what, conversation]);
-    return true;
+  raise(type: What, conversation: string, seq: number): boolean {
+    const key = keyOf(type, conversation);
+    const isNews = seq > (this.#known.get(key) ?? 0);
+    if (isNews) {
+      this.#known.set(key, seq);
+      this.untold.set(key, { type, conversation, seq });
+    }
+    return isNews;
   }
 
   /** Applies the numbers that the server has. */
   applyHead(head: Head): void {
-    for (const what of ["delivered", "read"] as const) {
-      const key = keyOf(what, head.conversation);
+    const { conversation } = head;
+    for (const type of ["delivered", "read"] as const) {
+      const key = keyOf(type, conversation);
       const known = this.#known.get(key);
-      if (head[what] >= (known ?? 0)) {
-        this.#known.set(key, head[what]);
-        this.#untold.delete(key);
-      } else if (known !== undefined) {
-        this.#untold.set(key, [what, head.conversation]);
+      if (head[type] >= (known ?? 0)) {
+        this.#known.set(key, head[type]);
+        this.untold.delete(key);
+      } else if (known) {
+        this.untold.set(key, { type, conversation, seq: known });
       }
     }
   }
 
-  /** Returns the frames to write now, up to a limit. */
-  due(limit: number): (Delivered | ReadMark)[] {
-    const frames: (Delivered | ReadMark)[] = [];
-    for (const [key, mark] of this.#untold) {
-      if (frames.length >= limit) break;
-      this.#untold.delete(key);
-      this.#told.set(key, mark);
-      const [type, conversation] = mark;
-      frames.push({ type, conversation, seq: this.#known.get(key) ?? 0 });
-    }
-    return frames;
-  }
-
-  /** Whether there is something to report. */
-  get waiting(): boolean {
-    return this.#untold.size > 0;
-  }
-
-  /** Repeats the reports of a lost connection, which may not have arrived. */
-  lost(): void {
-    for (const [key, mark] of this.#told) this.#untold.set(key, mark);
-    this.#told.clear();
-  }
-
   /** Forgets all numbers: the server has another history. */
-  beginAnew(): void {
+  override beginAnew(): void {
+    super.beginAnew();
     this.#known.clear();
-    this.#untold.clear();
-    this.#told.clear();
   }
 }
 

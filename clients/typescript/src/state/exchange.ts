@@ -192,7 +192,7 @@ export class Exchange {
 
   /** Returns the frames to write before the connection is closed. */
   lastWords(): ClientFrame[] {
-    return this.connected ? this.#progress.due(LAST_CURSORS) : [];
+    return this.connected ? this.#progress.due(LAST_CURSORS, Infinity) : [];
   }
 
   /** Returns the frames to write now. */
@@ -210,9 +210,9 @@ export class Exchange {
     out.push(...this.#queries.due(now), ...this.outbound.due(now));
     for (const conversation of this.#typing) out.push({ type: "typing", conversation });
     this.#typing.clear();
-    if (this.#progress.waiting && now >= this.#cursorsAt) {
+    if (now >= this.#progress.nextReport(this.#cursorsAt)) {
       this.#cursorsAt = now + CURSOR_S;
-      out.push(...this.#progress.due(CURSORS));
+      out.push(...this.#progress.due(CURSORS, now));
     }
     return this.tracer.traced(out);
   }
@@ -222,19 +222,18 @@ export class Exchange {
   }
 
   /** The time at which {@link due} will return more if nothing happens until then. */
-  nextDue(now: number): number | undefined {
-    if (!this.connected) return undefined;
-    const times = [
+  nextDue(now: number): number {
+    if (!this.connected) return Infinity;
+    const next = Math.min(
       this.outbound.nextDue(now),
-      this.#progress.waiting ? this.#cursorsAt : undefined,
+      this.#progress.nextReport(this.#cursorsAt),
       this.#queries.nextDue(),
-    ];
-    if (this.numbers) {
-      times.push(this.serverHistory.nextDue(now), this.#listing.nextDue());
-      times.push(this.inbound.nextDue(now));
-    }
-    const known = times.filter((time) => time !== undefined);
-    return known.length ? Math.min(...known) : undefined;
+    );
+    if (!this.numbers) return next;
+    const { serverHistory, inbound } = this;
+    return Math.min(
+      next, serverHistory.nextDue(now), this.#listing.nextDue(), inbound.nextDue(now),
+    );
   }
 
   /** Processes a frame, except those that are for the owner of the connection. */
@@ -323,6 +322,7 @@ export class Exchange {
   #delivered(frame: From<"deliver">, now: number): void {
     if (this.numbers) {
       this.serverHistory.heard(now);
+      this.#cursors.pace(frame, now);
       this.inbound.delivered(frame);
     } else if (!frame.seq) {
       this.unnumbered.delivered(frame);

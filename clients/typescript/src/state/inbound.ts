@@ -271,7 +271,7 @@ export class Inbound {
   /** Returns the queries to send now. */
   due(now: number): Sync[] {
     const frames: Sync[] = [];
-    while ((this.nextDue(now) ?? Infinity) <= now) {
+    while (this.nextDue(now) <= now) {
       const [inflow] = this.#queue;
       if (!inflow) break;
       this.#queue.delete(inflow);
@@ -288,9 +288,9 @@ export class Inbound {
   }
 
   /** The time at which {@link due} will return more if nothing happens until then. */
-  nextDue(now: number): number | undefined {
-    if (!this.#queue.size || this.#open.size >= SYNCS) return undefined;
-    if (this.#options.room() < this.#options.refill) return undefined;
+  nextDue(now: number): number {
+    if (!this.#queue.size || this.#open.size >= SYNCS) return Infinity;
+    if (this.#options.room() < this.#options.refill) return Infinity;
     return Math.max(now, this.#notBefore);
   }
 

@@ -15,8 +15,8 @@ export class Listing {
   position: string;
   #at: string;
   #open = "";
-  #askAt: number | undefined;
-  #again: number | undefined;
+  #askAt = Infinity;
+  #again = Infinity;
   #made = 0;
 
   constructor(position: string) {
@@ -36,22 +36,22 @@ export class Listing {
   /** Lists all conversations, as another history has begun. */
   restart(at: number): void {
     this.position = this.#open = "";
-    this.#again = undefined;
+    this.#again = Infinity;
     this.begin(at);
   }
 
   /** Returns the queries to send now. */
   due(now: number): Conversations[] {
-    if (this.#open || this.#askAt === undefined || this.#askAt > now) return [];
+    if (this.#open || this.#askAt > now) return [];
     this.#made += 1;
     this.#open = `l${this.#made}`;
-    this.#askAt = undefined;
+    this.#askAt = Infinity;
     return [{ type: "conversations", id: this.#open, position: this.#at }];
   }
 
   /** The time at which {@link due} will return more if nothing happens until then. */
-  nextDue(): number | undefined {
-    return this.#open ? undefined : this.#askAt;
+  nextDue(): number {
+    return this.#open ? Infinity : this.#askAt;
   }
 
   /** Whether this is the id of the open query. */
@@ -66,16 +66,16 @@ export class Listing {
    */
   page({ more, position }: { more: boolean; position: string }, now: number): boolean {
     this.#open = "";
-    this.#askAt = undefined;
+    this.#askAt = Infinity;
     if (more) {
       this.#at = position;
       this.#askAt = now;
       return false;
     }
     this.position = position;
-    if (this.#again === undefined) return true;
     const again = this.#again;
-    this.#again = undefined;
+    if (again === Infinity) return true;
+    this.#again = Infinity;
     this.begin(again);
     return false;
   }
@@ -85,7 +85,7 @@ export class Listing {
    * while a list is in progress, which may name what was not pushed.
    */
   reached(position: string): void {
-    if (position && !this.#open && this.#askAt === undefined) this.position = position;
+    if (position && !this.#open && this.#askAt === Infinity) this.position = position;
   }
 
   /** Processes an error: the query is sent again. */
@@ -97,6 +97,6 @@ export class Listing {
   /** Stops the list of a lost connection; the next welcome starts another. */
   lost(): void {
     this.#open = "";
-    this.#askAt = this.#again = undefined;
+    this.#askAt = this.#again = Infinity;
   }
 }

@@ -88,7 +88,7 @@ export class Outbound {
     const tooLarge = this.#tooLarge(frame);
     if (tooLarge) throw tooLarge;
     if (this.#byId.size >= this.#limit) {
-      throw new WsmsgError("overloaded", `${this.#limit} messages are waiting to be sent`);
+      throw new WsmsgError("overloaded", `${this.#limit} messages wait to be sent`);
     }
     this.#begin({ number: this.#made, frame, tried: uncertain, uncertain });
     this.#made += 1;
@@ -170,8 +170,8 @@ export class Outbound {
   }
 
   /** The time at which {@link due} will return more if nothing happens until then. */
-  nextDue(now: number): number | undefined {
-    if (!this.#waiting.length || !this.#hasRoom()) return undefined;
+  nextDue(now: number): number {
+    if (!this.#waiting.length || !this.#hasRoom()) return Infinity;
     return Math.max(this.#notBefore, this.#pace.readyAt(now));
   }
 

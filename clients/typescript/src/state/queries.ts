@@ -46,8 +46,8 @@ export class PendingQueries {
   }
 
   /** The time at which {@link due} will return more if nothing happens until then. */
-  nextDue(): number | undefined {
-    return this.#unasked.size ? Math.min(...this.#unasked.values()) : undefined;
+  nextDue(): number {
+    return Math.min(...this.#unasked.values());
   }
 
   /** Sends all queries again, as after the loss of a connection. */

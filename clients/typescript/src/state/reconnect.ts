@@ -54,7 +54,7 @@ export interface ReconnectOptions {
 /** The policy of reconnecting. */
 export class Reconnect {
   /** The time at which to leave a connection that is still up. */
-  moveAt: number | undefined;
+  moveAt = Infinity;
   readonly #options: Required<ReconnectOptions>;
   #others: string[] = [];
   #failures = 0;
@@ -87,10 +87,10 @@ export class Reconnect {
     const error = this.#final(how);
     if (error) return { error };
     const { moveAt } = this;
-    this.moveAt = undefined;
+    this.moveAt = Infinity;
     const { reason } = how;
     const url = this.#others.shift() ?? this.url;
-    if (moveAt !== undefined) return { url, delayS: Math.max(0, moveAt - now), reason };
+    if (moveAt < Infinity) return { url, delayS: Math.max(0, moveAt - now), reason };
     const bound = Math.min(capS, firstS * 2 ** Math.min(this.#failures, 30));
     this.#failures += 1;
     const longestS = how.code ? RETRY_AFTER_S : capS;

@@ -78,7 +78,7 @@ export class ServerHistory {
   /** Returns the queries to send now; one check at a time. */
   due(now: number): (Sync | Ping)[] {
     const out: (Sync | Ping)[] = [];
-    if (this.#pingAt !== undefined && this.#pingAt <= now) {
+    if (this.#pingAt <= now) {
       this.#pongedAt = now;
       out.push({ type: "ping", nonce: "w" });
     }
@@ -92,7 +92,7 @@ export class ServerHistory {
   }
 
   /** The time at which {@link due} will return more if nothing happens until then. */
-  nextDue(now: number): number | undefined {
+  nextDue(now: number): number {
     if (this.#inbound.suspects.length && !this.#asked) return Math.max(now, this.#notBefore);
     return this.#pingAt;
   }
@@ -128,8 +128,8 @@ export class ServerHistory {
     }
   }
 
-  get #pingAt(): number | undefined {
-    return this.#heardAt === undefined ? undefined : this.#pongedAt + PING_S;
+  get #pingAt(): number {
+    return this.#heardAt === undefined ? Infinity : this.#pongedAt + PING_S;
   }
 
   /** Notes that a message arrived, of which the witness knows nothing. */

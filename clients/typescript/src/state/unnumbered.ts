@@ -6,8 +6,7 @@
 import type { Deliver, ReadMark } from "../frames.js";
 import type { Id } from "../ids.js";
 import { removeExcess } from "./bounded.js";
-
-const REMEMBERED = 10_000;
+import { REMEMBERED, Reports } from "./reports.js";
 
 const remember = <T>(where: Map<string, T>, key: string, value: T): void => {
   where.set(key, value);
@@ -21,14 +20,13 @@ const hash = (content: string): number => {
 };
 
 /** The messages of one user. */
-export class Unnumbered {
+export class Unnumbered extends Reports<ReadMark> {
   readonly #give: (message: Deliver) => void;
   readonly #room: () => number;
   readonly #came = new Map<string, true>();
-  readonly #untold = new Map<string, ReadMark>();
-  readonly #told = new Map<string, ReadMark>();
 
   constructor(give: (message: Deliver) => void, room: () => number) {
+    super();
     this.#give = give;
     this.#room = room;
   }
@@ -46,35 +44,10 @@ export class Unnumbered {
   /** Records that the user has read this message. */
   read(conversation: string, messageId: Id): void {
     const key = `${messageId} ${conversation}`;
-    if (!this.#told.has(key)) {
-      remember(this.#untold, key, {
+    if (!this.told.has(key)) {
+      remember(this.untold, key, {
         type: "read", conversation, seq: 0, message_id: messageId,
       });
     }
-  }
-
-  /** Whether there is something to report. */
-  get waiting(): boolean {
-    return this.#untold.size > 0;
-  }
-
-  /** Returns the frames to write now, up to a limit. */
-  due(limit: number): ReadMark[] {
-    const frames: ReadMark[] = [];
-    for (const [key, mark] of this.#untold) {
-      if (frames.length >= limit) break;
-      this.#untold.delete(key);
-      remember(this.#told, key, mark);
-      frames.push(mark);
-    }
-    return frames;
-  }
-
-  /** Repeats the last reports of a lost connection. */
-  lost(): void {
-    const again = [...this.#told, ...this.#untold];
-    this.#told.clear();
-    this.#untold.clear();
-    for (const [key, mark] of again) remember(this.#untold, key, mark);
   }
 }

@@ -13,3 +13,9 @@ no code with the server decides from it whether the promises held.
     deployment  a package: daemons and servers
     faults      a package: what goes wrong
 """
+
+import os
+
+# A run forks while its own gRPC threads are busy.  The hooks of gRPC, which is imported
+# later, would end a daemon between fork and exec then.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

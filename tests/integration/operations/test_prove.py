@@ -6,14 +6,54 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
 
 from tests.integration.cases import IntegrationTestCase, with_daemons
 from tests.integration.device import Device
 from wsmsg.protocol import client_pb2 as pb
 
 _FIRST = 7_000_000
+
+
+class OwnDaemonsTests(TestCase):
+    """
+    Daemons that the command starts.
+    """
+
+    timeout = 240
+
+    def test_daemons_come_back(self) -> Deferred[None]:
+        """
+        Daemons start again although the command speaks gRPC itself meanwhile: every
+        fault is recovered from.
+        """
+        return Deferred.fromFuture(asyncio.ensure_future(self._prove()))
+
+    async def _prove(self) -> None:
+        report = Path(self.mktemp())
+        command = [str(Path(sys.executable).parent / "wsmsg"), "prove"]
+        command += ["--embedded", "--minutes", "0.2", "--seed", "9"]
+        command += ["--faults", "silent-connect,kill,rolling"]
+        command += ["--report", str(report)]
+        # As for somebody who runs it outside of these tests.
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("GRPC_")}
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env=environ,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        self.assertEqual(process.returncode, 0, output.decode())
+        self.assertNotIn(b"fork_posix", output)
+        document = json.loads(report.read_text())
+        self.assertEqual(document["violations"], [])
+        self.assertEqual(set(document["faults"]), {"silent-connect", "kill", "rolling"})
 
 
 class ProveTests(IntegrationTestCase):

@@ -218,6 +218,8 @@ class Proof:
                 self._tell(f"{type(result).__name__}: {result}"[:2000])
             elif isinstance(result, BaseException):
                 raise result
+        if self._nemesis is not None:
+            await self._nemesis.mend()
         if watching is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_SIGNS_S):

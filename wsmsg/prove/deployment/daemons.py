@@ -111,6 +111,10 @@ class DaemonProcess:
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def _status(self) -> int | None:
+        return None if self._process is None else self._process.returncode
+
     def _command(self) -> list[str]:
         settings = {
             key.partition(".")[2]: f"127.0.0.1:{port}"
@@ -205,7 +209,8 @@ class DaemonProcess:
             if not self.running:
                 break
             await asyncio.sleep(0.02)  # other processes have no event to wait for
-        raise NotReady(f"{self.name} not ready={wanted}:\n{self.tail()}")
+        state = "running" if self.running else f"ended with {self._status}"
+        raise NotReady(f"{self.name}, {state}, not ready={wanted}:\n{self.tail()}")
 
     async def until_logged(self, text: str, limit_s: float = READY_S) -> str:
         """

@@ -143,6 +143,14 @@ class Nemesis:
                 while (await daemon.get("/readyz"))[0] != 200:
                     await asyncio.sleep(0.05)  # other processes have no event
 
+    async def mend(self) -> None:
+        """
+        Start the daemons that a failed fault has left dead, while there is no fault.
+        """
+        for daemon in self._installation.daemons:
+            if not daemon.running:
+                await daemon.start()
+
     # -- daemons
 
     async def _kill(self) -> None:

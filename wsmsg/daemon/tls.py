@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from OpenSSL.SSL import (
+    NO_OVERLAPPING_PROTOCOLS,
     VERIFY_FAIL_IF_NO_PEER_CERT,
     VERIFY_PEER,
     Connection,
@@ -51,6 +52,8 @@ _FAULTS = {
     **dict.fromkeys((18, 19, 20, 21), "is not of an authority in client_ca"),
 }
 
+#: What all of these listeners speak, by its name in ALPN.
+_HTTP = b"http/1.1"
 _END = b"-----END CERTIFICATE-----"
 
 
@@ -227,11 +230,18 @@ def _options(tls: ListenerTls) -> CertificateOptions:
         extraCertChain=[each.original for each in chain],
         trustRoot=trust,
     )
+    context = options.getContext()
+    context.set_alpn_select_callback(_protocol_of)
     if trust is not None:
-        options.getContext().set_verify(
-            VERIFY_PEER | VERIFY_FAIL_IF_NO_PEER_CERT, _verify
-        )
+        context.set_verify(VERIFY_PEER | VERIFY_FAIL_IF_NO_PEER_CERT, _verify)
     return options
+
+
+def _protocol_of(connection: object, offered: Sequence[bytes]) -> Any:
+    """
+    Choose the protocol inside of TLS (ALPN, RFC 7301), as browsers and curl ask.
+    """
+    return _HTTP if _HTTP in offered else NO_OVERLAPPING_PROTOCOLS
 
 
 def _verify(

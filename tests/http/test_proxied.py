@@ -12,7 +12,7 @@ from twisted.logger import formatEvent as text_of
 
 from tests.http.cases import NotesCase
 from tests.http.wire import Wire
-from wsmsg.http.server.proxied import ProxiedSite
+from wsmsg.http.server.proxied import HEADER_S, ProxiedFactory
 from wsmsg.http.server.site import FixedLimits, QuietSite
 from wsmsg.message.http.refused import RefusedConnections
 
@@ -22,25 +22,31 @@ V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 7])
 V2 += bytes([10, 0, 0, 1, 0, 1, 0, 2])
 
 
-class ProxiedSiteTests(NotesCase):
+class ProxiedFactoryTests(NotesCase):
     """
-    L{ProxiedSite}.
+    L{ProxiedFactory}, in front of a site.
     """
 
     def setUp(self) -> None:
         super().setUp()
         limits = FixedLimits(body_bytes=1000, receive_s=10, connections=2)
         self.refused = RefusedConnections(self.clock)
-        site = QuietSite(self.api, self.clock, lambda: limits)
+        self.site = QuietSite(self.api, self.clock, lambda: limits)
         self.configure(proxies=[PROXY])
-        self.site = ProxiedSite(site, lambda: self.access.proxies, self.refused.note)
+        self.factory = ProxiedFactory(
+            self.site,
+            self.clock,
+            proxies=lambda: self.access.proxies,
+            refused=self.refused.note,
+            room=lambda: limits.connections - len(self.site),
+        )
 
     def connect(self, address: str = PROXY) -> tuple[Any, Wire]:
         """
         Open a connection.
         """
         wire = Wire(peerAddress=IPv4Address("TCP", address, 7))
-        protocol = self.site.buildProtocol(wire.getPeer())
+        protocol = self.factory.buildProtocol(wire.getPeer())
         if protocol is not None:
             wire.protocol = protocol  # type: ignore[attr-defined]
             protocol.makeConnection(wire)  # type: ignore[no-untyped-call]
@@ -61,7 +67,7 @@ class ProxiedSiteTests(NotesCase):
         call = f"GET /api/v1/ping HTTP/1.1\r\nHost: a\r\nAuthorization: {key}\r\n\r\n"
         self.send(wire, header + call.encode(), size)
         wire.protocol.connectionLost(None)  # type: ignore[attr-defined]
-        self.assertEqual((len(self.site), len(self.site.site)), (0, 0))
+        self.assertEqual((len(self.factory), len(self.site)), (0, 0))
         answer: bytes = wire.value()
         return answer
 
@@ -92,7 +98,7 @@ class ProxiedSiteTests(NotesCase):
             for data in (b"GET / HTTP/1.1\r\n\r\n", b"PROXY TCP4 x\r\n", b"PROXY"):
                 _, wire = self.connect()
                 self.send(wire, data)
-                self.clock.advance(10)
+                self.clock.advance(HEADER_S)
                 self.assertTrue(wire.aborted)
                 self.assertEqual(wire.value(), b"")
                 wire.protocol.connectionLost()  # type: ignore[attr-defined]
@@ -111,3 +117,13 @@ class ProxiedSiteTests(NotesCase):
         found = [self.connect()[0] for _ in range(3)]
         self.assertEqual([one is None for one in found], [False, False, True])
         self.refused.stop()
+
+    def test_stopped(self) -> None:
+        """
+        Connections that have sent no header are closed when the listener stops.
+        """
+        self.factory.doStart()  # type: ignore[no-untyped-call]
+        _, wire = self.connect()
+        self.factory.doStop()  # type: ignore[no-untyped-call]
+        self.assertTrue(wire.aborted)
+        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import attrs
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -41,6 +41,7 @@ from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.connect.websocket.factory import WebSocketConnections
 from wsmsg.daemon.reactor import turns_of
 from wsmsg.http.routes import Route
+from wsmsg.http.server.proxied import ProxiedFactory
 from wsmsg.http.server.site import QuietSite
 from wsmsg.monitoring.health import Health
 from wsmsg.monitoring.metrics import Metrics
@@ -123,6 +124,23 @@ class ConnectNode:
     @presence_checks.default
     def _checks_of_all(self) -> PresenceChecks:
         return PresenceChecks(self.registry, self.upstream, self.clock.seconds)
+
+    def front(self, factory: IProtocolFactory) -> IProtocolFactory:
+        """
+        Return the factory of the public port behind proxies, as the settings have it.
+
+        @param factory: that of the port, with its TLS.
+        """
+        if not self.settings.proxy_protocol:
+            return factory
+        admission = self.admission
+        return ProxiedFactory(
+            factory,
+            self.clock,
+            proxies=lambda: admission.proxies,
+            refused=lambda peer, why: admission.refusals.note(peer, "proxy", why),
+            room=lambda: admission.room,
+        )
 
     # ------------------------------------------------------------ start and stop
 

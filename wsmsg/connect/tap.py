@@ -103,7 +103,6 @@ def build(options: Options, reactor: IReactorTime) -> IService:
         node.heartbeat,
         build_websocket=node.connections.build,
         build_http=node.site.build,
-        proxied=node.settings.proxy_protocol,
     )
     parts = [
         Part("keys", node.start_keys, node.stop_keys),
@@ -112,7 +111,7 @@ def build(options: Options, reactor: IReactorTime) -> IService:
         part("plugins", node.plugins),
         Part("rpc", node.start_rpc, node.stop_rpc),
         Part("clients", stop=node.drain),
-        part("port", daemon.listener(port)),
+        part("port", daemon.listener(port, front=node.front)),
     ]
     stop_order = ["port", "clients", "plugins", "rpc", "upstream", "sweeps", "keys"]
     return daemon.service(parts, stop_order, admin=node.routes())

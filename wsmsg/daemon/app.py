@@ -58,6 +58,9 @@ from wsmsg.monitoring.vitals import Vitals
 from wsmsg.settings.listeners import ListenerTls
 from wsmsg.settings.notes import in_clear
 
+#: Makes of a listener's factory one whose connections begin with something else.
+Front = Callable[[Any], Any]
+
 
 class Daemon:
     """
@@ -139,12 +142,20 @@ class Daemon:
         """
         self._reload.add_files(read)
 
-    def listener(self, factory: Any, key: str = "listen") -> Listener:
+    def listener(
+        self, factory: Any, key: str = "listen", *, front: Front | None = None
+    ) -> Listener:
         """
         Make the listener that the settings name by this key, with its TLS.
+
+        @param front: puts before TLS what comes before it on a connection.
         """
         tls = self._tls(key)
-        return Listener(self._reactor, getattr(self.settings, key), factory, tls)
+        if tls is not None:
+            factory = tls.wrap(factory)
+        if front is not None:
+            factory = front(factory)
+        return Listener(self._reactor, getattr(self.settings, key), factory)
 
     def _tls(self, key: str) -> ServerTls | None:
         settings: ListenerTls = getattr(self.settings.tls, key)

@@ -11,7 +11,6 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
-from wsmsg.daemon.tls import ServerTls
 from wsmsg.settings.urls.address import Address, parse_address
 
 #: Connections that the kernel queues until they are accepted; it may allow fewer.
@@ -23,21 +22,14 @@ class Listener:
     A listener for a protocol factory, at an address of the settings.
 
     @param listen: C{host:port}, or a server endpoint that begins with C{systemd:}.
-    @param tls: the certificate; L{None}: no TLS.
     @ivar address: the address it listens at, once started, with the port that the
         system chose for port 0.
     """
 
-    def __init__(
-        self,
-        reactor: Any,
-        listen: str,
-        factory: IProtocolFactory,
-        tls: ServerTls | None = None,
-    ) -> None:
+    def __init__(self, reactor: Any, listen: str, factory: IProtocolFactory) -> None:
         self._reactor = reactor
         self._listen = listen
-        self._factory: Any = factory if tls is None else tls.wrap(factory)
+        self._factory: Any = factory
         self._port: IListeningPort | None = None
         self.address: Address | None = None
 

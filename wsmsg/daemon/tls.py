@@ -22,6 +22,7 @@ from OpenSSL.SSL import (
     WantWriteError,
 )
 from twisted.internet.interfaces import (
+    IAddress,
     IOpenSSLServerConnectionCreator,
     IReactorTime,
 )
@@ -54,6 +55,7 @@ _FAULTS = {
 
 #: What all of these listeners speak, by its name in ALPN.
 _HTTP = b"http/1.1"
+_LOCAL = "this machine"
 _END = b"-----END CERTIFICATE-----"
 
 
@@ -62,9 +64,14 @@ class TlsTransport(TLSMemoryBIOProtocol):
     A TLS connection, with what our protocols need of a TCP transport.
 
     @cvar _tempDataBuffer: not empty, so nobody passes bytes to the socket directly.
+    @ivar caller: the address of the client.
     """
 
     _tempDataBuffer = None
+
+    def __init__(self, factory: TlsFactory, protocol: Any, caller: str) -> None:
+        super().__init__(factory, protocol)  # type: ignore[no-untyped-call]
+        self.caller = caller
 
     @property
     def protocol(self) -> Any:
@@ -95,6 +102,20 @@ class TlsTransport(TLSMemoryBIOProtocol):
         Never called, as this transport never seems idle.
         """
         raise AssertionError("bytes must not bypass TLS")
+
+
+class TlsFactory(TLSMemoryBIOFactory):
+    """
+    A factory whose connections speak TLS.
+    """
+
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> TlsTransport | None:
+        protocol = self.wrappedFactory.buildProtocol(addr)
+        if protocol is None:
+            return None  # refused before the handshake
+        return TlsTransport(self, protocol, getattr(addr, "host", "") or _LOCAL)
 
 
 class FailedHandshakes:
@@ -203,18 +224,15 @@ class ServerTls:
         """
 
         def failed(reason: str) -> None:
-            address = getattr(tlsProtocol.transport.getPeer(), "host", "this machine")
-            self._failed(address, reason)
+            self._failed(tlsProtocol.caller, reason)
 
         return _ServerConnection(self._options.getContext(), failed)
 
-    def wrap(self, factory: Any) -> TLSMemoryBIOFactory:
+    def wrap(self, factory: Any) -> TlsFactory:
         """
         Return a factory whose connections speak TLS.
         """
-        wrapped = TLSMemoryBIOFactory(self, False, factory)
-        wrapped.protocol = TlsTransport
-        return wrapped
+        return TlsFactory(self, False, factory)
 
 
 def _options(tls: ListenerTls) -> CertificateOptions:

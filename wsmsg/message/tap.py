@@ -151,7 +151,7 @@ class Assembly:
         stop_order += ["limits", "revoked tokens", "files", "leases", "presence"]
         if self._settings.listen:
             http = self._http()
-            listener = self._daemon.listener(http.factory)
+            listener = self._daemon.listener(http.site, front=http.front)
             parts += [part("http", listener), Part("calls", stop=http.drain)]
             parts.append(part("user tokens", self._user_tokens))
             stop_order[:0] = ["http", "calls", "user tokens"]

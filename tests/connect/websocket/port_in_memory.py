@@ -25,6 +25,7 @@ from wsmsg.connect.edge.port import Port
 from wsmsg.connect.session.interface import ISession, Subprotocol
 from wsmsg.connect.websocket.factory import WebSocketConnections
 from wsmsg.errors import Unauthenticated
+from wsmsg.http.server.proxied import ProxiedFactory
 from wsmsg.model import UserPresence
 from wsmsg.monitoring.health import Health, any_up
 from wsmsg.protocol.codec import ICodec
@@ -194,8 +195,16 @@ class Edge:
             self.sweep,
             build_websocket=self.websockets.build,
             build_http=self.site.build,
-            proxied=self.settings.proxy_protocol,
         )
+        self.listening: Any = self.port
+        if self.settings.proxy_protocol:
+            self.listening = ProxiedFactory(
+                self.port,
+                self.clock,
+                proxies=lambda: self.admission.proxies,
+                refused=lambda a, why: self.admission.refusals.note(a, "proxy", why),
+                room=lambda: self.admission.room,
+            )
 
     def subprotocol(self, codec: ICodec) -> Subprotocol:
         """
@@ -246,7 +255,7 @@ class Wire:
 
     def __init__(self, edge: Edge, host: str) -> None:
         self.transport = RecordingTransport(peerAddress=IPv4Address("TCP", host, 1))
-        protocol = edge.port.buildProtocol(self.transport.getPeer())
+        protocol = edge.listening.buildProtocol(self.transport.getPeer())
         self.refused = protocol is None
         if protocol is not None:
             self.transport.protocol = protocol

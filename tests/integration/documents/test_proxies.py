@@ -111,10 +111,41 @@ class ProxyTests(SynchronousTestCase):
         """
         A chat works through HAProxy, which sends the address in the PROXY protocol.
         """
-        first, second = blocks("haproxy")
+        first, second, _ = blocks("haproxy")
         defaults = first[: first.index("frontend")]
         settings = "proxy_protocol = true"
         self.chat_through("haproxy -f {}", f"{defaults}{second}", settings)
+
+    def test_row_9_tls_passed_through(self) -> None:
+        """
+        A chat works through HAProxy that passes TLS through, and sends the address in
+        version 2 of the PROXY protocol.
+        """
+        self.pass_through("send-proxy-v2")
+
+    def test_row_9_tls_passed_through_version_1(self) -> None:
+        """
+        A chat works through HAProxy that passes TLS through, and sends the address in
+        version 1 of the PROXY protocol.
+        """
+        self.pass_through("send-proxy")
+
+    def pass_through(self, option: str) -> None:
+        """
+        Chat through HAProxy, with Connect's own certificate.
+
+        @param option: of HAProxy, for the version of the protocol.
+        """
+        first, _, third = blocks("haproxy")
+        defaults = first[: first.index("frontend")]
+        config = third.replace("send-proxy-v2", option)
+        self.assertIn(f" {option} ", config)
+        settings = (
+            'proxy_protocol = true\n[connect.tls.listen]\ncert = "chat.pem"\n'
+            'key = "chat.key"'
+        )
+        self.chat_through("haproxy -f {}", f"{defaults}{config}", settings)
+        self.assertNotIn("TLS handshake", self.machine.logs())
 
     def test_caddy(self) -> None:
         """

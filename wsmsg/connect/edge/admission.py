@@ -118,6 +118,13 @@ class Admission:
             self.connections += 1
         return error
 
+    @property
+    def room(self) -> int:
+        """
+        The number of further connections that there may be.
+        """
+        return self.most_connections - self.connections
+
     def release(self, address: str) -> None:
         """
         Count a connection that was admitted as gone.

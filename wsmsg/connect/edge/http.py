@@ -183,7 +183,6 @@ class EdgeAccess:
         self.requests_per_s = settings.limits.http_per_s
         self._pages = Pages(settings.origins, settings.hosts, remedy=_REMEDY)
         self._proxies = Proxies(settings.proxies)
-        self._proxied = settings.proxy_protocol
 
     @contextmanager
     def admit(
@@ -236,9 +235,7 @@ class EdgeAccess:
 
     def _address(self, request: Request) -> str:
         # Several clients may use one connection of a proxy, each with its own header.
-        address: str = getattr(request.getClientAddress(), "host", "")
-        if self._proxied:
-            address = request.channel.address  # type: ignore[attr-defined]
+        address: str = request.channel.address  # type: ignore[attr-defined]
         headers = request.requestHeaders.getRawHeaders(b"x-forwarded-for", ())
         return self._proxies.behind(address, headers)
 

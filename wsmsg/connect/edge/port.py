@@ -25,7 +25,6 @@ from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import HeartbeatSweep
 from wsmsg.errors import BadRequest, WsmsgError
 from wsmsg.http.errors import handshake_conventions, raw_error
-from wsmsg.http.proxies import read_proxy_header
 from wsmsg.http.server.targets import Upgrade, origin_form
 
 WEBSOCKET_PATH = b"/api/v1/connect/ws"
@@ -57,24 +56,12 @@ class Sniffer(Protocol):
         "_bucket",
         "_head",
         "_port",
-        "_proxied",
         "_refused",
         "_ticks",
     )
 
-    def __init__(
-        self,
-        port: Port,
-        address: str,
-        refused: WsmsgError | None,
-        *,
-        proxied: bool = False,
-    ) -> None:
-        """
-        @param proxied: a header of the PROXY protocol comes first.
-        """
+    def __init__(self, port: Port, address: str, refused: WsmsgError | None) -> None:
         self._port = port
-        self._proxied = proxied
         self._admitted = refused is None
         self._address = address
         self._refused = refused
@@ -111,8 +98,6 @@ class Sniffer(Protocol):
 
     def _data_received(self, data: bytes) -> None:
         self._head += data
-        if self._proxied and not self._read_proxy_header():
-            return
         if self._refused is not None:
             self._refuse(self._refused)
             return
@@ -132,43 +117,15 @@ class Sniffer(Protocol):
         else:
             self._hand_over(self._port.build_http(self._address, self._port))
 
-    def _read_proxy_header(self) -> bool:
-        """
-        Read the header of the PROXY protocol.
-
-        @return: whether the request follows it.
-        """
-        try:
-            found = read_proxy_header(self._head)
-        except ValueError as e:
-            self._port.admission.refusals.note(self._address, "proxy", str(e))
-            self._abort()
-            return False
-        if found is None:
-            return False
-        self._proxied = False
-        self._head = self._head[found.length :]
-        if found.address and self._refused is None:
-            self._refused = self._move(found.address)
-        return bool(self._head)
-
     def _admit_handshake(self) -> WsmsgError | None:
         admission = self._port.admission
         client = admission.proxies.client_of(self._address, self._head)
         if client != self._address:
-            refused = self._move(client)
+            refused = admission.move(self._address, client)
             if refused is not None:
                 return refused
+            self._address = client
         return admission.admit_handshake(self._address)
-
-    def _move(self, address: str) -> WsmsgError | None:
-        """
-        Count the connection as one of the address that the proxy names.
-        """
-        refused = self._port.admission.move(self._address, address)
-        if refused is None:
-            self._address = address
-        return refused
 
     def _wants_websocket(self) -> bool:
         method, _, rest = self._head.partition(b"\r\n")[0].partition(b" ")
@@ -205,7 +162,6 @@ class Port(ServerFactory):
     @param build_websocket: makes the protocol of a WebSocket.
     @param build_http: makes the protocol of HTTP:
         L{wsmsg.http.server.site.QuietSite.build}.
-    @param proxied: each connection begins with a header of the PROXY protocol.
     """
 
     noisy = False
@@ -217,13 +173,11 @@ class Port(ServerFactory):
         *,
         build_websocket: Build,
         build_http: BuildHttp,
-        proxied: bool = False,
     ) -> None:
         self.admission = admission
         self.sweep = sweep
         self.build_websocket = build_websocket
         self.build_http = build_http
-        self._proxied = proxied
         self._refusals = 0
 
     def logPrefix(self) -> str:
@@ -235,11 +189,6 @@ class Port(ServerFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> Sniffer | None:
         address, admission = getattr(addr, "host", "") or "local", self.admission
-        trusted = address == "local" or admission.proxies.trust(address)
-        if self._proxied and not trusted:
-            reason = "is not in proxies, and the PROXY protocol is expected"
-            admission.refusals.note(address, "proxy", reason)
-            return None
         refused = admission.admit(address)
         if refused is not None:
             if self._refusals >= _REFUSALS:
@@ -248,7 +197,7 @@ class Port(ServerFactory):
         elif not admission.hear(address):
             admission.release(address)
             return None
-        return Sniffer(self, address, refused, proxied=self._proxied)
+        return Sniffer(self, address, refused)
 
     def wants(self, method: bytes, target: bytes) -> bool:
         """

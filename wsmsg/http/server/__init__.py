@@ -6,7 +6,7 @@ The HTTP server of all listeners, and what a connection may cost::
 
 bodies   the memory of all bodies of requests on one listener
 channel  a connection, with a time limit for the arrival of each request
-proxied  a site whose connections begin with a header of the PROXY protocol
+proxied  a listener whose connections begin with a header of the PROXY protocol
 rates    rates of requests by address
 request  a request whose body is bounded
 single   headers that a request has at most once

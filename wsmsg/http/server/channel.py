@@ -30,7 +30,7 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
     """
     A connection, with a time limit for the arrival of each request.
 
-    @ivar address: of the client, if L{QuietSite.build} was given it.
+    @ivar address: of the client.
     @ivar upgrade: takes the connection over at a request that is for it, if any does.
     """
 

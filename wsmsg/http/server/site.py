@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import attrs
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.web import server
 from twisted.web.resource import IResource
 
@@ -101,13 +101,18 @@ class QuietSite(_server.Site):  # type: ignore[misc]
     def logPrefix(self) -> str:
         return self._name
 
+    def buildProtocol(self, addr: IAddress | None) -> CountedChannel:
+        channel: CountedChannel = super().buildProtocol(addr)
+        channel.accepted(getattr(addr, "host", ""), None)
+        return channel
+
     def build(self, address: str, upgrade: Upgrade | None = None) -> CountedChannel:
         """
         Return the protocol for a connection that another protocol has accepted.
 
         @param upgrade: takes the connection over at a request that is for it.
         """
-        channel: CountedChannel = self.buildProtocol(None)
+        channel = self.buildProtocol(None)
         channel.accepted(address, upgrade)
         return channel
 

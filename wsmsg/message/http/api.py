@@ -7,8 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import attrs
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.protocol import ServerFactory
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 
 from wsmsg.auth.api_keys import NO_KEYS, Keyring
 from wsmsg.auth.reread import NOTHING_READ, FileRead
@@ -17,7 +16,7 @@ from wsmsg.http.changes import Audit, unaudited
 from wsmsg.http.openapi import Description
 from wsmsg.http.resource import Api
 from wsmsg.http.routes import MoreRoutes, Route
-from wsmsg.http.server.proxied import ProxiedSite
+from wsmsg.http.server.proxied import ProxiedFactory
 from wsmsg.http.server.site import FixedLimits, QuietSite
 from wsmsg.message.http.consent import ConsentCalls
 from wsmsg.message.http.dead_letters import DeadLetterCalls
@@ -71,7 +70,7 @@ class PublicHttp:
     @param keys: returns the API keys as they are now.
     @param audit: records the calls that change something.
     @param room: the most connections that there are files for.
-    @ivar factory: of the listener.
+    @ivar site: serves them; see L{front}.
     @ivar seconds: the durations of the calls that were admitted.
     """
 
@@ -110,11 +109,24 @@ class PublicHttp:
         self._limits = limits_of(settings, self._room)
         self.site = QuietSite(self._api, clock, lambda: self._limits, name="HTTP API")
         self.refused = RefusedConnections(clock)
-        self.factory: ServerFactory = self.site
-        if settings.proxy_protocol:
-            self.factory = ProxiedSite(
-                self.site, lambda: self._access.proxies, self.refused.note
-            )
+        self._proxied = settings.proxy_protocol
+        self._clock = clock
+
+    def front(self, factory: IProtocolFactory) -> IProtocolFactory:
+        """
+        Return the factory of the listener behind proxies, as the settings have it.
+
+        @param factory: that of the site, with its TLS.
+        """
+        if not self._proxied:
+            return factory
+        return ProxiedFactory(
+            factory,
+            self._clock,
+            proxies=lambda: self._access.proxies,
+            refused=self.refused.note,
+            room=lambda: self._limits.connections - len(self.site),
+        )
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """

@@ -177,7 +177,8 @@ class Welcome(Frame, frozen=True, gc=True):
 
 class Accepted(Frame, frozen=True):
     """
-    C{conversation} is that of the group which the request created.
+    C{conversation} is that of the group which the request created, or that with the
+    user to whom it was sent by name.
     """
 
     client_id: str

@@ -33,25 +33,28 @@ _FIELDS: Mapping[type, Mapping[str, str]] = {
 
 def names_in(frame: NamingFrame) -> tuple[str, ...]:
     """
-    Return the names in a frame.
+    Return the names in a frame that have no number yet.
     """
     if isinstance(frame, Send):
         return (frame.to_name,) if frame.to_name else ()
     if isinstance(frame, Block | Invite):
-        return (frame.user_name,) if frame.user_name else ()
+        return (frame.user_name,) if frame.user_name and not frame.user else ()
     fields = _FIELDS[type(frame)]
     return tuple(name for field in fields for name in getattr(frame, field))
 
 
 def with_users(frame: F, users: Mapping[str, int]) -> F:
     """
-    Return the frame with numbers for its names; a C{send} keeps its name.
+    Return the frame with numbers for its names; C{send} and C{invite} keep the name,
+    as their answers tell the conversation.
 
     @param users: the numbers of all of them.
     """
     if isinstance(frame, Send):
         return msgspec.structs.replace(frame, to=users[frame.to_name])
-    if isinstance(frame, Block | Invite):
+    if isinstance(frame, Invite):
+        return msgspec.structs.replace(frame, user=users[frame.user_name])
+    if isinstance(frame, Block):
         user = users[frame.user_name]
         return msgspec.structs.replace(frame, user=user, user_name="")
     changes: dict[str, tuple[int, ...]] = {}

@@ -292,6 +292,23 @@ class RequestTests(SessionTestCase):
         self.assertEqual(self.sent(), [("i1", name), ("c2", name)])
         self.assertEqual(len(self.upstream.fences), 0)
 
+    def test_invited(self) -> None:
+        """
+        The answer to an invitation by name has the conversation with the user, and that
+        to one by number has none.
+        """
+        self.client.say(frames.Invite("i1", group=5, user_name="berta"))
+        self.node.turn()
+        self.upstream.accept()
+        name = conversation_of(ANNA, BERTA)
+        ((frame, names),) = heard(self.client)
+        self.assertEqual(frame, frames.Accepted("i1", 5, name))
+        self.assertEqual(names, {ANNA: "anna", BERTA: "berta"})
+        self.client.say(frames.Invite("i2", BERTA, 5))
+        self.upstream.accept()
+        ((frame, _),) = heard(self.client)
+        self.assertEqual(frame, frames.Accepted("i2", 5))
+
     def test_listed(self) -> None:
         """
         Lists of blocks and invitations, and the event of a block, wait for the names of

@@ -32,7 +32,10 @@ class SendAccepted:
     time_ms: int
     """The time of acceptance by the server's clock, in unix milliseconds."""
     conversation: str = ""
-    """The conversation of the new group, for a request to create one."""
+    """
+    The conversation of the new group, for a request to create one; that with the user,
+    for a message or an invitation to a name; else empty.
+    """
 
 
 @attrs.frozen(kw_only=True)

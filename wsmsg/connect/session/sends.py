@@ -128,7 +128,7 @@ def send(session: Session, frame: frames.Send) -> None:
         return
     on_answer = partial(session.finish_send, frame.client_id)
     if frame.to_name:
-        on_answer = partial(on_answer, created=conversation)
+        on_answer = partial(on_answer, told=conversation)
     _submit(
         session,
         frame,
@@ -157,7 +157,10 @@ def submit_event(session: Session, frame: _Event) -> None:
     if isinstance(event, WsmsgError):
         session.reject_send(frame.client_id, event)
         return
-    on_answer = partial(session.finish_send, frame.client_id, created=event.created)
+    told = event.created
+    if isinstance(frame, frames.Invite) and frame.user_name:
+        told = conversation
+    on_answer = partial(session.finish_send, frame.client_id, told=told)
     _submit(
         session,
         frame,

@@ -203,20 +203,19 @@ class Session(Input):
         answer = SendAnswer(code=code, reason=reason, retry_after_ms=wait_ms)
         self.finish_send(client_id, answer)
 
-    def finish_send(
-        self, client_id: str, answer: SendAnswer, created: str = ""
-    ) -> None:
+    def finish_send(self, client_id: str, answer: SendAnswer, told: str = "") -> None:
         """
         Tell the client that a send is accepted or rejected.
 
-        @param created: the conversation of the group that the send creates.
+        @param told: the conversation that the client cannot know: that of the group
+            which the send creates, or that with a user whom it names.
         """
         self.unanswered -= 1
         counters = self.context.registry.counters
         self.context.registry.life.answered(self, client_id, answer.code)
         if answer.time_ms:
             counters.accepted += 1
-            self.reply(Accepted(client_id, answer.time_ms, created))
+            self.reply(Accepted(client_id, answer.time_ms, told))
         else:
             counters.rejected[answer.code] += 1
             code, reason, hint_ms = answer.code, answer.reason, answer.retry_after_ms

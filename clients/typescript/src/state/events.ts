@@ -13,7 +13,10 @@ export interface SendAccepted {
   readonly clientId: string;
   /** When it was accepted by the server's clock, in milliseconds since 1970. */
   readonly timeMs: number;
-  /** The conversation of the new group, for a request to create one; else empty. */
+  /**
+   * The conversation of the new group, for a request to create one; that with the user, for a
+   * message or an invitation to a name; else empty.
+   */
   readonly conversation: string;
 }
 

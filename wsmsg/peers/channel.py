@@ -131,7 +131,25 @@ _TLS = re.compile(
     re.IGNORECASE,
 )
 
+# gRPC's message about a peer that closed the connection after the handshake of TLS, and
+# before the settings of HTTP/2 arrived.  In TLS 1.3 this end has finished by then, and
+# the listener judges its certificate afterwards.  If a peer closes within that
+# handshake, the reason is in parentheses; if it closes later, nothing failed "to
+# connect".
+_CLOSED_AT_ONCE = re.compile("failed to connect.*: Socket closed$", re.DOTALL)
+
 HEALTH = "/grpc.health.v1.Health/Check"
+
+_REFUSES = (
+    "the peer closes the connection after the TLS handshake: it probably refuses our "
+    "certificate (peer.cert), which is not of an authority in its "
+    "tls.rpc_listen.client_ca or has expired; or it is no daemon of this system"
+)
+_WANTS_CERTIFICATE = (
+    "the peer closes the connection after the TLS handshake: it probably wants a "
+    "certificate (its tls.rpc_listen.client_ca), and we have none: set peer.cert and "
+    "peer.key; or it is no daemon of this system"
+)
 
 #: (address, options of the channel, time limit).
 OpenChannel = Callable[[str, Options, float], Awaitable[PeerChannel]]
@@ -168,6 +186,7 @@ class ProvenDialling:
         @raise OSError: a file cannot be read.
         """
         self._credentials = channel_credentials(settings)
+        self._has_certificate = bool(settings.cert)
         self._name = settings.name
 
     def _channel(self, target: str, options: Options) -> grpc.aio.Channel:
@@ -230,15 +249,13 @@ class ProvenDialling:
         try:
             await channel.unary_unary(HEALTH)(b"", timeout=timeout_s)
         except grpc.aio.AioRpcError as e:
-            if "Socket closed" not in (e.details() or ""):
-                raise
-            self.failures["certificate"] += 1
-            raise NotProven(
-                "the peer refuses our certificate (peer.cert), or is no daemon of this "
-                "system: it closes the connection in the TLS handshake"
-            ) from None
+            raise self._refused(e) from None
 
     def _refused(self, error: grpc.aio.AioRpcError) -> Exception:
+        details = error.details() or ""
+        if self._credentials is not None and _CLOSED_AT_ONCE.search(details):
+            self.failures["certificate"] += 1
+            return NotProven(_REFUSES if self._has_certificate else _WANTS_CERTIFICATE)
         match error.code():
             case grpc.StatusCode.UNAUTHENTICATED:
                 self.failures["secret"] += 1

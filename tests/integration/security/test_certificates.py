@@ -21,6 +21,37 @@ DAY_S = 86400.0
 SOON_S = 15.0
 
 
+class WantedTests(TlsTestCase):
+    """
+    A Message that wants certificates from Connects, which prove themselves by a secret.
+    """
+
+    @with_daemons
+    async def test_row_6_certificate_wanted(self) -> None:
+        """
+        A Connect without a certificate, or with one that is refused, says what is
+        probably wrong and which setting it is; with a good one, both proofs are made.
+        """
+        self.secure(self.installation)
+        message, connect = self.installation.message, self.installation.connect
+        message.extra["tls.rpc_listen.client_ca"] = self.authority.path
+        for name in ("cert", "key"):  # so that Connect tells its metrics without TLS
+            del connect.extra[f"tls.admin_listen.{name}"]
+        for daemon in self.installation.daemons:
+            await daemon.start()
+        await connect.until_logged("and we have none: set peer.cert and peer.key")
+        failed = 'wsmsg_peer_unproven_total{reason="certificate"}'
+        self.assertGreater(await metric(connect, failed), 0)
+        _, told = await connect.get("/readyz")
+        self.assertEqual(told["dependencies"][0]["cause"], "credentials")
+        other = Authority(self.installation.folder, "other")
+        for issuer, told in ((other, "probably refuses"), (self.authority, "] ready")):
+            await connect.terminate()
+            connect.extra["peer.cert"], connect.extra["peer.key"] = issuer.issue("own")
+            await connect.start()
+            await connect.until_logged(told)
+
+
 class ExpiryTests(TlsTestCase):
     """
     The certificate of a gRPC listener, which expires while both daemons run.

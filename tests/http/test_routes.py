@@ -54,6 +54,24 @@ class ApiTests(NotesCase):
         self.assertIn("odd", self.ask("GET", "ping", odd=1)[1]["detail"])
         self.assertEqual(self.ask("POST", "users/x/notes", {"user": 1})[0], 404)
 
+    def test_digits(self) -> None:
+        """
+        A number may be a string of digits; one that is too long is refused, and is not
+        taken for the number that it begins with.
+        """
+        for given, status in (
+            ("7", 201),
+            ("0007", 201),
+            (str(2**63 - 1), 201),
+            (str(2**63), 400),
+            ("0" * 19 + "15", 400),
+            ("1" * 4400, 400),
+            ("7\n", 400),
+            ("\u0667", 400),
+        ):
+            asked = self.ask("POST", "notes", {"user": given})
+            self.assertEqual(asked[0], status, (given, asked))
+
     def test_bug(self) -> None:
         """
         A bug is a 500 that tells nothing; the log has the details.

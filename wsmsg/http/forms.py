@@ -7,6 +7,7 @@ only up to 2^53, a string of digits.  Answers have larger ones as strings.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from wsmsg.errors import BadRequest
 from wsmsg.model import INT64_MAX
 
 _EXACT = 2**53
+#: The most digits; 2^63-1 has 19.  Longer text is no number, not a part of one.
+_DIGITS = re.compile(r"[0-9]{1,20}")
 
 Id = Annotated[
     int | str,
@@ -52,8 +55,8 @@ def parse_int(given: int | str, name: str, *, least: int = 1) -> int:
     @param name: what the error calls it.
     @raise BadRequest: it is not an integer between C{least} and 2^63-1.
     """
-    if isinstance(given, str) and given.isascii() and given.isdecimal():
-        given = int(given[:20])
+    if isinstance(given, str) and _DIGITS.fullmatch(given):
+        given = int(given)
     if isinstance(given, int) and least <= given <= INT64_MAX:
         return given
     raise BadRequest(f"{name} must be an integer from {least} to 2^63-1")

@@ -29,7 +29,7 @@ MODULES_IN_FOLDER = 15
 _BASE = ("errors", "model", "names", "rpc", "text")
 _SHARED = (
     *("auth", "daemon", "dependency", "events", "flow", "http", "legacy", "monitoring"),
-    *("peers", "protocol", "redis", "settings", "sqlite", "stream", *_BASE),
+    *("peers", "protocol", "redis", "settings", "sqlite", "stream", "tracing", *_BASE),
 )
 
 #: The other packages of C{wsmsg} that each package, or module, may import.
@@ -50,7 +50,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "sqlite": ("dependency", "settings", *_BASE),
     "http": ("auth", "flow", "settings", *_BASE),
     "monitoring": ("auth", "dependency", "http", "settings", *_BASE),
-    "daemon": ("auth", "dependency", "http", "monitoring", "settings", *_BASE),
+    "tracing": ("monitoring", "settings", *_BASE),
+    "daemon": (
+        *("auth", "dependency", "http", "monitoring", "settings", "tracing", *_BASE),
+    ),
     "client": ("errors", "events", "model", "names", "protocol"),
     "wsmsg_client": ("client", "errors", "events", "model", "names", "protocol"),
     "connect": _SHARED,
@@ -90,8 +93,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "jwt": ("wsmsg.auth.*", "wsmsg.cli.*", *_LOADS),
     "cryptography": ("wsmsg.settings.public_key", "wsmsg.auth.*"),
     "prometheus_client": ("wsmsg.monitoring.metrics", "wsmsg.monitoring.measures.*"),
-    "click": ("wsmsg.cli.*",),
-    "prompt_toolkit": ("wsmsg.cli.*",),
+    **dict.fromkeys(("click", "prompt_toolkit"), ("wsmsg.cli.*",)),
     "wcwidth": ("wsmsg.cli.chat.*",),
     "grpc": (
         *("wsmsg.stream.*", "wsmsg.peers.guard", "wsmsg.peers.channel"),
@@ -101,12 +103,12 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     ),
     "grpc_health": ("wsmsg.stream.server", "wsmsg.monitoring.grpc_health"),
     "grpc_reflection": ("wsmsg.stream.server",),
-    "txmongo": ("wsmsg.message.store.mongo.*",),
+    **dict.fromkeys(("bson", "txmongo"), ("wsmsg.message.store.mongo.*",)),
     "pymongo": ("wsmsg.message.store.mongo.*", "wsmsg.settings.urls.mongo"),
-    "bson": ("wsmsg.message.store.mongo.*",),
     "OpenSSL": ("wsmsg.message.store.mongo.*", "wsmsg.daemon.tls"),
     "txredisapi": ("wsmsg.redis.*",),
     "uvloop": ("wsmsg.daemon.reactor",),
+    "opentelemetry": ("wsmsg.tracing.otlp",),
     "confluent_kafka": ("wsmsg.message.journal.kafka.*",),
 }
 
@@ -121,10 +123,8 @@ COMMON = {
 
 #: Modules that decide and do no I/O, whatever they import on the way.
 PURE = (
-    *("wsmsg.model", "wsmsg.names"),
-    *("wsmsg.protocol.frames", "wsmsg.errors"),
-    "wsmsg.connect.session.session",
-    "wsmsg.connect.session.outbox",
+    *("wsmsg.model", "wsmsg.names", "wsmsg.protocol.frames", "wsmsg.errors"),
+    *("wsmsg.connect.session.session", "wsmsg.connect.session.outbox"),
     "wsmsg.connect.session.registry",
     "wsmsg.message.delivery.numbering",
     "wsmsg.message.links.routes",

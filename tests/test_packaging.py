@@ -152,7 +152,8 @@ class WheelTests(SynchronousTestCase):
         for made in (server(), client()):
             self.assertIn("No broken requirements found", made.pip("check"))
         code = "import importlib.util as u; print([n for n in {} if u.find_spec(n)])"
-        libraries = [library for group in EXTRAS.values() for library in group]
+        names = {library for group in EXTRAS.values() for library in group}
+        libraries = sorted({name.partition(".")[0] for name in names})
         self.assertEqual(server().python(code.format(libraries)).strip(), "[]")
 
     def test_twistd_lists_both(self) -> None:
@@ -186,9 +187,9 @@ class ExtraTests(SynchronousTestCase):
 
     def test_settings(self) -> None:
         """
-        Settings that name Kafka, MongoDB or Redis are refused, each with its key and
-        the command that installs the extra: by C{wsmsg check-config}, by the doctor,
-        and by the daemon at its start.
+        Settings that name Kafka, MongoDB, Redis or an endpoint of OpenTelemetry are
+        refused, each with its key and the command that installs the extra: by
+        C{wsmsg check-config}, by the doctor, and by the daemon at its start.
         """
         file = wheels().folder / "wsmsg.toml"
         file.write_text(
@@ -196,6 +197,7 @@ class ExtraTests(SynchronousTestCase):
             'store = "mongodb://127.0.0.1/db"\n'
             'presence = "redis://127.0.0.1/0"\n'
             'registry = "none"\n'
+            'traces.endpoint = "http://127.0.0.1:4318/v1/traces"\n'
         )
         told = [
             server().run("wsmsg", "check-config", str(file), status=2),
@@ -208,6 +210,7 @@ class ExtraTests(SynchronousTestCase):
                 ("journal", "kafka"),
                 ("store", "mongo"),
                 ("presence", "redis"),
+                ("traces.endpoint", "otel"),
             ):
                 remedy = f"needs the extra {extra}: pip install 'wsmsg[{extra}]'"
                 self.assertIn(f"{key}: {remedy}", plain)

@@ -22,6 +22,7 @@ An instant-messaging backend that loses nothing, in two Twisted daemons.
     sqlite      a SQLite file, and its thread
     http        the HTTP layer of every listener
     monitoring  health, metrics, logs and the admin listener
+    tracing     spans of traced messages, for OpenTelemetry
     daemon      the process around the parts of a daemon
     connect     the daemon at the edge
     message     the daemon at the core

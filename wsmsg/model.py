@@ -50,6 +50,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
         first of the messages withheld one after another, of which this is one.
     @ivar connect: the node of the Connect that it came through, in the journal; empty:
         none, or not known.
+    @ivar traceparent: of a message that is traced, the span that comes before what is
+        done next, as in the header of W3C; empty: it is not traced.
     """
 
     conversation: str
@@ -63,6 +65,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     extra: str = ""
     withheld: int = 0
     connect: str = ""
+    traceparent: str = ""
 
     @property
     def identity(self) -> MessageIdentity:
@@ -92,6 +95,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
             seq,
             self.extra,
             withheld,
+            "",
+            self.traceparent,
         )
 
     def is_withheld_from(self, user: int) -> bool:

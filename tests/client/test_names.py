@@ -13,6 +13,8 @@ from wsmsg.client.names import NameTable
 from wsmsg.errors import BadRequest, NotFound
 from wsmsg.protocol import frames
 
+SPAN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 
 class NamesTests(GroupCase):
     """
@@ -31,18 +33,21 @@ class NamesTests(GroupCase):
     async def test_send(self) -> None:
         """
         A message goes to a name, and is repeated to the name until it is accepted, also
-        by the next run of the program; digits are a number.
+        by the next run of the program, with the span that it continues; digits are a
+        number.
         """
         client, link = await self.connected(position_file=self.file)
-        sending = asyncio.create_task(client.send("anna", "hi"))
+        sending = asyncio.create_task(client.send("anna", "hi", traceparent=SPAN))
         first = await self.came(link, frames.Send)
         self.assertEqual((first.to, first.to_name), (0, "anna"))
+        self.assertEqual(first.traceparent, SPAN)
         await client.close()
         await asyncio.gather(sending, return_exceptions=True)
         client, link = await self.connected(position_file=self.file)
         again = await self.came(link, frames.Send)
         self.assertEqual((again.to_name, again.client_id), ("anna", first.client_id))
         self.assertTrue(again.repeat)
+        self.assertEqual(again.traceparent, SPAN)
         sending = asyncio.create_task(client.send("1001", "hi"))
         numbered = await self.came(link, frames.Send)
         self.assertEqual((numbered.to, numbered.to_name), (1001, ""))

@@ -287,6 +287,7 @@ class Client(ConsentRequests, NameRequests, ConversationRequests):
         group: int = 0,
         client_id: str = "",
         kind: int = TEXT,
+        traceparent: str = "",
     ) -> SendAccepted:
         """
         Send a message, and wait until the server has accepted it, across lost
@@ -299,6 +300,8 @@ class Client(ConsentRequests, NameRequests, ConversationRequests):
             to: the user to send to, by number or by name; omit it for a group.
             group: the group to send to.
             client_id: a repeat with the same id is the same message; empty: a new id.
+            traceparent: a span of the program (W3C Trace Context), which the trace of
+                the message continues; empty: none.
 
         Returns:
             the acceptance: the server cannot lose the message any more.
@@ -317,6 +320,7 @@ class Client(ConsentRequests, NameRequests, ConversationRequests):
                 content=content,
                 kind=kind,
                 to_name=name,
+                traceparent=traceparent,
             )
         )
 

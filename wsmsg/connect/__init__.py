@@ -29,5 +29,6 @@ upstream   the streams to all Messages
 names      the names of users, where they have names
 discovery  the addresses of the Messages
 pages      the chat page, as browsers get it
+traces     the traces of messages, where spans are exported
 legacy     plug-ins for clients, Messages and Connects of the legacy system
 """

@@ -2,9 +2,8 @@
 C{twistd connect}: its options, and the composition of a Connect.
 
 L{build} makes the tree from top to bottom: sessions, upstream, port, node, plug-ins.
-Imports stand in the functions, so that C{twistd --help} and a mistake in the settings
-load neither Autobahn nor gRPC, and that a Connect without legacy peers loads no module
-of C{wsmsg.connect.legacy}.
+Imports stand in the functions: C{twistd --help} and a mistake in the settings load
+neither Autobahn nor gRPC, and a Connect without legacy peers no module for them.
 """
 
 from __future__ import annotations
@@ -130,15 +129,16 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
     from wsmsg.connect.node import ConnectNode
     from wsmsg.connect.plugins import Plugins
     from wsmsg.connect.session.registry import Registry
+    from wsmsg.connect.traces.edge import edge_traces
 
     settings: ConnectSettings = daemon.settings
     issuer = _issuer(daemon, reactor)
-    read_key = partial(local_key_bytes, daemon.data_dir)
-    authenticator = Authenticator(
-        settings.token, read_key(), issuer=issuer, names=settings.users.names
-    )
+    own_key = partial(local_key_bytes, daemon.data_dir)
+    named = settings.users.names
+    authenticator = Authenticator(settings.token, own_key(), issuer=issuer, names=named)
     heartbeat = HeartbeatSweep(settings.heartbeat_s, reactor)
-    registry = Registry(settings, reactor, unsure=heartbeat.is_unsure)
+    traces = edge_traces(daemon, reactor)
+    registry = Registry(settings, reactor, unsure=heartbeat.is_unsure, traces=traces)
     context, upstream = _sessions(daemon, reactor, registry, authenticator, peers)
     plugins = Plugins(daemon.metrics)
     _add_legacy_redis(daemon, reactor, registry, upstream, plugins)
@@ -161,7 +161,7 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
         peers=peers,
         session_lines=context.lines,
         plugins=plugins,
-        local_key=read_key,
+        local_key=own_key,
         issuer=issuer,
         health=daemon.health,
         name=daemon.node,

@@ -57,6 +57,7 @@ from wsmsg.monitoring.stdlib_logs import forward_stdlib
 from wsmsg.monitoring.vitals import Vitals
 from wsmsg.settings.listeners import ListenerTls
 from wsmsg.settings.notes import in_clear
+from wsmsg.tracing.export import span_export
 
 #: Makes of a listener's factory one whose connections begin with something else.
 Front = Callable[[Any], Any]
@@ -73,6 +74,7 @@ class Daemon:
     @ivar room: the most connections of clients that there are files for.
     @ivar keys: the API keys.
     @ivar audit: records the calls of HTTP that change something.
+    @ivar spans: exports the spans of traces; L{None}: there are none.
     @ivar admin: the admin listener; L{None} if C{admin_listen} is empty.
     """
 
@@ -112,6 +114,9 @@ class Daemon:
         self.metrics.dependencies(lambda: self.health.dependencies)
         self.metrics.alarms(self.health.alarms)
         self.audit = AuditLog(reactor)
+        self.spans = span_export(options.daemon, settings.traces, self.node, reactor)
+        if self.spans is not None:
+            self.spans.register_metrics(self.metrics)
         self.admin: Listener | None = None
         self._failed_handshakes = FailedHandshakes(reactor)
         self._failed_handshakes.register_metrics(self.metrics)
@@ -211,6 +216,7 @@ class Daemon:
             Part("handshakes", stop=self._failed_handshakes.stop),
             *self._certificates_part(),
             Part("audit", stop=self.audit.stop),
+            *([] if self.spans is None else [part("traces", self.spans)]),
             *self._admin_part(admin),
         ]
         last = [p.name for p in reversed(first) if p.stop]

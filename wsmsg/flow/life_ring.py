@@ -59,10 +59,12 @@ class Stage(IntEnum):
     DELIVERED = 7
     #: The user has read it: likewise.
     READ = 8
+    #: The message is traced: user and number: the halves of the id of the trace.
+    TRACED = 9
 
 
 # Looking up a member of an enumeration takes longer than the rest of a key.
-_RECEIVED, _ANSWERED, _FETCHED, _STORED, _PUSHED, _WRITTEN, _DELIVERED, _READ = map(
+_RECEIVED, _ANSWERED, _FETCHED, _STORED, _PUSHED, _WRITTEN, _DELIVERED, _READ, _ = map(
     int, Stage
 )
 

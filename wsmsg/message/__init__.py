@@ -23,6 +23,7 @@ The packages::
     limits    how much users may send, store, begin and join
     links     the Connects: streams, routes, pushes, cursors, typing
     life      what became of one message, for an operator who asks
+    traces    the spans of messages that are traced
     queries   reads on behalf of users, read marks
     presence  the presence of users, shared by all Messages: IPresence
     cluster   the list of Messages, and message ids

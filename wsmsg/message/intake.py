@@ -46,13 +46,17 @@ from wsmsg.message.queries.history import HistoryWatch
 from wsmsg.message.queries.interface import Marking
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.store.interface import IMessageStore
+from wsmsg.message.traces.interface import IMessageTraces
+from wsmsg.message.traces.stages import MessageTraces
 from wsmsg.model import Message
 from wsmsg.peers.parts import PeerParts
 from wsmsg.settings.listeners import status_page
+from wsmsg.settings.urls.backends import kafka_url
 from wsmsg.settings.values import MessageSettings
 from wsmsg.stream.ask import ask_message
 from wsmsg.stream.clocks import ClockOffsets
 from wsmsg.stream.server import on_loop
+from wsmsg.tracing.export import SpanExport
 
 
 def make_links(
@@ -70,6 +74,34 @@ def make_links(
         told=ToldCursors(settings.heads_cached // 2),
         ack_s=settings.link_ack_s,
         life=LifeRing(settings.life.records),
+    )
+
+
+def make_numbering(
+    settings: MessageSettings,
+    store: IMessageStore,
+    links: Links,
+    now_ms: Callable[[], int],
+    spans: SpanExport | None,
+) -> Numbering:
+    """
+    Make what numbers messages, and traces them.
+
+    @param spans: exports the spans; L{None}: nothing does, and nothing is traced.
+    """
+    traces, journal = None, {}
+    if settings.journal.startswith("kafka:"):
+        topic = kafka_url(settings.journal).topic
+        journal = {"system": "kafka", "destination_name": topic}
+    if spans is not None:
+        traces = MessageTraces(spans.add, links.lives.ring, journal=journal)
+    return Numbering(
+        store,
+        now_ms,
+        heads_cached=settings.heads_cached,
+        members_cached=settings.members_cached,
+        applied=links.users.applied,
+        traces=traces,
     )
 
 
@@ -110,7 +142,7 @@ def make_log(
             on_read=on_read,
         )
         if not settings.store_is_log:
-            return JournaledLog(journal, store, reactor, reader)
+            return JournaledLog(journal, store, reactor, reader, numbering.traces)
         old = OldJournal(journal, reader, close=close, remove=remove_old)
     return StoreLog(
         store,
@@ -135,6 +167,7 @@ def make_ingress(
     gate: IntakeGate,
     limits: LimitParts,
     hook: ConsentHook,
+    traces: IMessageTraces | None,
 ) -> Ingress:
     """
     Make the ingress with its rules.
@@ -164,6 +197,7 @@ def make_ingress(
         meters=limits.meters,
         quotas=limits.quotas,
         contacts=Contacts(store, settings.consent, hook, reactor.seconds),
+        traces=traces,
     )
 
 

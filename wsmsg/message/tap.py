@@ -283,6 +283,7 @@ class Assembly:
             gate=self._gate,
             limits=self._limits,
             hook=self._hook,
+            traces=self._numbering.traces,
         )
 
     @cached_property
@@ -305,15 +306,10 @@ class Assembly:
 
     @cached_property
     def _numbering(self) -> Numbering:
-        from wsmsg.message.delivery.numbering import Numbering
+        from wsmsg.message.intake import make_numbering
 
-        return Numbering(
-            self._store,
-            self._now_ms,
-            heads_cached=self._settings.heads_cached,
-            members_cached=self._settings.members_cached,
-            applied=self._links.users.applied,
-        )
+        parts = (self._store, self._links, self._now_ms, self._daemon.spans)
+        return make_numbering(self._settings, *parts)
 
     @cached_property
     def _marks(self) -> Marks:

@@ -67,7 +67,7 @@ class Hello(_message.Message):
     def __init__(self, token: _Optional[str] = ..., device: _Optional[str] = ..., client: _Optional[str] = ..., position: _Optional[str] = ..., witness: _Optional[str] = ...) -> None: ...
 
 class Send(_message.Message):
-    __slots__ = ("client_id", "to", "group", "content", "kind", "repeat", "to_name")
+    __slots__ = ("client_id", "to", "group", "content", "kind", "repeat", "to_name", "traceparent")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     TO_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +75,7 @@ class Send(_message.Message):
     KIND_FIELD_NUMBER: _ClassVar[int]
     REPEAT_FIELD_NUMBER: _ClassVar[int]
     TO_NAME_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     to: int
     group: int
@@ -82,7 +83,8 @@ class Send(_message.Message):
     kind: int
     repeat: bool
     to_name: str
-    def __init__(self, client_id: _Optional[str] = ..., to: _Optional[int] = ..., group: _Optional[int] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., repeat: _Optional[bool] = ..., to_name: _Optional[str] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, client_id: _Optional[str] = ..., to: _Optional[int] = ..., group: _Optional[int] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., repeat: _Optional[bool] = ..., to_name: _Optional[str] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class Delivered(_message.Message):
     __slots__ = ("conversation", "seq")

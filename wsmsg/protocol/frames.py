@@ -52,6 +52,7 @@ class Send(Submission, frozen=True):
     kind: Int64 = 1
     repeat: bool = False
     to_name: str = ""
+    traceparent: str = ""
 
 
 class Delivered(Frame, frozen=True):

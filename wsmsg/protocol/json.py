@@ -22,11 +22,12 @@ from wsmsg.protocol.validation import check_frame
 _EXACT = 2**53
 _REASON = 200
 
-#: The fields that are left out if they are empty: those of names, so that frames
-#: without names are what they are for servers and clients that know none.
+#: The fields that are left out if they are empty: those of names and traces, so that
+#: frames without are what they are for servers and clients that know none.
 _LEFT_OUT = frozenset(
     {
         (frames.Send, "to_name"),
+        (frames.Send, "traceparent"),
         (frames.Watch, "names"),
         (frames.CreateGroup, "member_names"),
         (frames.ChangeGroup, "add_names"),

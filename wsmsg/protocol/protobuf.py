@@ -38,7 +38,16 @@ def _plain(kind: type[Any]) -> Callable[[Any], Any]:
 
 
 def _send(m: Any) -> f.Send:
-    return f.Send(m.client_id, m.to, m.group, m.content, m.kind, m.repeat, m.to_name)
+    return f.Send(
+        m.client_id,
+        m.to,
+        m.group,
+        m.content,
+        m.kind,
+        m.repeat,
+        m.to_name,
+        m.traceparent,
+    )
 
 
 def _watch(m: Any) -> f.Watch:

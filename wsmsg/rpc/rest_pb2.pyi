@@ -230,7 +230,7 @@ class ConnectLoad(_message.Message):
     def __init__(self, node: _Optional[str] = ..., url: _Optional[str] = ..., sessions: _Optional[int] = ..., most_sessions: _Optional[int] = ..., accepting: _Optional[bool] = ..., status_page: _Optional[str] = ...) -> None: ...
 
 class SendRequest(_message.Message):
-    __slots__ = ("id", "sender", "client_id", "conversation", "content", "kind", "extra", "repeat")
+    __slots__ = ("id", "sender", "client_id", "conversation", "content", "kind", "extra", "repeat", "traceparent")
     ID_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -239,6 +239,7 @@ class SendRequest(_message.Message):
     KIND_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
     REPEAT_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     id: int
     sender: int
     client_id: str
@@ -247,7 +248,8 @@ class SendRequest(_message.Message):
     kind: int
     extra: str
     repeat: bool
-    def __init__(self, id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., conversation: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., extra: _Optional[str] = ..., repeat: _Optional[bool] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., conversation: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., extra: _Optional[str] = ..., repeat: _Optional[bool] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class PresenceDelta(_message.Message):
     __slots__ = ("number", "online", "offline", "snapshot", "logins", "last_login")
@@ -398,7 +400,7 @@ class MessageList(_message.Message):
     def __init__(self, addresses: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ChatMessage(_message.Message):
-    __slots__ = ("conversation", "seq", "message_id", "sender", "client_id", "content", "kind", "time_ms", "extra")
+    __slots__ = ("conversation", "seq", "message_id", "sender", "client_id", "content", "kind", "time_ms", "extra", "traceparent")
     CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -408,6 +410,7 @@ class ChatMessage(_message.Message):
     KIND_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     conversation: str
     seq: int
     message_id: int
@@ -417,7 +420,8 @@ class ChatMessage(_message.Message):
     kind: int
     time_ms: int
     extra: str
-    def __init__(self, conversation: _Optional[str] = ..., seq: _Optional[int] = ..., message_id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., time_ms: _Optional[int] = ..., extra: _Optional[str] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, conversation: _Optional[str] = ..., seq: _Optional[int] = ..., message_id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., time_ms: _Optional[int] = ..., extra: _Optional[str] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class Push(_message.Message):
     __slots__ = ("message", "targets")

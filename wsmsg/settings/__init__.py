@@ -20,7 +20,7 @@ Settings of both daemons: names, types, defaults, sources and validation.
     rules       combinations that are wrong although each value is valid
     sources     files, credentials, environment and options, merged key by key
     tokens      sections token and http.token: verification of users' tokens
-    upstream    sections peer, drain, life and upstream: the daemons of one system
+    upstream    sections peer, drain, life, traces and upstream: one system of daemons
     values      Common, ConnectSettings and MessageSettings
     urls        a package: readers of the URLs in settings
 """

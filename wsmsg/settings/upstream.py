@@ -1,7 +1,7 @@
 """
 Sections C{peer} of both daemons, the proof that daemons of one system give each other;
-C{drain}, the stop of a daemon; C{life}, what it remembers of messages; and C{upstream}
-of Connect, its streams to Message.
+C{drain}, the stop of a daemon; C{life}, what it remembers of messages; C{traces}, what
+it exports of them; and C{upstream} of Connect, its streams to Message.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from wsmsg.settings.base import Section
+from wsmsg.settings.base import URL, Section
+from wsmsg.settings.urls.extras import check_extra
 
 #: The most secrets: two are enough to replace one by another.
 MOST_SECRETS = 8
@@ -27,6 +28,17 @@ def _checked_url(url: str) -> str:
             raise ValueError("must be a ws: or wss: URL without a query")
         if len(url) > _MOST_URL_CHARACTERS:
             raise ValueError(f"must have at most {_MOST_URL_CHARACTERS} characters")
+    return url
+
+
+def _endpoint(url: str) -> str:
+    if url:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be an http: or https: URL")
+        if parts.username is not None:
+            raise ValueError("has a user; set OTEL_EXPORTER_OTLP_HEADERS instead")
+        check_extra("otel")
     return url
 
 
@@ -74,6 +86,37 @@ class LifeSettings(Section):
     """
 
     records: Annotated[int, Field(ge=0, le=2_000_000)] = 200_000
+
+
+class TraceSettings(Section):
+    """
+    Traces of messages, for OpenTelemetry.
+
+    @ivar endpoint: the URL to which spans are exported, by OTLP over HTTP; empty:
+        nothing is traced.
+    @ivar service_name: C{service.name} of the spans; empty: C{wsmsg-connect} or
+        C{wsmsg-message}.
+    @ivar timeout_s: time limit for one request to the endpoint.
+    @ivar queue: the most spans that wait for the endpoint; further ones are dropped.
+    """
+
+    endpoint: Annotated[str, AfterValidator(_endpoint), URL] = ""
+    service_name: Annotated[str, Field(max_length=255)] = ""
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    queue: Annotated[int, Field(ge=1, le=1_000_000)] = 8192
+
+
+class ConnectTraceSettings(TraceSettings):
+    """
+    Traces of messages, which begin in Connect.
+
+    @ivar ratio: the share of the messages of clients that are traced.
+    @ivar clients_per_s: the messages in a second, of all clients of this Connect, that
+        are traced since a client asks for it.
+    """
+
+    ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
+    clients_per_s: Annotated[float, Field(ge=0, le=100_000)] = 1.0
 
 
 class PeerSettings(Section):

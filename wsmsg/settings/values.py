@@ -26,11 +26,13 @@ from wsmsg.settings.listeners import (
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.upstream import (
     ConnectDrainSettings,
+    ConnectTraceSettings,
     DrainSettings,
     LifeSettings,
     PeerSettings,
     PublicUrl,
     ReadySettings,
+    TraceSettings,
     UpstreamSettings,
 )
 from wsmsg.settings.urls.address import parse_address
@@ -129,6 +131,7 @@ class Common(Section):
     RESTART: ClassVar[frozenset[str]] = frozenset(
         {"data_dir", "node", "proxy_protocol", "trust_network", "users.names"}
         | {"life.records"}
+        | {f"traces.{k}" for k in ("endpoint", "service_name", "timeout_s", "queue")}
         | {*LISTENERS}
         | {f"tls.{name}.{key}" for name in LISTENERS for key in TLS_KEYS}
         | {f"peer.{key}" for key in ("ca", "cert", "key", "name")}
@@ -149,6 +152,7 @@ class Common(Section):
     tls: ListenersTls = ListenersTls()
     users: UserSettings = UserSettings()
     life: LifeSettings = LifeSettings()
+    traces: TraceSettings = TraceSettings()
 
 
 class LimitSettings(Section):
@@ -213,11 +217,9 @@ class ConnectSettings(Common):
     listen: Endpoint = "127.0.0.1:21005"
     rpc_listen: Listen = "127.0.0.1:22005"
     admin_listen: Listen = "127.0.0.1:23005"
-    discovery: Annotated[
-        str,
-        AfterValidator(check_discovery),
-        URL,
-    ] = "static:127.0.0.1:22004"
+    discovery: Annotated[str, AfterValidator(check_discovery), URL] = (
+        "static:127.0.0.1:22004"
+    )
     discovery_password: SecretStr = SecretStr("")
     welcome_timeout_s: Seconds = 5.0
     send_timeout_s: Seconds = 5.0
@@ -237,6 +239,7 @@ class ConnectSettings(Common):
     limits: LimitSettings = LimitSettings()
     legacy: ConnectLegacySettings = ConnectLegacySettings()
     upstream: UpstreamSettings = UpstreamSettings()
+    traces: ConnectTraceSettings = ConnectTraceSettings()
 
 
 class UserLimitSettings(Section):

@@ -23,6 +23,7 @@ def message_of(m: rest_pb2.ChatMessage) -> Message:
         m.time_ms,
         m.seq,
         m.extra,
+        traceparent=m.traceparent,
     )
 
 
@@ -62,6 +63,8 @@ def write_message(to: rest_pb2.ChatMessage, message: Message) -> None:
     to.time_ms = message.time_ms
     if message.extra:
         to.extra = message.extra
+    if message.traceparent:
+        to.traceparent = message.traceparent
 
 
 def revocations_of(revoked: Mapping[int, int]) -> rest_pb2.Revocations:

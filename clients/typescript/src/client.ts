@@ -74,6 +74,8 @@ export interface Message {
   readonly clientId?: string;
   /** Plain text if it is left out. */
   readonly kind?: number;
+  /** A span of the program (W3C Trace Context), which the trace of the message continues. */
+  readonly traceparent?: string | undefined;
 }
 
 /** A query without its id. */
@@ -312,7 +314,7 @@ export class Client {
    * @throws WsmsgError - the server refused the message for good, or too many messages
    *   wait to be accepted.
    */
-  async send({ to, group = "0", content, clientId = "", kind = TEXT }: Message): Promise<SendAccepted> {
+  async send({ to, group = "0", content, clientId = "", kind = TEXT, traceparent }: Message): Promise<SendAccepted> {
     const [number, to_name] = to === undefined ? ["0", ""] : one(to, "to");
     return this.submit(checkSend({
       type: "send",
@@ -322,6 +324,7 @@ export class Client {
       content,
       kind,
       to_name,
+      traceparent,
     }));
   }
 

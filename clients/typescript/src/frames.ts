@@ -187,6 +187,7 @@ export interface Send extends Once {
   readonly content: string;
   readonly kind: number;
   readonly to_name?: string;
+  readonly traceparent?: string | undefined;
 }
 
 /** A request to recall a message of the user. */

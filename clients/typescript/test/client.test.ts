@@ -291,10 +291,11 @@ describe("names of users", () => {
     for (const { client } of [first, second]) {
       assert.equal(client.nameOf("2"), "anna@example.org");
       assert.equal(client.nameOf(3n), "3");
-      await client.send({ to: "anna@example.org", content: "x" });
+      await client.send({ to: "anna@example.org", content: "x", traceparent: "00-1-2-01" });
     }
-    const sends = server.of("send").map(({ to, to_name }) => ({ to, to_name }));
-    assert.deepEqual(sends, Array(2).fill({ to: "0", to_name: "anna@example.org" }));
+    const sends = server.of("send").map(({ to, to_name, traceparent }) => ({ to, to_name, traceparent }));
+    const sent = { to: "0", to_name: "anna@example.org", traceparent: "00-1-2-01" };
+    assert.deepEqual(sends, Array(2).fill(sent));
     second.client.watch(["anna@example.org", "3"]);
     await until("it is watched", () => server.of("watch").length);
     const [watch] = server.of("watch");

@@ -35,7 +35,7 @@ class GroupTests(SessionTestCase):
         """
         self.client.say(Send("c1", group=5, content="hi"))
         ((new, _),) = self.node.upstream.sends
-        self.assertEqual(tuple(new), (1001, "c1", "g:5", "hi", 1, 1, "", False))
+        self.assertEqual(tuple(new), (1001, "c1", "g:5", "hi", 1, 1, "", False, ""))
 
     def test_create(self) -> None:
         """
@@ -99,8 +99,8 @@ class GroupTests(SessionTestCase):
         self.assertEqual(
             sent,
             [
-                (1001, "c1", "u:7:1001", "17", RECALL, 1, "", False),
-                (1001, "c2", "g:5", "3", RECALL, 1, "", False),
+                (1001, "c1", "u:7:1001", "17", RECALL, 1, "", False, ""),
+                (1001, "c2", "g:5", "3", RECALL, 1, "", False, ""),
             ],
         )
         self.node.upstream.accept(2)

@@ -32,7 +32,9 @@ class SendTests(SessionTestCase):
         client = node.log_in(1001)
         client.say(Send("c1", to=7, content="hi", kind=0))
         (new, on_answer) = node.upstream.sends[0]
-        self.assertEqual(tuple(new), (1001, "c1", "u:7:1001", "hi", 1, 1, "", False))
+        self.assertEqual(
+            tuple(new), (1001, "c1", "u:7:1001", "hi", 1, 1, "", False, "")
+        )
         self.assertEqual(client.heard(), [])
         on_answer(SendAnswer(time_ms=5))
         self.assertEqual(client.heard(), [frames.Accepted("c1", 5)])

@@ -128,6 +128,7 @@ NOT_TYPED: Mapping[str, str] = {
     "make stack-up": _SERVERS,
     "make stack-down": _SERVERS,
     "python3 -m venv /opt/wsmsg-0.1.0": _ROOT,
+    "pip install 'wsmsg[otel]'": "installs from a package index",
     "/opt/wsmsg-0.1.0/bin/pip install wsmsg_client-*.whl wsmsg-*.whl": _ROOT,
     "/opt/wsmsg/bin/twistd --help": _ROOT,
     "cd deploy/compose": _DOCKER,

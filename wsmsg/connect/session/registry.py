@@ -29,6 +29,7 @@ from wsmsg.connect.tokens.interface import (
     Expiry,
     Revocations,
 )
+from wsmsg.connect.traces.interface import IEdgeTraces
 from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Overloaded
 from wsmsg.events import shown_content
@@ -96,6 +97,7 @@ class Registry:
     @ivar waited: frames that had to wait in an outbox.
     @ivar draining: whether this node accepts no new sessions, as its clients move.
     @ivar life: what this node remembers of messages.
+    @ivar traces: makes the spans of messages; L{None}: none is traced.
     @ivar witness: how far the store is, as a comparison with the heads told last.
     """
 
@@ -109,13 +111,13 @@ class Registry:
         *,
         unsure: Callable[[], bool] = lambda: False,
         unix_s: Callable[[], float] = time.time,
+        traces: IEdgeTraces | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings, self.traces = settings, traces
         self._unsure = unsure
         self.counters = SessionCounters()
         self.life = LifeRing(settings.life.records, unix_s)
-        self.count = self.waited = 0
-        self.draining = False
+        self.count, self.waited, self.draining = 0, 0, False
         self.witness = ""
         self.timers = SessionTimers(clock, uniform)
         self.expiry = Expiry(clock, unix_s)
@@ -253,6 +255,8 @@ class Registry:
         for_others: dict[ICodec, bytes] = {}
         for_sender: dict[ICodec, bytes] = {}
         having: list[RegisteredSession] = []
+        traces = self.traces if message.traceparent else None
+        start_ns = 0 if traces is None else traces.now_ns()
         for user in targets:
             entry = self._sessions.get(user)
             if entry is None:
@@ -272,6 +276,8 @@ class Registry:
                 except Exception:  # noqa: BLE001 - a guard
                     self._broken(session)
         self.life.written(message.message_id, having)
+        if traces is not None:
+            traces.written(message, len(having), start_ns)
         return len(having)
 
     def receipt(self, cursor: model.Cursor, targets: Sequence[int]) -> None:
@@ -300,12 +306,8 @@ class Registry:
             self.watchers.doubt(session, [by])
 
     def reconnect_all(self, reason: str) -> None:
-        self.timers.move(
-            self._all(self._sessions),
-            reason,
-            self.settings.resync_spread_s,
-            after_s=self.settings.resync_spread_s,
-        )
+        spread_s = self.settings.resync_spread_s
+        self.timers.move(self._all(self._sessions), reason, spread_s, after_s=spread_s)
 
     def kick(self, user: int, device: str, reason: str) -> None:
         for session in self.sessions_of(user):

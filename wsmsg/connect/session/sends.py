@@ -136,6 +136,7 @@ def send(session: Session, frame: frames.Send) -> None:
         frame.content,
         frame.kind or model.TEXT,
         on_answer,
+        frame.traceparent,
     )
 
 
@@ -248,6 +249,7 @@ def _submit(
     content: str,
     kind: int,
     on_answer: Callable[[SendAnswer], object],
+    asked: str = "",
 ) -> None:
     new = NewSend(
         session.user,
@@ -258,6 +260,10 @@ def _submit(
         session.number,
         repeat=frame.repeat,
     )
+    registry = session.context.registry
+    if (traces := registry.traces) is not None and traces.samples(asked):
+        life = registry.life
+        new, on_answer = traces.received(asked, new, on_answer, session.name, life)
     session.context.upstream.send(new, on_answer)
 
 

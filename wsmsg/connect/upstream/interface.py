@@ -52,6 +52,7 @@ class NewSend(NamedTuple):
     @ivar session: the number of the session; 0 for all sessions of a legacy client.
     @ivar extra: as in L{wsmsg.model.Message}.
     @ivar repeat: it may have been accepted before.
+    @ivar traceparent: as in L{wsmsg.model.Message}.
     """
 
     sender: int
@@ -62,6 +63,7 @@ class NewSend(NamedTuple):
     session: int = 0
     extra: str = ""
     repeat: bool = False
+    traceparent: str = ""
 
     @property
     def key(self) -> SendKey:

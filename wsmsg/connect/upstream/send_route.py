@@ -166,7 +166,9 @@ def move_sends(unsent: deque[PendingSend], batch: rest_pb2.ConnectBatch) -> None
         send = unsent.popleft()
         if send.answered:
             continue
-        sender, client_id, conversation, content, kind, _, extra, repeat = send.new
+        sender, client_id, conversation, content, kind, _, extra, repeat, traced = (
+            send.new
+        )
         add(
             id=send.number,
             sender=sender,
@@ -176,6 +178,7 @@ def move_sends(unsent: deque[PendingSend], batch: rest_pb2.ConnectBatch) -> None
             kind=kind,
             extra=extra,
             repeat=repeat or send.tried,
+            traceparent=traced,
         )
         n_bytes += len(content)
         if n_bytes > _FRAME_BYTES:

@@ -37,6 +37,7 @@ from wsmsg.message.links.interface import (
     recipients_forward,
 )
 from wsmsg.message.store.interface import IConversations, Outcome
+from wsmsg.message.traces.interface import IMessageTraces
 from wsmsg.model import Message, MessageIdentity, is_group
 
 # So many times a batch is numbered anew before the attempt fails.
@@ -132,6 +133,7 @@ class Numbering:
     @ivar events: events that were applied.
     @ivar turn: to be held from the numbering of a batch to its push, so that messages
         are pushed in the order of their numbers.
+    @ivar traces: makes the spans of messages; L{None}: none is traced.
     @param members_cached: the most members of groups that are cached.
     @param applied: called with events once they are applied.
     """
@@ -144,6 +146,7 @@ class Numbering:
         heads_cached: int,
         members_cached: int = 500_000,
         applied: Callable[[Sequence[Message]], object] = len,
+        traces: IMessageTraces | None = None,
     ) -> None:
         self.stored = 0
         self.repeats = 0
@@ -153,6 +156,7 @@ class Numbering:
         self._store = store
         self._now_ms = now_ms
         self._applied = applied
+        self.traces = traces
         self._heads = HeadCache(heads_cached)
         self._storing = False
         self._outdated = False
@@ -164,7 +168,8 @@ class Numbering:
         @raise Unavailable: the store is not available.  The same entries may be given
             again; messages that were stored already are found then.
         """
-        run = self._begin(entries)
+        run, traces = self._begin(entries), self.traces
+        start_ns = 0 if traces is None else traces.now_ns()
         self._storing = True
         try:
             for _ in range(_ROUNDS):
@@ -182,7 +187,8 @@ class Numbering:
             if self._outdated:
                 self.forget()
         self._heads.trim()
-        return NumberedBatch(run.stored, run.dead_letters, recipients, run.repeated)
+        stored = run.stored if traces is None else traces.stored(run.stored, start_ns)
+        return NumberedBatch(stored, run.dead_letters, recipients, run.repeated)
 
     def forget(self) -> None:
         """

@@ -23,6 +23,7 @@ from twisted.logger import Logger
 from wsmsg.message.delivery.numbering import NumberedBatch
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.links.interface import ILinks, Settled
+from wsmsg.message.traces.interface import IMessageTraces
 from wsmsg.model import Message
 
 
@@ -178,14 +179,19 @@ class StoredPushes:
     Passes stored batches on.  No failure of a listener or of a link comes back.
 
     @param on_stored: called with the messages of each batch; L{None}: nobody.
+    @param traces: makes the spans of pushes; L{None}: there are none.
     """
 
     _log = Logger()
 
     def __init__(
-        self, links: ILinks, on_stored: Callable[[Sequence[Message]], object] | None
+        self,
+        links: ILinks,
+        on_stored: Callable[[Sequence[Message]], object] | None,
+        traces: IMessageTraces | None = None,
     ) -> None:
         self._links = links
+        self._traces = traces
         self._on_stored = on_stored
 
     def pass_on(self, stored: NumberedBatch, settled: Settled) -> None:
@@ -199,8 +205,11 @@ class StoredPushes:
                 self._on_stored(stored.messages)
             except Exception:  # noqa: BLE001 - a guard
                 self._log.failure("a listener for stored messages failed")
+        messages: Sequence[Message] = stored.messages
+        if self._traces is not None:
+            messages, settled = self._traces.pushed(messages, settled)
         try:
-            self._links.push(stored.messages, settled, stored.recipients)
+            self._links.push(messages, settled, stored.recipients)
         except Exception:  # noqa: BLE001 - a guard
             # Nobody knows which links have the messages, so all sessions sync.
             self._log.failure("a batch of messages is stored and cannot be pushed")

@@ -39,6 +39,7 @@ from wsmsg.message.links.interface import ILinks
 from wsmsg.message.log.interface import LogTimings
 from wsmsg.model import Message
 from wsmsg.settings.values import MessageSettings
+from wsmsg.tracing.context import trace_id_of
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ class JournalReader:
         self._journal = journal
         self.numbering = numbering
         self._links = links
-        self._pushes = StoredPushes(links, on_stored)
+        self._pushes = StoredPushes(links, on_stored, numbering.traces)
         self._on_read = on_read
         self._clock = clock
         self._store = store
@@ -303,6 +304,7 @@ class JournalReader:
                 offset=entry.offset,
                 reason=reason,
                 identity=_in_words(entry.message),
+                **_ids(entry.message),
             )
 
     def _commit(self, positions: Mapping[int, int]) -> None:
@@ -373,3 +375,15 @@ def _in_words(message: Message | None) -> str:
         f" (client id {message.client_id} of {message.sender} in "
         f"{message.conversation})"
     )
+
+
+def _ids(message: Message | None) -> dict[str, int | str]:
+    """
+    Return the fields of a line about a message.
+    """
+    if message is None:
+        return {}
+    ids: dict[str, int | str] = {"message_id": message.message_id}
+    if message.traceparent:
+        ids["trace_id"] = trace_id_of(message.traceparent)
+    return ids

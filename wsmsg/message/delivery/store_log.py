@@ -103,7 +103,7 @@ class StoreLog:
         self.timings = LogTimings()
         self._store = store
         self._numbering = numbering
-        self._pushes = StoredPushes(links, on_stored)
+        self._pushes = StoredPushes(links, on_stored, numbering.traces)
         self._old = old
         self._progress = DeliveryProgress(clock.seconds, unix_s)
         self._unsettled = CommitTracker(self._settled, clock.seconds)

@@ -45,6 +45,7 @@ from wsmsg.message.ingress.validation import validate
 from wsmsg.message.limits.interface import OVERHEAD_BYTES, Quotas, UserMeters
 from wsmsg.message.log.interface import Appended, IAppends
 from wsmsg.message.store.interface import IMessages
+from wsmsg.message.traces.interface import IMessageTraces
 from wsmsg.model import FIRST_EVENT, TEXT, Message, MessageIdentity, is_group
 from wsmsg.settings.values import MessageSettings
 from wsmsg.text.counted import plural
@@ -86,6 +87,7 @@ class Ingress:
         meters: UserMeters | None = None,
         quotas: Quotas | None = None,
         contacts: Contacts | None = None,
+        traces: IMessageTraces | None = None,
     ) -> None:
         self.in_flight = 0
         self.accepted = 0
@@ -94,6 +96,7 @@ class Ingress:
         self.rules = rules
         self.gate = gate or IntakeGate()
         self._appends = appends
+        self._add = appends.add if traces is None else traces.appends(appends.add)
         self._store = store
         self._ids = ids
         self._now_ms = now_ms
@@ -278,7 +281,7 @@ class Ingress:
             return
         self.in_flight += len(fresh)
         n = len(fresh)
-        appended = self._appends.add([message for _, message in fresh.values()])
+        appended = self._add([message for _, message in fresh.values()])
         appended.addCallback(self._finish, fresh, reply)
         appended.addErrback(
             lambda failure: self._log.failure("accepting {n} sends", failure, n=n)
@@ -377,6 +380,7 @@ def _message(request: SendRequest, message_id: int, now_ms: int) -> Message:
         now_ms,
         extra=request.extra,
         connect=request.connect,
+        traceparent=request.traceparent,
     )
 
 

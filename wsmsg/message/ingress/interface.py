@@ -31,6 +31,7 @@ class SendRequest(NamedTuple):
     @ivar repeat: the message may have been accepted before, here or elsewhere.
     @ivar by_user: the sender asks for it, not a service: it counts for the sender's
         limits.
+    @ivar traceparent: as in L{Message}.
     """
 
     ref: int
@@ -43,6 +44,7 @@ class SendRequest(NamedTuple):
     extra: str = ""
     repeat: bool = False
     by_user: bool = False
+    traceparent: str = ""
 
 
 #: A request with the time of its acceptance in unix ms, or the error that refuses it.

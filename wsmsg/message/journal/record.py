@@ -12,6 +12,7 @@ from wsmsg.events.kind import InvalidContent
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.model import InvalidName, Message, group_in, is_group, members_of
 from wsmsg.rpc.record_pb2 import Record
+from wsmsg.tracing.context import is_traced
 
 #: The version of the records that this code writes, and the newest that it reads.
 VERSION = 1
@@ -39,6 +40,8 @@ def encode(message: Message) -> bytes:
         )
         if message.extra:
             record.extra = message.extra
+        if message.traceparent:
+            record.trace_id = message.traceparent
         return record.SerializeToString()
     except ValueError as e:
         # A UnicodeEncodeError, or the error of protobuf for a number out of range.
@@ -58,6 +61,7 @@ def decode(partition: int, offset: int, value: bytes, time_ms: int = 0) -> Journ
     problem = _record_problem(record)
     if problem:
         return JournalEntry(partition, offset, None, value, problem)
+    traceparent = record.trace_id
     message = Message(
         record.conversation,
         record.sender,
@@ -68,6 +72,7 @@ def decode(partition: int, offset: int, value: bytes, time_ms: int = 0) -> Journ
         record.time_ms,
         extra=record.extra,
         connect=record.connect,
+        traceparent=traceparent if traceparent and is_traced(traceparent) else "",
     )
     return JournalEntry(partition, offset, message, value, "", time_ms)
 

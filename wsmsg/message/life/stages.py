@@ -12,6 +12,7 @@ import attrs
 from wsmsg.flow.life_ring import LifeFact, Stage
 from wsmsg.message.life.interface import LifeStage, NodeMemory
 from wsmsg.model import RECALLED, Cursor, Message
+from wsmsg.tracing.context import trace_id_in
 
 #: The stages, in the order of the way of a message.
 ORDER = (
@@ -224,6 +225,7 @@ def notes_of(evidence: Evidence, stages: Sequence[LifeStage]) -> Iterator[str]:
     Yield what follows, and what is not known.
     """
     message, by_name = evidence.message, {s.stage for s in stages}
+    yield from _traces(evidence.remembered)
     if message is None:
         yield from _notes_without(stages, by_name)
         return
@@ -285,6 +287,12 @@ def _confirmations_without_time(
             "When the users confirmed it is not known any more: the Messages do not "
             "remember all since it was accepted."
         )
+
+
+def _traces(remembered: Iterable[Remembered]) -> Iterator[str]:
+    traced = (f for each in remembered for f in each.facts if f.stage == Stage.TRACED)
+    for trace_id in dict.fromkeys(trace_id_in(f.user, f.number) for f in traced):
+        yield f"It is traced: {trace_id} is the id of the trace."
 
 
 def _notes_without(stages: Sequence[LifeStage], by_name: set[str]) -> Iterator[str]:

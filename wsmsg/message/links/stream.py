@@ -33,6 +33,7 @@ from wsmsg.stream.clocks import ClockOffsets
 from wsmsg.stream.contract import LINK_VERSION
 from wsmsg.stream.convert import cursor_of, revocations_of
 from wsmsg.stream.transport import BatchWriter, spacing_of_process
+from wsmsg.tracing.context import is_traced
 
 
 @attrs.define
@@ -260,6 +261,9 @@ class LinkStream:
 
 
 def _send_request(send: rest_pb2.SendRequest, node: str) -> SendRequest:
+    traceparent = send.traceparent
+    if traceparent and not is_traced(traceparent):
+        traceparent = ""
     return SendRequest(
         send.id,
         send.sender,
@@ -271,6 +275,7 @@ def _send_request(send: rest_pb2.SendRequest, node: str) -> SendRequest:
         send.extra,
         send.repeat,
         True,
+        traceparent,
     )
 
 

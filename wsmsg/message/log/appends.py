@@ -27,6 +27,7 @@ from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.log.backlog import StartupBacklog
 from wsmsg.message.log.interface import Appended, IAppends, LogTimings
 from wsmsg.message.store.interface import IMessages
+from wsmsg.message.traces.interface import IMessageTraces
 from wsmsg.model import Message, MessageIdentity
 
 _RETRY_AFTER_MS = 500
@@ -44,6 +45,7 @@ class Appends:
     Appends to the journal, in the order in which L{add} was called.
 
     @param timings: counts the durations of the appends that succeeded.
+    @param traces: makes the spans of the batches; L{None}: there are none.
     """
 
     decides = False
@@ -55,7 +57,9 @@ class Appends:
         store: IMessages,
         clock: IReactorTime,
         timings: LogTimings | None = None,
+        traces: IMessageTraces | None = None,
     ) -> None:
+        self._traces = traces
         self._timings = timings or LogTimings()
         self.may_be_unstored = StartupBacklog(journal, clock).may_be_unstored
         self._journal = journal
@@ -118,16 +122,19 @@ class Appends:
 
     async def _finish(
         self,
-        waiting: Iterable[_Added],
+        waiting: Sequence[_Added],
         n: int,
         durable: Deferred[None],
         found: Deferred[dict[MessageIdentity, Message]] | None,
     ) -> None:
         problem: WsmsgError | None = None
-        began_s = self.clock.seconds()
+        began_s, traces = self.clock.seconds(), self._traces
+        start_ns = 0 if traces is None else traces.now_ns()
         try:
             await durable
             self._note_durable(began_s, waiting)
+            if traces is not None:
+                traces.appended([messages for messages, _, _ in waiting], start_ns)
         except WsmsgError as e:
             problem = self._shared(e) if n > 1 else e
         except Exception:  # noqa: BLE001 - a guard

@@ -17,6 +17,7 @@ from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.log.appends import Appends
 from wsmsg.message.log.interface import IMessageLog, LogTimings
 from wsmsg.message.store.interface import IMessages
+from wsmsg.message.traces.interface import IMessageTraces
 from wsmsg.settings.values import MessageSettings
 
 
@@ -53,6 +54,7 @@ class JournaledLog:
     The log over a journal.
 
     @param reader: takes the records of the journal to the store and to the links.
+    @param traces: as for L{Appends}.
     """
 
     decides = False
@@ -63,12 +65,14 @@ class JournaledLog:
         store: IMessages,
         clock: IReactorTime,
         reader: Reader,
+        traces: IMessageTraces | None = None,
     ) -> None:
         self.clock = clock
         self._journal = journal
         self._reader = reader
         self.timings = reader.timings
-        self._appends = appends = Appends(journal, store, clock, reader.timings)
+        appends = Appends(journal, store, clock, reader.timings, traces)
+        self._appends = appends
         self.add = appends.add
         self.may_be_unstored = appends.may_be_unstored
         self.dead_letters = journal.dead_letters

@@ -1,5 +1,5 @@
 """
-The libraries of backends that are not part of every installation.
+The libraries of backends and of traces that are not part of every installation.
 
 A library is looked for without being imported, so that checking settings stays quick.
 """
@@ -14,15 +14,23 @@ EXTRAS = {
     "kafka": ("confluent_kafka",),
     "mongo": ("txmongo", "pymongo"),
     "redis": ("txredisapi",),
+    "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
 }
 
 
-def check_extra(name: str, find: Callable[[str], object] = find_spec) -> None:
+def _find(name: str) -> object:
+    try:
+        return find_spec(name)
+    except ModuleNotFoundError:  # a package that it is in is missing
+        return None
+
+
+def check_extra(name: str, find: Callable[[str], object] = _find) -> None:
     """
     Check that the libraries of an extra are installed.
 
     @param name: of the extra, a key of L{EXTRAS}.
-    @param find: looks for a top-level module, and returns L{None} where there is none.
+    @param find: looks for a module, and returns L{None} where there is none.
     @raise ValueError: one is missing, with the remedy.
     """
     missing = [library for library in EXTRAS[name] if find(library) is None]

@@ -70,6 +70,7 @@ export const MESSAGES = {
     [5, "kind", "int"],
     [6, "repeat", "bool"],
     [7, "to_name", "string"],
+    [8, "traceparent", "string"],
   ],
   Delivered: [
     [1, "conversation", "string"],

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from wsmsg.errors import BadRequest, TooLarge, Unavailable
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.journal.kafka.config import KafkaPlace, ordered_producer
-from wsmsg.message.journal.kafka.producer import KafkaProducer, Outgoing
+from wsmsg.message.journal.kafka.producer import Headers, KafkaProducer, Outgoing
 from wsmsg.message.journal.kafka.topics import KafkaTopics
 from wsmsg.message.journal.record import RecordSizes, encode
 from wsmsg.model import Message as Journaled
@@ -90,7 +90,7 @@ class MessageProducers:
         written = self.current.send(
             self._place.topic,
             [
-                Outgoing(m.conversation.encode(), value)
+                Outgoing(m.conversation.encode(), value, _headers(m))
                 for m, value in zip(messages, values, strict=True)
             ],
         )
@@ -104,3 +104,8 @@ class MessageProducers:
         if alone:
             return failure
         return Failure(Unavailable(str(failure.value)).may_be_done())
+
+
+def _headers(message: Journaled) -> Headers | None:
+    traceparent = message.traceparent
+    return [("traceparent", traceparent.encode())] if traceparent else None

@@ -1,0 +1,3 @@
+"""
+Tests of the traces of a Message.
+"""

@@ -77,6 +77,8 @@ class RegisteredSession(TimedSession, ExpiringSession, Protocol):
 
 _REPLACED = "a newer login of this device took its place"
 
+# The sessions of a user.
+_Entry = RegisteredSession | tuple[RegisteredSession, ...]
 #: Called with a session; must not raise.
 OnSession = Callable[[RegisteredSession], object]
 
@@ -117,8 +119,7 @@ class Registry:
         self._unsure = unsure
         self.counters = SessionCounters()
         self.life = LifeRing(settings.life.records, unix_s)
-        self.count, self.waited, self.draining = 0, 0, False
-        self.witness = ""
+        self.count, self.waited, self.draining, self.witness = 0, 0, False, ""
         self.timers = SessionTimers(clock, uniform)
         self.expiry = Expiry(clock, unix_s)
         self.revocations = Revocations()
@@ -126,9 +127,7 @@ class Registry:
         self._on_added: list[OnSession] = []
         self._on_removed: list[OnSession] = []
         self._numbered = 0
-        self._sessions: dict[
-            int, RegisteredSession | tuple[RegisteredSession, ...]
-        ] = {}
+        self._sessions: dict[int, _Entry] = {}
         self._empty = IdleWaiters()
 
     def apply_settings(self, settings: ConnectSettings) -> None:
@@ -281,9 +280,8 @@ class Registry:
         return len(having)
 
     def receipt(self, cursor: model.Cursor, targets: Sequence[int]) -> None:
-        frame = frames.Receipt(
-            cursor.conversation, cursor.user, cursor.read, cursor.delivered
-        )
+        name, user = cursor.conversation, cursor.user
+        frame = frames.Receipt(name, user, cursor.read, cursor.delivered)
         self._notify_all(frame, self._all(targets), shed=False)
 
     def typing(self, conversation: str, user: int, targets: Sequence[int]) -> None:

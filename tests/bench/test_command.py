@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.bench import profiles
-from wsmsg.cli.bench import bench
+from wsmsg.cli.bench.bench import bench
 
 
 class MistakeTests(SynchronousTestCase):
@@ -59,6 +59,36 @@ class MistakeTests(SynchronousTestCase):
         """
         self.refuses(["--pid", "123"], "NAME=PID", "connect", "kafka")
         self.refuses(["--pid", "mysql=123"], "NAME=PID")
+
+    def test_against(self) -> None:
+        """
+        An unknown system is named with the known ones, and a URL must be of its kind.
+        """
+        self.refuses(["--against", "slack=ws://127.0.0.1"], "'slack'", "centrifugo")
+        self.refuses(["--against", "openim=ws://127.0.0.1"], "no adapter for openim")
+        self.refuses(["--against", "tinode=http://127.0.0.1"], "is not like ws://")
+        self.refuses(["--against", "matrix=ws://127.0.0.1"], "is not like http://")
+        self.refuses(["--against", "tinode=ws://127.0.0.1:x"], "tinode")
+        twice = ["--against", "websockets", "--against", "websockets"]
+        self.refuses(twice, "named twice")
+
+    def test_against_keys(self) -> None:
+        """
+        A key is a file of a known system.
+        """
+        self.refuses(["--against-key", "centrifugo"], "NAME=FILE")
+        self.refuses(["--against-key", "slack=key"], "NAME=FILE")
+        self.refuses(["--against-key", "tinode=/nothing"], "No such file")
+
+    def test_against_others(self) -> None:
+        """
+        A comparison has its own measurements, and no profiles; its processes must
+        exist.
+        """
+        against = ["--against", "websockets"]
+        self.refuses([*against, "--only", "logins"], "saturation, latency, idle")
+        self.refuses([*against, "--profile"], "exclude each other")
+        self.refuses([*against, "--pid", "websockets=4194999"], "no such process")
 
     def test_stack(self) -> None:
         """

@@ -16,6 +16,7 @@ The benchmark: load over real WebSockets, compared with the floor, a bare echo s
                idle
     stack      Kafka, MongoDB and Redis for the measurements
     load       a package: the load generator
+    against    a package: other systems under the same load
 
 The daemons import nothing of it.
 """

@@ -70,14 +70,32 @@ def floor() -> Iterator[Server]:
     """
     Run a bare Autobahn echo server while the context lasts.
     """
-    command = [sys.executable, "-m", "wsmsg.bench.floor"]
+    with _module("wsmsg.bench.floor", "echo") as server:
+        yield server
+
+
+@contextmanager
+def relay() -> Iterator[Server]:
+    """
+    Run a relay on the library C{websockets} while the context lasts.
+    """
+    with _module("wsmsg.bench.against.relay", "websockets") as server:
+        yield server
+
+
+@contextmanager
+def _module(module: str, name: str) -> Iterator[Server]:
+    """
+    Run a program that writes its port on its first line.
+    """
+    command = [sys.executable, "-m", module]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         word, _, port = process.stdout.readline().partition(" ")
         if word != "port":
-            raise CannotStart("the echo server ended before it listened")
-        yield Server(host="127.0.0.1", port=int(port), pids={"echo": process.pid})
+            raise CannotStart(f"{module} ended before it listened")
+        yield Server(host="127.0.0.1", port=int(port), pids={name: process.pid})
     finally:
         _stop(process)
 

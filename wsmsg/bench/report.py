@@ -368,13 +368,16 @@ def as_text(report: Report) -> str:
 
 
 def _line(figure: Figure) -> str:
-    value = "not measured" if figure.value is None else _number(figure.value)
+    value = "not measured" if figure.value is None else number(figure.value)
     unit = figure.unit if figure.value is not None else ""
     aim = "" if figure.aim is None else f"   (aim: at most {figure.aim:g})"
     return f"  {figure.name:<38}{value:>12} {unit}{aim}".rstrip()
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """
+    Return a figure with as many digits as mean anything.
+    """
     if isinstance(value, int) or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"

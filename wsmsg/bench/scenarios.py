@@ -271,13 +271,14 @@ class Bench:
         return msgspec.convert(made, Plan)
 
 
-def run_load(plan: Plan) -> LoadResult:
+def run_load(plan: Plan, module: str = "wsmsg.bench.load.load") -> LoadResult:
     """
     Run a plan in a process of its own, so that it has a core to itself if there is one.
 
+    @param module: the program of that process.
     @raise BenchFailed: the process ended without a result, or took much too long.
     """
-    command = [sys.executable, "-m", "wsmsg.bench.load.load"]
+    command = [sys.executable, "-m", module]
     try:
         done = subprocess.run(
             command,
@@ -289,5 +290,6 @@ def run_load(plan: Plan) -> LoadResult:
     except subprocess.TimeoutExpired:
         raise BenchFailed(f"the load took more than {plan.longest_s:.0f} s") from None
     if done.returncode:
-        raise BenchFailed("the load could not be run")
+        reason = done.stdout.decode(errors="replace") if done.returncode == 1 else ""
+        raise BenchFailed(reason or "the load could not be run")
     return msgspec.json.decode(done.stdout, type=LoadResult)

@@ -3,7 +3,6 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
 
 ::
 
-    bench         wsmsg bench
     check_config  wsmsg check-config
     dead_letters  wsmsg dead-letters
     drain         wsmsg drain and wsmsg rebalance
@@ -18,6 +17,7 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
     store         wsmsg store
     transfer      options and progress lines of export and import
     user_options  options that say who the user is and where daemons are; their types
+    bench         a package: wsmsg bench
     chat          a package: wsmsg chat
     demo          a package: wsmsg demo
     doctor        a package: wsmsg doctor

@@ -74,7 +74,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "wsmsg.cli.store:store_",
         "Say that an older copy of the store was restored.",
     ),
-    "bench": ("wsmsg.cli.bench:bench", "Measure throughput, latency, CPU and memory."),
+    "bench": (
+        "wsmsg.cli.bench.bench:bench",
+        "Measure throughput, latency, CPU and memory.",
+    ),
     "prove": (
         "wsmsg.cli.prove.prove:prove",
         "Inject faults under load, and check the promises.",

@@ -6,14 +6,18 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from socket import AF_INET, AF_INET6
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.bench.load.proc import (
     cpu_s,
+    families_cpu_s,
     listener,
     parse_cpu_s,
+    parse_family,
     parse_listening,
     parse_machine_cpu_s,
     rss_bytes,
@@ -38,6 +42,30 @@ class ProcTests(SynchronousTestCase):
         """
         ticks = os.sysconf("SC_CLK_TCK")
         self.assertAlmostEqual(parse_cpu_s(STAT), 300 / ticks)
+
+    def test_family(self) -> None:
+        """
+        In a family, the CPU of ended children counts.
+        """
+        parent, used_s = parse_family(STAT)
+        self.assertEqual(parent, 1)
+        self.assertAlmostEqual(used_s, 318 / os.sysconf("SC_CLK_TCK"))
+
+    def test_families(self) -> None:
+        """
+        A process counts with its descendants, but not with those that have a name of
+        their own.
+        """
+        program = "import sys; sys.stdin.read()"
+        command = [sys.executable, "-c", program]
+        with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+            both = families_cpu_s({"tests": os.getpid(), "child": child.pid})
+            whole = families_cpu_s({"tests": os.getpid()})
+            child.communicate()
+        self.assertGreaterEqual(whole["tests"], both["tests"])
+        self.assertLess(both["child"], both["tests"] + 60)
+        with self.assertRaises(ProcessLookupError):
+            families_cpu_s({"child": child.pid})
 
     def test_machine(self) -> None:
         """

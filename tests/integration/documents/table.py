@@ -84,6 +84,7 @@ _PLACE = "names the place of a checkout"
 _INDEX = "sets up .venv from a package index"
 _SERVERS = "starts real servers; tests/stack does the same"
 _LONG = "takes minutes; tests/bench runs the same program"
+_OTHERS = "needs servers of others; tests/typescript/test_socketio.py runs one"
 _PROOF = "takes minutes; tests/faults, tests/stack/faults and tests/prove do the same"
 _ROOT = "installs below /opt; tests/test_packaging.py does so elsewhere"
 _DOCKER = "needs Docker; tests/deploy checks the files"
@@ -122,6 +123,10 @@ NOT_TYPED: Mapping[str, str] = {
     "wsmsg bench --stack": _LONG,
     "wsmsg bench --journal kafka://a:9092/topic --store mongodb://b/db": _LONG,
     "wsmsg bench --profile": _LONG,
+    "wsmsg bench --against websockets": _LONG,
+    "wsmsg bench --against socketio=ws://127.0.0.1:3000 "
+    "--against centrifugo=ws://127.0.0.1:8000 "
+    "--against-key centrifugo=centrifugo.key": _OTHERS,
     "python -m tools.bench_legacy": _LONG,
     "python -m tools.stack up": _SERVERS,
     "make stack-install": _SERVERS,

@@ -10,7 +10,7 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import jwt
 
@@ -24,6 +24,17 @@ _CHAT_HEADERS = {**_HEADERS, "Sec-WebSocket-Protocol": "wsmsg.v1.protobuf"}
 
 
 AnyPeer = TypeVar("AnyPeer", bound=Peer)
+
+
+class Leaves(Protocol):
+    """
+    A user of the server, on connections of its own.
+    """
+
+    def leave(self) -> None:
+        """
+        Close the connections.
+        """
 
 
 class LoadFailed(Exception):
@@ -59,7 +70,7 @@ class Connections:
 
     def __init__(self, plan: Plan, tell: Callable[[str], object]):
         self.mask = Mask(os.urandom(4))
-        self.peers: list[Peer] = []
+        self.peers: list[Leaves] = []
         self.closed: Counter[str] = Counter()
         self.other_frames: Counter[str] = Counter()
         self._plan = plan
@@ -92,10 +103,22 @@ class Connections:
         @raise OSError: it cannot connect.
         """
         plan = self._plan
-        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+
+        async def connected() -> None:
             await self._loop.create_connection(lambda: peer, plan.host, plan.port)
             await peer.opened
-        self.peers.append(peer)
+
+        await self.enter(peer, connected())
+
+    async def enter(self, user: Leaves, entering: Awaitable[None]) -> None:
+        """
+        Wait until a user may be used, and close its connections at the end.
+
+        @raise OSError: it cannot connect.
+        """
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            await entering
+        self.peers.append(user)
 
     def make(self, kind: type[AnyPeer], user: int) -> AnyPeer:
         """
@@ -107,14 +130,17 @@ class Connections:
         host = f"{plan.host}:{plan.port}"
         headers = _CHAT_HEADERS if issubclass(kind, ChatPeer) else _HEADERS
         opened = self._loop.create_future()
-        peer = kind(self.mask, host, plan.path, headers, opened, self._lost)
+        peer = kind(self.mask, host, plan.path, headers, opened, self.lost)
         if isinstance(peer, IdleEchoPeer):
             peer.greet_with(b"." * plan.size)
         if isinstance(peer, ChatPeer):
             peer.log_in_with(self._token(user), "bench", self._count_other)
         return peer
 
-    def _lost(self, reason: str) -> None:
+    def lost(self, reason: str) -> None:
+        """
+        Count a connection that the server closed.
+        """
         self.closed[reason] += 1
 
     def _count_other(self, name: str) -> None:

@@ -13,10 +13,10 @@ import hashlib
 import os
 from collections.abc import Iterator
 
-BINARY, CLOSE, PING, PONG = 0x2, 0x8, 0x9, 0xA
+TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
-#: The first byte of an unfragmented binary message.
-WHOLE_BINARY = 0x80 | BINARY
+#: The first byte of an unfragmented message.
+WHOLE_TEXT, WHOLE_BINARY = 0x80 | TEXT, 0x80 | BINARY
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 

@@ -200,7 +200,8 @@ class GroupLoad(Loop):
         group = group_of(first_user, self._request)
         template = encoding.SendTemplate(mask, run, 0, size, group=group)
         account = GroupAccount(len(members))
-        super().__init__(template.frame, window, clock, account)
+        super().__init__(window, clock, account)
+        self._frame = template.frame
         self.account = account
         self.all_joined = asyncio.get_running_loop().create_future()
         self._members = members
@@ -216,6 +217,9 @@ class GroupLoad(Loop):
         self._turns = max(1, pace_ms(len(members)) // _TURN_MS)
         for index, member in enumerate(members):
             member.join(self, index)
+
+    def _write(self, numbers: list[int]) -> None:
+        self._transport.write(b"".join(map(self._frame, numbers)))
 
     async def make(self) -> None:
         """

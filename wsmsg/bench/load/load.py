@@ -49,7 +49,8 @@ _AFTER_S = 1.0
 
 class Load:
     """
-    One plan in progress.
+    One plan in progress.  Another kind of users comes in by C{open_pair} and
+    C{open_idle}.
     """
 
     def __init__(self, plan: Plan, tell: Callable[[str], object]):
@@ -60,6 +61,7 @@ class Load:
         self._connections = Connections(plan, tell)
         self._loops: list[Loop] = []
         self._members: dict[int, MemberPeer] = {}
+        self.version = ""
 
     async def run(self) -> LoadResult:
         """
@@ -81,7 +83,7 @@ class Load:
         plan = self._plan
         self._tell(f"connecting {plan.count} {plan.kind} peers or pairs")
         kinds = {"echo": self._open_echo, "group": self._open_member}
-        one = kinds.get(plan.kind, self._open_pair)
+        one = kinds.get(plan.kind, self.open_pair)
         numbers = range(plan.count)
         await self._connections.in_turn([partial(one, number) for number in numbers])
         if self._members:
@@ -100,7 +102,10 @@ class Load:
         )
         self._loops.append(loop)
 
-    async def _open_pair(self, number: int) -> None:
+    async def open_pair(self, number: int) -> None:
+        """
+        Open the connections of a pair, and add its load.
+        """
         user = self._plan.first_user + 2 * number
         sender = self._connections.make(SenderPeer, user)
         recipient = self._connections.make(RecipientPeer, user + 1)
@@ -186,6 +191,7 @@ class Load:
             connections=len(self._connections.peers),
             closed=dict(self._connections.closed),
             other_frames=dict(self._connections.other_frames),
+            version=self.version,
         )
 
     async def _until(self, when_s: float) -> None:
@@ -284,14 +290,16 @@ class Load:
         )
 
     async def _stay(self, count: int) -> None:
-        connections, first = self._connections, self._plan.first_user
-        kind = IdleEchoPeer if self._plan.kind.endswith("-echo") else ChatPeer
-
-        async def one(user: int) -> None:
-            await connections.open(connections.make(kind, user))
-
+        first = self._plan.first_user
         users = range(first, first + count)
-        await connections.in_turn([partial(one, user) for user in users])
+        await self._connections.in_turn([partial(self.open_idle, u) for u in users])
+
+    async def open_idle(self, user: int) -> None:
+        """
+        Open a connection that sends nothing.
+        """
+        kind = IdleEchoPeer if self._plan.kind.endswith("-echo") else ChatPeer
+        await self._connections.open(self._connections.make(kind, user))
 
     async def _settled_memory(self) -> dict[str, int]:
         """
@@ -307,9 +315,11 @@ class Load:
         return now
 
 
-def main() -> int:
+def main(kind: type[Load] = Load) -> int:
     """
     Run the plan on standard input.
+
+    @return: the exit status; if it is 1, the output is the reason.
     """
     plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
 
@@ -317,13 +327,13 @@ def main() -> int:
         print(f"  {text}", file=sys.stderr, flush=True)
 
     async def run() -> LoadResult:
-        return await Load(plan, tell).run()
+        return await kind(plan, tell).run()
 
     try:
         raise_open_files(2 * plan.count + 100)
         result = asyncio.run(run())
     except LoadFailed as e:
-        print(f"  {e}", file=sys.stderr, flush=True)
+        sys.stdout.write(str(e))
         return 1
     sys.stdout.buffer.write(msgspec.json.encode(result))
     return 0

@@ -9,7 +9,7 @@ from array import array
 from typing import NamedTuple
 
 from wsmsg.bench.load.plan import Usage
-from wsmsg.bench.load.proc import cpu_s, machine_cpu_s
+from wsmsg.bench.load.proc import families_cpu_s, machine_cpu_s
 
 
 class _Mark(NamedTuple):
@@ -67,8 +67,13 @@ class Recorder:
         """
         Begin or end the measured period: read the CPU of all processes.
         """
-        used_s = {name: cpu_s(pid) for name, pid in self._pids.items()}
-        mark = _Mark(now_s, self.count, used_s, time.process_time(), machine_cpu_s())
+        mark = _Mark(
+            now_s,
+            self.count,
+            families_cpu_s(self._pids),
+            time.process_time(),
+            machine_cpu_s(),
+        )
         self._marks.append(mark)
 
     @property

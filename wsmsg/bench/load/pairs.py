@@ -5,7 +5,7 @@ they send, and their accounts.
 
 from __future__ import annotations
 
-import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
@@ -35,7 +35,7 @@ class Clock(Protocol):
         """
 
 
-class Loop:
+class Loop(ABC):
     """
     Keeps a window full, or sends at given times.
 
@@ -43,20 +43,12 @@ class Loop:
     @ivar recorder: L{None} until the load begins.
     """
 
-    def __init__(
-        self,
-        frame: Callable[[int], bytes],
-        window: int,
-        clock: Clock,
-        account: SendAccount,
-    ):
+    def __init__(self, window: int, clock: Clock, account: SendAccount):
         self.account = account
         self.window = window
         self.recorder: Recorder | None = None
-        self._frame = frame
         self._clock = clock
         self._time = clock.time
-        self._transport: asyncio.Transport
         self._held = False
 
     def begin(self, recorder: Recorder) -> None:
@@ -90,8 +82,14 @@ class Loop:
         self.window = 0
 
     def _send(self, due: list[float]) -> None:
-        send, frame = self.account.send, self._frame
-        self._transport.write(b"".join([frame(send(due_s)) for due_s in due]))
+        send = self.account.send
+        self._write([send(due_s) for due_s in due])
+
+    @abstractmethod
+    def _write(self, numbers: list[int]) -> None:
+        """
+        Write the messages with these numbers to the sender's connection.
+        """
 
     def rejected(self, number: int, code: str, retry_after_ms: int) -> None:
         """
@@ -113,23 +111,26 @@ class Loop:
         """
 
 
-class _OneToOne(Loop):
+class OneToOne(Loop):
     """
     A load whose messages each have one recipient.
     """
 
     account: Account
 
-    def __init__(self, frame: Callable[[int], bytes], window: int, clock: Clock):
-        super().__init__(frame, window, clock, Account())
+    def __init__(self, window: int, clock: Clock):
+        super().__init__(window, clock, Account())
 
-    def _arrived(self, number: int, seq: int) -> None:
+    def arrived(self, number: int, seq: int) -> None:
+        """
+        Record the delivery of a message.
+        """
         due_s = self.account.deliver(number, seq)
         if due_s is not None and self.recorder is not None:
             self.recorder.delivered(due_s, self._time())
 
 
-class EchoLoop(_OneToOne):
+class EchoLoop(OneToOne):
     """
     One connection to an echo server.
     """
@@ -144,16 +145,20 @@ class EchoLoop(_OneToOne):
         size: int,
         window: int,
     ):
-        super().__init__(encoding.EchoTemplate(mask, run, size).frame, window, clock)
+        super().__init__(window, clock)
+        self._frame = encoding.EchoTemplate(mask, run, size).frame
         self._transport = peer.transport
         peer.join(self)
 
+    def _write(self, numbers: list[int]) -> None:
+        self._transport.write(b"".join(map(self._frame, numbers)))
+
     def echoed(self, number: int) -> None:
         self.account.accept(number)
-        self._arrived(number, number + 1)
+        self.arrived(number, number + 1)
 
 
-class Pair(_OneToOne):
+class Pair(OneToOne):
     """
     A sender and a recipient at Connect.
     """
@@ -171,8 +176,8 @@ class Pair(_OneToOne):
         size: int,
         window: int,
     ):
-        template = encoding.SendTemplate(mask, run, to, size)
-        super().__init__(template.frame, window, clock)
+        super().__init__(window, clock)
+        self._frame = encoding.SendTemplate(mask, run, to, size).frame
         self._scan = encoding.DeliverScanner(run, conversation, size).scan
         self._transport = sender.transport
         self._recipient = recipient
@@ -181,6 +186,9 @@ class Pair(_OneToOne):
         self._seq = self._reported = 0
         sender.join(self)
         recipient.join(self)
+
+    def _write(self, numbers: list[int]) -> None:
+        self._transport.write(b"".join(map(self._frame, numbers)))
 
     def accepted(self, number: int) -> None:
         self.account.accept(number)
@@ -193,7 +201,7 @@ class Pair(_OneToOne):
         if number < 0:
             return False
         self._seq = max(self._seq, seq)
-        self._arrived(number, seq)
+        self.arrived(number, seq)
         return True
 
     def report_progress(self) -> None:

@@ -43,7 +43,10 @@ class Peer(asyncio.BufferedProtocol):
 
     @param opened: fires when the peer may be used, or fails with the reason.
     @param on_lost: called with the reason when the server closes the connection later.
+    @cvar wholes: the first bytes of frames that are messages.
     """
+
+    wholes: frozenset[int] = frozenset({WHOLE_BINARY})
 
     def __init__(
         self,
@@ -96,9 +99,9 @@ class Peer(asyncio.BufferedProtocol):
             self._fail(f"cannot be understood: {e}")
 
     def _take(self, data: bytes) -> None:
-        end = 0
+        end, wholes = 0, self.wholes
         for first, start, end in split(data):
-            if first == WHOLE_BINARY:
+            if first in wholes:
                 self.received(data, start, end)
             else:
                 self._control(first, data[start:end])

@@ -10,6 +10,18 @@ import msgspec
 
 from wsmsg.bench.load.accounts import Percentiles, Totals
 
+Kind = Literal[
+    "echo",
+    "chat",
+    "group",
+    "foreign",
+    "idle-echo",
+    "idle-chat",
+    "idle-foreign",
+    "login-echo",
+    "login-chat",
+]
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """
@@ -17,7 +29,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @ivar kind: C{echo} against the floor, C{chat} against Connect; C{group}: one group
         there; C{idle-echo} and C{idle-chat}: idle connections; C{login-echo} and
-        C{login-chat}: connections that only open.
+        C{login-chat}: connections that only open; C{foreign} and C{idle-foreign}: pairs
+        and idle users of another C{system}.
     @ivar count: pairs of a sender and a recipient, or connections, or members.
     @ivar window: a closed loop's messages in flight for each pair or group.
     @ivar rate: an open loop's messages a second, all pairs together; 0: closed loop.
@@ -25,12 +38,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @ivar size: bytes of content.
     @ivar drain_s: time limit at the end for messages in flight.
     @ivar secret: HS256 key for the users' tokens; empty: C{debug_token} is used.
-    @ivar pids: processes whose CPU and memory are read, by name.
+    @ivar pids: processes whose CPU and memory are read, by name, each with its
+        descendants.
+    @ivar system: name in C{wsmsg.bench.against.systems}.
     """
 
-    kind: Literal[
-        "echo", "chat", "group", "idle-echo", "idle-chat", "login-echo", "login-chat"
-    ]
+    kind: Kind
     host: str
     port: int
     path: str = "/"
@@ -50,6 +63,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     at_once: int = 50
     seed: int = 0
     pids: dict[str, int] = {}
+    system: str = ""
 
     @property
     def longest_s(self) -> float:
@@ -93,6 +107,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
     @ivar connections: number of open connections.
     @ivar closed: connections that the server closed, by reason.
     @ivar other_frames: frames that the load does not use, by name.
+    @ivar version: of the server, as it says itself.
     """
 
     seconds: float
@@ -107,6 +122,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
     connections: int = 0
     closed: dict[str, int] = {}
     other_frames: dict[str, int] = {}
+    version: str = ""
 
     @property
     def per_second(self) -> float:

@@ -5,6 +5,7 @@ CPU and memory of processes, from C{/proc} of Linux (proc(5)).
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -31,6 +32,45 @@ def cpu_s(pid: int) -> float:
     """
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
         return parse_cpu_s(f.read())
+
+
+def parse_family(stat: str) -> tuple[int, float]:
+    """
+    Return the parent and the CPU seconds from a C{/proc/PID/stat}, with those of ended
+    children that the process waited for.
+    """
+    fields = stat[stat.rindex(")") + 2 :].split(" ")
+    return int(fields[1]), sum(map(int, fields[11:15])) * _TICK_S
+
+
+def families_cpu_s(pids: Mapping[str, int]) -> dict[str, float]:
+    """
+    Return the CPU seconds that processes used so far, each with its descendants: a
+    database may have a process for each connection.
+
+    @param pids: processes by name.
+    @raise OSError: one of them does not exist.
+    """
+    parents, used = {}, {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (path / "stat").read_text("utf-8", "replace")
+        except OSError:
+            continue  # it ended meanwhile
+        pid = int(path.name)
+        parents[pid], used[pid] = parse_family(stat)
+    for name, pid in pids.items():
+        if pid not in used:
+            raise ProcessLookupError(f"process {pid} ({name}) does not exist")
+    whole = dict.fromkeys(pids, 0.0)
+    names = {pid: name for name, pid in pids.items()}
+    for pid, seconds in used.items():
+        above = pid
+        while above not in names and above in parents:
+            above = parents[above]
+        if above in names:
+            whole[names[above]] += seconds
+    return whole
 
 
 def parse_machine_cpu_s(stat: str) -> float:

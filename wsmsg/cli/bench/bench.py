@@ -14,11 +14,15 @@ from urllib.parse import urlsplit
 import click
 
 from wsmsg.bench import profiles
+from wsmsg.bench.against import table
+from wsmsg.bench.against.systems import SYSTEMS
+from wsmsg.bench.against.table import Comparison
 from wsmsg.bench.load.encoding import SMALLEST
 from wsmsg.bench.processes import CannotStart, Server, daemons
-from wsmsg.bench.report import as_json, as_text
+from wsmsg.bench.report import Report, as_json, as_text
 from wsmsg.bench.scenarios import NAMES, Bench, BenchFailed, Choice
 from wsmsg.bench.stack import backends_of, pids_of, settings_of
+from wsmsg.cli.bench.against import against_option, compare, keys_option, only_of
 from wsmsg.cli.say import say
 
 _WS_PATH = "/api/v1/connect/ws"
@@ -58,10 +62,10 @@ def _pids(
     pids = {}
     for one in value:
         name, _, pid = one.partition("=")
-        if name not in _PROCESSES or not pid.isdecimal():
-            raise click.BadParameter(
-                f"{one!r} is not NAME=PID with a name of {', '.join(_PROCESSES)}"
-            )
+        known = name in _PROCESSES or name.partition(".")[0] in SYSTEMS
+        if not known or not pid.isdecimal():
+            names = ", ".join([*_PROCESSES, *SYSTEMS])
+            raise click.BadParameter(f"{one!r} is not NAME=PID with a name of {names}")
         pids[name] = int(pid)
     return pids
 
@@ -155,7 +159,8 @@ def _address(
     multiple=True,
     metavar="NAME=PID",
     help="Process whose CPU to read: connect and message with --url; kafka, mongo and "
-    "redis if they are not found by their ports.",
+    "redis if they are not found by their ports; a system of --against, and what "
+    "else it consists of, such as tinode.postgres.",
 )
 @click.option(
     "--key-file",
@@ -189,6 +194,22 @@ def _address(
     "cProfile.",
 )
 @click.option(
+    "--against",
+    callback=against_option,
+    multiple=True,
+    metavar="NAME[=URL]",
+    help="Another system to compare with, running at a URL: "
+    f"{', '.join(SYSTEMS)}; websockets needs none.",
+)
+@click.option(
+    "--against-key",
+    "keys",
+    callback=keys_option,
+    multiple=True,
+    metavar="NAME=FILE",
+    help="With --against: the key of a system's tokens, such as centrifugo's.",
+)
+@click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, allow_dash=True),
@@ -215,6 +236,8 @@ def bench(
     first_user: int,
     settings: dict[str, str],
     profile: str | None,
+    against: dict[str, str],
+    keys: dict[str, str],
     json_file: str | None,
 ) -> None:
     """
@@ -234,7 +257,13 @@ def bench(
     wsmsg bench --only group --members 1000       one group with all members connected
     wsmsg bench --only logins                     5,000 logins at once
     wsmsg bench --stack                           on real servers that run already
+    wsmsg bench --against centrifugo=ws://127.0.0.1:8000
+                                                  the same load on another system
     """
+    if against:
+        only = only_of(only)
+    if profile and against:
+        raise click.UsageError("--profile and --against exclude each other")
     if profile and url:
         raise click.UsageError("--profile needs daemons that it starts itself")
     if url and key_file is None and not debug_token:
@@ -275,18 +304,31 @@ def bench(
             return nullcontext(_running(url, pids, key_file, debug_token))
 
         try:
-            report = Bench(choice, start, _tell).run()
+            report: Report | Comparison
+            if against:
+                report = compare(choice, against, keys, pids, start=start, tell=_tell)
+            else:
+                report = Bench(choice, start, _tell).run()
         except (BenchFailed, CannotStart) as e:
             raise click.ClickException(str(e)) from None
-        text = as_text(report)
+        text, whole = _written(report)
         for name, path in written.items():
             text += "\n" + profiles.as_text(name, profiles.rows(path))
     # With --json - the table must not be in the way of who reads the JSON.
     say(text, err=json_file == "-")
     if json_file == "-":
-        say(as_json(report).decode())
+        say(whole.decode())
     elif json_file:
-        _write(json_file, as_json(report) + b"\n")
+        _write(json_file, whole + b"\n")
+
+
+def _written(report: Report | Comparison) -> tuple[str, bytes]:
+    """
+    Return a report as text and as JSON.
+    """
+    if isinstance(report, Comparison):
+        return table.as_text(report), table.as_json(report)
+    return as_text(report), as_json(report)
 
 
 def _profiled(only: tuple[str, ...]) -> tuple[str, ...]:

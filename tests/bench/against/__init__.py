@@ -1,0 +1,3 @@
+"""
+Tests of the benchmark of other systems.
+"""

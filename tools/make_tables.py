@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from tools.capacity import rows as capacity
 from tools.command_pages import commands, daemon_options
 from tools.metric_rows import metric_rows
 from tools.proof_rows import fault_rows, proof_rows, sign_rows
@@ -194,6 +195,11 @@ TABLES: dict[str, Callable[[], Iterator[Row]]] = {
     "connect": lambda: settings_rows(ConnectSettings),
     "message": lambda: settings_rows(MessageSettings),
     "packages": package_rows,
+    "capacity_processes": capacity.processes,
+    "capacity_connections": capacity.of_connections,
+    "capacity_rates": capacity.of_rates,
+    "capacity_constants": capacity.constants,
+    "capacity_checks": capacity.checks,
     "scopes": scope_rows,
     "metrics_of_both": lambda: metric_table(""),
     "metrics_of_connect": lambda: metric_table("wsmsg_connect_"),

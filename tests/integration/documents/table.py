@@ -84,6 +84,7 @@ _PLACE = "names the place of a checkout"
 _INDEX = "sets up .venv from a package index"
 _SERVERS = "starts real servers; tests/stack does the same"
 _LONG = "takes minutes; tests/bench runs the same program"
+_CAPACITY = "tests/capacity calls the same function"
 _OTHERS = "needs servers of others; tests/typescript/test_socketio.py runs one"
 _PROOF = "takes minutes; tests/faults, tests/stack/faults and tests/prove do the same"
 _ROOT = "installs below /opt; tests/test_packaging.py does so elsewhere"
@@ -122,6 +123,9 @@ NOT_TYPED: Mapping[str, str] = {
     "wsmsg token --config wsmsg.toml --key issuer.pem --kid 2026-11 1001": _ISSUER,
     "wsmsg bench --stack": _LONG,
     "wsmsg bench --journal kafka://a:9092/topic --store mongodb://b/db": _LONG,
+    "python -m tools.capacity --connections 20000 --rate 300": _CAPACITY,
+    "python -m tools.capacity --check": _CAPACITY,
+    "python -m tools.capacity --measure": _LONG,
     "wsmsg bench --profile": _LONG,
     "wsmsg bench --against websockets": _LONG,
     "wsmsg bench --against socketio=ws://127.0.0.1:3000 "

@@ -11,6 +11,7 @@ import asyncio
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
+from itertools import count
 from urllib.parse import urlsplit
 
 from wsmsg.bench.against.interface import Content, LoadUser, User
@@ -32,6 +33,7 @@ class ForeignLoad(Load):
         self._system = SYSTEMS[plan.system]
         self._url = urlsplit(plan.path)
         self._content = Content(run, plan.size)
+        self._users = count()
 
     async def open_pair(self, number: int) -> None:
         sender = self._user(f"s{number}")
@@ -64,7 +66,8 @@ class ForeignLoad(Load):
 
     def _user(self, name: str) -> User:
         login = LoadUser(
-            name=f"bench{self._content.run}{name}",
+            # Users come again after a warm-up, and accounts are made once.
+            name=f"bench{self._content.run}{name}x{next(self._users)}",
             key=self._plan.secret,
             content=self._content,
         )

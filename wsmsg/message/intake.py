@@ -292,7 +292,7 @@ def make_stream_context(
         links=links,
         ingress=ingress,
         cursors=make_cursors(settings, store, links, reactor),
-        typing=TypingSignals(store, members, links, reactor),
+        typing=TypingSignals(store, members, links, reactor, contacts=ingress.contacts),
         keepalive_s=settings.keepalive_s,
         content_bytes=settings.content_bytes,
         status_page=status_page(settings),

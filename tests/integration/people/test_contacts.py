@@ -8,10 +8,11 @@ import asyncio
 import json
 from typing import Any, ClassVar
 
-from tests.integration.cases import with_daemons
+from tests.integration.cases import eventually, with_daemons
 from tests.integration.device import Device
 from tests.integration.installation import free_ports
 from tests.integration.people.test_groups import GroupsTestCase
+from wsmsg.model import conversation_of
 from wsmsg.protocol import client_pb2 as pb
 
 
@@ -72,6 +73,15 @@ class ContactTestCase(GroupsTestCase):
         await device.send_frame(send=pb.Send(client_id=text, to=to, content=text))
         return await device.answer(text)
 
+    async def typed(self, by: Device, to: Device) -> bool:
+        """
+        Have somebody type, and return whether the other has ever been told.
+        """
+        name = conversation_of(by.user, to.user)
+        await by.send_frame(typing=pb.Typing(conversation=name))
+        await by.pong()
+        return any(typing.user == by.user for typing in to.all("typing"))
+
 
 class SharedTests(ContactTestCase):
     """
@@ -91,6 +101,8 @@ class SharedTests(ContactTestCase):
         self.assertTrue((await self.write(anna, bert.user, "hi")).time)
         refused = await self.write(stranger, anna.user, "spam")
         self.assertEqual(refused.code, "forbidden")
+        await self.typed(stranger, anna)
+        await eventually("typing of others arrives", lambda: self.typed(bert, anna))
         create = pb.CreateGroup(client_id="g", name="Spam", members=[anna.user])
         await stranger.send_frame(create_group=create)
         self.assertEqual((await stranger.answer("g")).code, "forbidden")
@@ -100,6 +112,8 @@ class SharedTests(ContactTestCase):
         await stranger.expect("deliver", content="come in")
         self.assertTrue((await self.write(stranger, anna.user, "thanks")).time)
         await anna.expect("deliver", content="thanks")
+        self.assertEqual({typing.user for typing in anna.all("typing")}, {bert.user})
+        await eventually("now they may type", lambda: self.typed(stranger, anna))
 
 
 class HookTests(ContactTestCase):

@@ -54,6 +54,16 @@ class Contacts:
         """
         return self.on and not self._sharing.is_known(conversation)
 
+    async def are_strangers(self, user: int, other: int) -> bool:
+        """
+        Return whether there is a rule, and two users have no conversation yet.
+
+        @raise Unavailable: the store is not available.
+        """
+        if not self.on or user == other:
+            return False
+        return bool(await self._sharing.without_conversation([(user, other)]))
+
     async def refused(self, asked: Sequence[Pair]) -> dict[Pair, WsmsgError]:
         """
         Return the errors for those whom users must not reach.

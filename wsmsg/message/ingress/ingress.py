@@ -108,7 +108,7 @@ class Ingress:
         self._refusals = TemporaryRefusals(self._unanswered, seconds)
         self._meters = meters
         self._quotas = quotas
-        self._contacts = contacts
+        self.contacts = contacts
         self._judging = Judging(rules, store, appends, self._refusals, self)
         self._judging.limit(quotas, contacts)
         self.may_be_unstored = self._judging.may_be_unstored
@@ -122,8 +122,8 @@ class Ingress:
         """
         self.limit = settings.appends_in_flight
         self.rules.apply_settings(settings)
-        if self._contacts is not None:
-            self._contacts.apply_settings(settings.consent)
+        if self.contacts is not None:
+            self.contacts.apply_settings(settings.consent)
 
     def accept(self, requests: Iterable[SendRequest], reply: Reply) -> None:
         self._admit(requests, reply, judged=False)
@@ -235,7 +235,7 @@ class Ingress:
             and quotas.may_begin(request.conversation)
         ) or (
             request.by_user
-            and (contacts := self._contacts) is not None
+            and (contacts := self.contacts) is not None
             and contacts.on
             and contacts.may_begin(request.conversation)
         ):

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from wsmsg.errors import WsmsgError
+from wsmsg.message.consent.interface import Contacts
 from wsmsg.model import (
     Message,
 )
@@ -76,6 +77,9 @@ class IIngress(Interface):
     accepted: int = Attribute("Requests that were accepted.")
     rejected: Mapping[str, int] = Attribute("Requests refused, by code of the error.")
     repeats: int = Attribute("Requests that were accepted before.")
+    contacts: Contacts | None = Attribute(
+        "Whom users may begin to reach, if it is set."
+    )
 
     def accept(requests: Iterable[SendRequest], reply: Reply) -> None:
         """

@@ -2,8 +2,9 @@
 Typing, on its way to the others in a conversation.
 
 In a conversation of two it goes to the other user, unless that one has blocked the
-sender.  Where there are blocks at all, the store is asked, and the answer used for some
-seconds.
+sender, or there is a rule about whom users may begin to reach, and no conversation yet.
+Where there are blocks or such a rule at all, the store is asked, and the answer used
+for some seconds.
 
 In groups, a Connect sends typing to any Message, but only the Message that owns the
 partition of a group has its members in memory.  The others ask the store, and use the
@@ -19,6 +20,7 @@ from twisted.logger import Logger
 from wsmsg.errors import Unavailable
 from wsmsg.events.block import user_target
 from wsmsg.flow.expiring import Expiring
+from wsmsg.message.consent.interface import Contacts
 from wsmsg.message.links.links import Links
 from wsmsg.message.links.recipients import MemberCache, Standing
 from wsmsg.message.store.interface import ConsentKey, IConversations
@@ -38,6 +40,7 @@ class TypingSignals:
 
     @param delivered: the members of the groups whose messages this Message delivers.
     @param limit: the most members of other groups that are cached.
+    @param contacts: the rule about whom users may begin to reach; L{None}: none.
     """
 
     _log = Logger()
@@ -50,7 +53,9 @@ class TypingSignals:
         clock: IReactorTime,
         *,
         limit: int = 200_000,
+        contacts: Contacts | None = None,
     ) -> None:
+        self._contacts = contacts
         self._store = store
         self._delivered = delivered
         self._links = links
@@ -67,10 +72,14 @@ class TypingSignals:
         """
         if is_group(typing.conversation):
             self._typed_in_group(typing)
-        elif not self._store.consent.may_withhold:
-            self._links.typing(typing)
-        else:
+        elif self._store.consent.may_withhold or self._may_begin(typing.conversation):
             self._typed_to_one(typing)
+        else:
+            self._links.typing(typing)
+
+    def _may_begin(self, conversation: str) -> bool:
+        contacts = self._contacts
+        return contacts is not None and contacts.may_begin(conversation)
 
     def _typed_to_one(self, typing: rest_pb2.Typing) -> None:
         other = other_of(typing.conversation, typing.user)
@@ -89,8 +98,11 @@ class TypingSignals:
                 )
 
     async def _look(self, name: str, key: ConsentKey, typing: rest_pb2.Typing) -> None:
+        contacts = self._contacts
         try:
             blocked = key in await self._store.consent.blocked([key])
+            if not blocked and contacts is not None:
+                blocked = await contacts.are_strangers(typing.user, key[0])
         except Unavailable:
             return
         finally:

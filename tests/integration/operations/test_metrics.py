@@ -112,24 +112,64 @@ class MetricsTests(IntegrationTestCase):
     async def test_resources(self) -> None:
         """
         The pages have the bytes of frames by codec, the turns of the reactor, the
-        durations of logins, batches and round trips, and changes of presence.
+        durations of logins, batches, round trips and calls of HTTP, changes of
+        presence, reconnects, refusals, and the resources of the process.
         """
         await self.talk(1)
         connect, message = self.installation.connect, self.installation.message
+        device = await self.device(self.user())
+        await device.close()
+        again = await self.device(device.user)
+        send = pb.Send(client_id="m", group=10**9, content="hello")
+        await again.send_frame(send=send)
+        await again.expect("rejected")
+        await http_get(message.port("listen"), "/api/v1/users/1/groups")
+        for daemon in (connect, message):
+            for name in (
+                "wsmsg_build_info",
+                "wsmsg_ready",
+                "wsmsg_reactor_turn_seconds_count",
+                "python_gc_collections_total",
+                "process_cpu_seconds_total",
+                "process_resident_memory_bytes",
+                "process_open_fds",
+            ):
+                self.assertGreater(await self.value(daemon, name), 0, name)
         for daemon, name in (
             (connect, "wsmsg_connect_received_bytes_total"),
             (connect, "wsmsg_connect_sent_bytes_total"),
             (connect, "wsmsg_connect_login_seconds_count"),
-            (connect, "wsmsg_reactor_turn_seconds_count"),
-            (message, "wsmsg_reactor_turn_seconds_count"),
+            (connect, "wsmsg_connect_reconnects_total"),
+            (connect, "wsmsg_connect_rejected_total"),
+            (message, "wsmsg_message_rejected_total"),
+            (message, "wsmsg_message_http_seconds_count"),
             (message, "wsmsg_message_store_batch_seconds_count"),
             (message, "wsmsg_message_stream_round_trip_seconds_count"),
             (message, "wsmsg_message_presence_changes_total"),
-            (message, "wsmsg_build_info"),
         ):
             self.assertGreater(await self.value(daemon, name), 0, name)
         outbox = await self.value(connect, "wsmsg_connect_outbox_bytes")
         self.assertEqual(outbox, 0)
+
+    @with_daemons
+    async def test_levels(self) -> None:
+        """
+        The page of Message has the age and the length of the journal, the age of what a
+        Connect has not acknowledged, and the dead letters, while all of them are zero.
+        """
+        message = self.installation.message
+        there = {s.name for s in await self.samples(message)}
+        self.assertLessEqual(
+            {
+                "wsmsg_message_oldest_unsettled_seconds",
+                "wsmsg_message_link_oldest_push_seconds",
+                "wsmsg_message_journal_lag",
+                "wsmsg_message_journal_lag_bytes",
+                "wsmsg_message_journal_append_seconds_count",
+                "wsmsg_message_dead_letters_total",
+            },
+            there,
+        )
 
     @with_daemons
     async def test_documented(self) -> None:

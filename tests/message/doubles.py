@@ -177,6 +177,7 @@ class MemoryStore(MemoryReadMarks, EpochInMemory):
             self.messages.values, self._groups, self.dependency, self._check
         )
         self.names = NamesInMemory()
+        self.topics = None
         self.reserved = {}
         self.revoked = {}
         self.refuse: set[str] = set()

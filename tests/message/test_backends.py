@@ -98,7 +98,7 @@ class BackendsTests(SynchronousTestCase):
             backoff=float,
             alarms=Alarms(),
         )
-        self.assertIsNone(made.journal())
+        self.assertIsNone(made.journal(None))
         store = made.store()
         self.assertIsInstance(store, SqliteStore)
         self.assertIsInstance(made.presence(), MemoryPresence)

@@ -21,6 +21,7 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
     chat          a package: wsmsg chat
     demo          a package: wsmsg demo
     doctor        a package: wsmsg doctor
+    journal       a package: wsmsg journal
     key           a package: wsmsg key
     operator      a package: calls of an admin listener that need its key
     people        a package: wsmsg blocks

@@ -57,6 +57,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "wsmsg.cli.dead_letters:dead_letters",
         "List and replay records that could not be processed.",
     ),
+    "journal": (
+        "wsmsg.cli.journal.journal:journal",
+        "Give the journal in Kafka another number of partitions.",
+    ),
     "where": (
         "wsmsg.cli.where.where:where",
         "Show what became of a message.",

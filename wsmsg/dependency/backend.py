@@ -4,10 +4,12 @@ The surroundings that every backend is made in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import attrs
+from twisted.internet.defer import Deferred
 
 from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.retry import Backoff, RetryPolicy
@@ -24,6 +26,8 @@ class BackendContext:
     @ivar dependency: the state that the backend reports.
     @ivar retry: the delays between attempts to open the backend.
     @ivar alarms: the alarms of the daemon.
+    @ivar successor: for a journal, returns the topic that has the place of another one
+        now; L{None}: nobody knows.
     @ivar backoff: the delays between attempts to dial one connection of several.
     """
 
@@ -34,3 +38,4 @@ class BackendContext:
     retry: RetryPolicy
     backoff: Backoff
     alarms: Alarms = attrs.field(factory=Alarms)
+    successor: Callable[[str], Deferred[str]] | None = None

@@ -23,6 +23,7 @@ class Cause(StrEnum):
     TOPIC_RIGHTS = "topic_rights"
     TOPIC_MISSING = "topic_missing"
     TOPIC_PARTITIONS = "topic_partitions"
+    TOPIC_RETIRED = "topic_retired"
     TOPIC_BYTES = "topic_bytes"
     TOPIC_DURABILITY = "topic_durability"
     STORE_DURABILITY = "store_durability"

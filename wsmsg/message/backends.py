@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, cast
 
+import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.dependency.alarms import Alarms
@@ -27,7 +28,7 @@ from wsmsg.message.cluster.reserved_ids import IdReservation
 from wsmsg.message.journal.interface import Backlog, IJournal
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.message.store.archive import IStoreArchive
-from wsmsg.message.store.interface import IMessageStore
+from wsmsg.message.store.interface import IMessageStore, ITopics
 from wsmsg.settings.rules import registry_url
 from wsmsg.settings.values import MessageSettings
 from wsmsg.sqlite.file import remove_file
@@ -197,8 +198,16 @@ class Backends:
         self._retry = retry
         self._backoff = backoff
 
-    def journal(self) -> IJournal | None:
-        return journal_backend(self._settings).make_journal(self._context("journal"))
+    def journal(self, topics: ITopics | None) -> IJournal | None:
+        """
+        Make the journal; L{None}: there is none.
+
+        @param topics: those of the store.
+        """
+        context = self._context("journal")
+        if topics is not None:
+            context = attrs.evolve(context, successor=topics.current)
+        return journal_backend(self._settings).make_journal(context)
 
     def remove_old_journal(self) -> None:
         """

@@ -115,9 +115,9 @@ class Assembly:
         self._peers = peers
         self._hook = ConsentHook(reactor)
         self._now_ms = unix_ms(time.time)
-        self._journal = backends.journal()
-        self._remove_old_journal = backends.remove_old_journal
         self._store = backends.store()
+        self._journal = backends.journal(self._store.topics)
+        self._remove_old_journal = backends.remove_old_journal
         self._presence = backends.presence()
         self._ids = backends.message_ids(self._now_ms)
         close = partial(self._gate.set_without_alarm, "message_ids")

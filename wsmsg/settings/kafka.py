@@ -24,8 +24,8 @@ class KafkaSettings(Section):
     A C{kafka:} journal.  Nothing of it can change live.
 
     @ivar group: the consumer group; all Messages of one system share it.
-    @ivar partitions: the number of partitions of the topic; another number is refused,
-        since conversations would move to other partitions.
+    @ivar partitions: the number of partitions of a topic that Message creates; one that
+        exists keeps its number, as conversations would change partitions.
     @ivar replication: replication factor of topics that Message creates; 0: the
         brokers' default.
     @ivar create_topics: create missing topics.
@@ -45,7 +45,7 @@ class KafkaSettings(Section):
 
     group: Annotated[str, Field(min_length=1, max_length=200)] = "wsmsg-delivery"
     dead_letters: Annotated[str, AfterValidator(check_topic)] = "wsmsg.dead-letters"
-    partitions: Annotated[Count, Field(le=10000)] = 12
+    partitions: Annotated[Count, Field(le=10000)] = 4
     replication: Annotated[int, Field(ge=0, le=100)] = 0
     create_topics: bool = False
     strict: bool = False

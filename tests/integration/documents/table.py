@@ -94,6 +94,7 @@ _LINK = "makes a link for a browser; tests/browser opens one"
 _ISSUER = "needs the private key of an issuer; tests/cli/token signs with such keys"
 _TLS = "needs certificates; tests/integration/tls makes some"
 _CONNECTS = "moves clients to a second Connect; tests/integration/operations does so"
+_KAFKA = "needs Kafka; tests/stack/faults/test_repartition.py does the same"
 _MESSAGES = "asks for messages of an example; operations/test_where.py makes some"
 _SYSTEMD = "needs systemd as process 1; tests/deploy checks the units"
 
@@ -116,6 +117,10 @@ NOT_TYPED: Mapping[str, str] = {
     "make bench ARGS='--only floor,saturation'": _LONG,
     "wsmsg drain --per-s 500": _CONNECTS,
     "wsmsg rebalance --per-s 500": _CONNECTS,
+    "wsmsg journal repartition --partitions 12 --config /etc/wsmsg/many.toml "
+    "--dry-run": _KAFKA,
+    "wsmsg journal repartition --partitions 12 --config /etc/wsmsg/many.toml": _KAFKA,
+    "wsmsg journal repartition --cancel --config /etc/wsmsg/many.toml": _KAFKA,
     "wsmsg where u:1001:1002 42": _MESSAGES,
     "wsmsg where 2299739756756992": _MESSAGES,
     "wsmsg where 1001 5f0c8d3e": _MESSAGES,

@@ -33,7 +33,11 @@ REMEDIES: dict[str, dict[str, str]] = {
         Cause.TOPIC_MISSING: (
             "create the topic (kafka-topics.sh), or set kafka.create_topics = true"
         ),
-        Cause.TOPIC_PARTITIONS: "set kafka.partitions to match the topic",
+        Cause.TOPIC_PARTITIONS: "name another topic in kafka.dead_letters",
+        Cause.TOPIC_RETIRED: (
+            "finish wsmsg journal repartition, or end it with --cancel; after it, name "
+            "the new topic in message.journal"
+        ),
         Cause.TOPIC_BYTES: "raise it for the topic (kafka-configs.sh)",
         Cause.TOPIC_DURABILITY: "correct them, or unset kafka.strict",
         "": "remove the cause in the reason, or correct message.journal",

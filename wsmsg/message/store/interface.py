@@ -41,6 +41,7 @@ from wsmsg.message.store.roles import INames as INames  # noqa: PLC0414
 from wsmsg.message.store.roles import IReservations as IReservations  # noqa: PLC0414
 from wsmsg.message.store.roles import IRevocations as IRevocations  # noqa: PLC0414
 from wsmsg.message.store.roles import IStoreRole
+from wsmsg.message.store.roles import ITopics as ITopics  # noqa: PLC0414
 from wsmsg.message.store.roles import IUsage as IUsage  # noqa: PLC0414
 from wsmsg.message.store.roles import UsageRow as UsageRow  # noqa: PLC0414
 from wsmsg.model import Cursor, Mark, Message, MessageIdentity
@@ -365,6 +366,10 @@ class IMessageStore(IConversations, IReaders, IReservations, IRevocations):
 
     usage = Attribute("What users have used of their limits, an L{IUsage}.")
     names = Attribute("The names of users, an L{INames}.")
+    topics = Attribute(
+        "The topics of journals, an L{ITopics}; L{None}: one Message alone uses the "
+        "store."
+    )
 
     def start() -> None:
         """

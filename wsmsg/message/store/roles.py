@@ -1,7 +1,7 @@
 """
 The part that all roles of the store share; the role that keeps message ids from being
-given out twice; the role of revoked tokens; that of the usage of users; and that of
-their names.
+given out twice; the role of revoked tokens; that of the usage of users; that of their
+names; and that of the topics of journals.
 """
 
 from __future__ import annotations
@@ -145,4 +145,25 @@ class INames(Interface):
 
         @return: a Deferred that fires with what is known then of all these names and
             numbers, by name.
+        """
+
+
+class ITopics(Interface):
+    """
+    The topics of journals that took the place of others
+    (L{wsmsg.message.journal.kafka.moving}).
+    """
+
+    def current(topic: str) -> Deferred[str]:
+        """
+        @return: a Deferred that fires with the topic that has the place of this one
+            now; the same if none has.
+        """
+
+    def succeed(before: str, after: str) -> Deferred[str]:
+        """
+        Put a topic in the place of another one, durably and for ever.
+
+        @return: a Deferred that fires with the topic that has its place: another one,
+            if it was taken before.
         """

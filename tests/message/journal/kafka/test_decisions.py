@@ -34,7 +34,11 @@ from wsmsg.message.journal.kafka.reading.partitions import (
     Partitions,
     SilentPartitions,
 )
-from wsmsg.message.journal.kafka.topics import FoundTopics, topic_problem, wanted_topics
+from wsmsg.message.journal.kafka.topic_facts import (
+    FoundTopics,
+    topic_problem,
+    wanted_topics,
+)
 from wsmsg.message.journal.record import encode
 from wsmsg.model import Message
 from wsmsg.settings.kafka import KafkaSettings
@@ -292,14 +296,18 @@ class TopicTests(SynchronousTestCase):
 
     def test_problems(self) -> None:
         """
-        A topic with other partitions, without the rights, or for shorter records is
-        refused by name, with the cause.
+        A topic without the rights, or for shorter records, is refused by name, with the
+        cause; one with other partitions is not, unless it is that of dead letters.
         """
         fine = ("", Cause.UNKNOWN)
         self.assertEqual(self.problem(FoundTopics(4)), fine)
         self.assertEqual(self.problem(self.found(1000, {"READ", "WRITE"})), fine)
+        self.assertEqual(self.problem(FoundTopics(5)), fine)
+        _, letters = wanted_topics(place(partitions=4))
+        several = topic_problem(letters, FoundTopics(2), 1000)
+        assert several is not None
+        self.assertIs(several.cause, Cause.TOPIC_PARTITIONS)
         for found, text, cause in (
-            (FoundTopics(5), "t has 5 partitions and must have 4", "topic_partitions"),
             (FoundTopics(4, {"READ"}), "may not WRITE topic t", "topic_rights"),
             (self.found(999), "999 bytes", "topic_bytes"),
         ):

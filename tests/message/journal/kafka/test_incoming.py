@@ -56,7 +56,7 @@ class IncomingCase(SynchronousTestCase):
         self.clock = Clock()
         self.consumer = FakeConsumer()
         self.incoming = IncomingRecords(
-            "t",
+            lambda: "t",
             self.clock,
             Alarms(),
             revoke_s=1.0,

@@ -23,6 +23,7 @@ def make_journal(context: BackendContext) -> IJournal:
         retry=context.retry,
         dependency=context.dependency,
         alarms=context.alarms,
+        successor=context.successor,
     )
 
 

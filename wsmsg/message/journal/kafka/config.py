@@ -29,6 +29,33 @@ _BATCH_BYTES = 1_000_000
 _TOPIC_BYTES = 2**20
 
 
+#: A topic that takes no longer batches takes no record, and is retired.  The shortest
+#: record is in a batch of 99 bytes; the mark at the end of a transaction is in one of
+#: 78, and must still be written.
+RETIRED_BYTES = 90
+
+
+class TopicName:
+    """
+    The name of the topic now.
+    """
+
+    def __init__(self, name: str | TopicName) -> None:
+        self._name = str(name)
+
+    def __str__(self) -> str:
+        return self._name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TopicName) and str(other) == self._name
+
+    def __hash__(self) -> int:
+        return hash(self._name)
+
+    def rename(self, name: str) -> None:
+        self._name = name
+
+
 @attrs.frozen(kw_only=True)
 class KafkaPlace:
     """
@@ -39,10 +66,20 @@ class KafkaPlace:
     """
 
     brokers: tuple[Address, ...]
-    topic: str
+    _topic: TopicName = attrs.field(converter=TopicName)
     record_bytes: int
     settings: KafkaSettings = attrs.field(repr=False)
     client: str = "wsmsg"
+
+    @property
+    def topic(self) -> str:
+        return str(self._topic)
+
+    def go_on_with(self, topic: str) -> None:
+        """
+        Use another topic from now on.
+        """
+        self._topic.rename(topic)
 
     @property
     def content_bytes(self) -> int:

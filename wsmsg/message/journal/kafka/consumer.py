@@ -28,7 +28,6 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 
 from wsmsg.message.journal.kafka.config import Config
-from wsmsg.message.journal.kafka.ends import ANSWER_S, PartitionEnds
 from wsmsg.message.journal.kafka.errors import (
     Meaning,
     commit_meaning,
@@ -37,6 +36,7 @@ from wsmsg.message.journal.kafka.errors import (
 )
 from wsmsg.message.journal.kafka.log import QUIET
 from wsmsg.message.journal.kafka.reading.ahead import Ahead
+from wsmsg.message.journal.kafka.reading.ends import ANSWER_S, PartitionEnds
 from wsmsg.message.journal.kafka.reading.entry import entry_of
 from wsmsg.message.journal.kafka.reading.owner import ConsumerOwner, Settled
 from wsmsg.message.journal.kafka.reading.partitions import SilentPartitions

@@ -177,3 +177,16 @@ class ReportedErrors:
             if reported in self._last:
                 return failure_of(reported, self._last[reported])
         return failure_of(name, text)
+
+
+class RetiredTopic(KnownCause):
+    """
+    The topic takes no more records, and another one may have its place.
+    """
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            f"topic {topic} takes no more records: wsmsg journal repartition is not "
+            "finished, or another topic has its place",
+            Cause.TOPIC_RETIRED,
+        )

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from wsmsg.dependency.alarms import Alarms
@@ -31,6 +32,7 @@ from wsmsg.message.journal.kafka.config import KafkaPlace, consumer
 from wsmsg.message.journal.kafka.consumer import KafkaConsumer
 from wsmsg.message.journal.kafka.dead_letters import KafkaDeadLetters
 from wsmsg.message.journal.kafka.durability import DurabilityWatch
+from wsmsg.message.journal.kafka.errors import RetiredTopic
 from wsmsg.message.journal.kafka.letter_writer import LetterProducer, LetterWriter
 from wsmsg.message.journal.kafka.message_producers import MessageProducers
 from wsmsg.message.journal.kafka.producer import KafkaProducer, Outgoing
@@ -44,13 +46,20 @@ from wsmsg.model import Message
 _GATHER = 5
 
 
+Successor = Callable[[str], Deferred[str]]
+
+
 @implementer(IJournal)
 class KafkaJournal:
     """
     The journal at C{place}.
 
     @param reactor: for the time, and for calls from threads.
+    @param successor: returns the topic that has the place of another one now, or the
+        same; L{None}: nobody knows.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -60,11 +69,13 @@ class KafkaJournal:
         retry: RetryPolicy,
         dependency: Dependency,
         alarms: Alarms | None = None,
+        successor: Successor | None = None,
     ) -> None:
         self.dependency = dependency
         alarms = alarms or Alarms()
         self.spacing_s = place.settings.linger_ms / 1000
         self._place = place
+        self._successor = successor
         self._reactor = reactor
         self._worker = Worker("wsmsg-kafka", reactor)
         self._topics = KafkaTopics(place)
@@ -89,7 +100,7 @@ class KafkaJournal:
         self._consumer: KafkaConsumer | None = None
         self._ending: list[Deferred[None]] = []
         self._incoming = incoming = IncomingRecords(
-            place.topic,
+            lambda: place.topic,
             reactor,
             alarms,
             revoke_s=place.settings.revoke_s,
@@ -139,7 +150,7 @@ class KafkaJournal:
     def dead_letter(
         self, letters: Sequence[tuple[JournalEntry, str]]
     ) -> Deferred[None]:
-        if not self._kept.up:
+        if not self._writes_letters:
             return fail(self._kept.refusal())
         if not letters:
             return succeed(None)
@@ -151,8 +162,12 @@ class KafkaJournal:
     def replay(self, numbers: Sequence[int]) -> Deferred[list[int]]:
         return self._call(self._letters.replay, list(numbers))
 
+    @property
+    def _writes_letters(self) -> bool:
+        return self._kept.up or self._topics.retired
+
     def _send(self, topic: str, records: Sequence[Outgoing]) -> Deferred[None]:
-        if not self._kept.up:
+        if not self._writes_letters:
             return fail(self._kept.refusal())
         return Deferred.fromCoroutine(self._letter_producer.send(topic, records))
 
@@ -171,8 +186,12 @@ class KafkaJournal:
         return Deferred.fromCoroutine(self._opened())
 
     async def _opened(self) -> None:
+        await self._follow()
         try:
             await self._worker.do(self._topics.check)
+        except RetiredTopic:
+            self._consume()  # what it has must be stored
+            raise
         finally:
             self._watch.report()
         if self._stopping.begun:
@@ -181,6 +200,11 @@ class KafkaJournal:
         if made := self._producers.replace():
             self._end(before)
             await self._worker.do(made.prepare, (self._place.topic,))
+        self._consume()
+
+    def _consume(self) -> None:
+        if self._stopping.begun:
+            return
         if self._consumer is None or self._consumer.ruined:
             self._end(self._consumer)
             self._consumer = KafkaConsumer(
@@ -192,6 +216,33 @@ class KafkaJournal:
                 revoke_s=self._place.settings.revoke_s,
             )
             self._consumer.start()
+
+    async def _follow(self) -> None:
+        """
+        Go on with the topic that took the place of this one, if there is one.
+        """
+        if self._successor is None:
+            return
+        before = self._place.topic
+        try:
+            topic = await self._successor(before)
+        except Unavailable:
+            return  # the check finds out whether it is retired
+        if topic == before or self._stopping.begun:
+            return
+        if not self._incoming.partitions.all_settled:
+            raise Unavailable(f"records of topic {before} are being settled")
+        consumer, self._consumer = self._consumer, None
+        self._end(self._producers.drop())
+        if consumer is not None:
+            await consumer.close(self._incoming.partitions.take_due())
+            self._incoming.give_up()
+        self._place.go_on_with(topic)
+        self._log.info(
+            "topic {before} is retired: the journal goes on with {topic}",
+            before=before,
+            topic=topic,
+        )
 
     def _end(self, client: KafkaProducer | KafkaConsumer | None) -> None:
         if isinstance(client, KafkaProducer):

@@ -71,6 +71,13 @@ class MessageProducers:
         )
         return self.current
 
+    def drop(self) -> KafkaProducer | None:
+        """
+        Let another producer be made, and return this one, which is to be closed.
+        """
+        dropped, self.current = self.current, None
+        return dropped
+
     def append(self, messages: Sequence[Journaled]) -> Deferred[None]:
         """
         As L{wsmsg.message.journal.interface.IJournal.append}.

@@ -21,18 +21,33 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
+from twisted.logger import Logger
 
 from wsmsg.dependency.cause import Cause, KnownCause
 from wsmsg.errors import Unavailable
-from wsmsg.message.journal.kafka.config import KafkaPlace, connection, group_asker
+from wsmsg.message.journal.kafka.config import (
+    KafkaPlace,
+    connection,
+    group_asker,
+)
 from wsmsg.message.journal.kafka.durability import (
     KEYS,
     TopicDurability,
-    created_config,
     durability_problems,
 )
-from wsmsg.message.journal.kafka.errors import ReportedErrors, describe
+from wsmsg.message.journal.kafka.errors import (
+    ReportedErrors,
+    RetiredTopic,
+    describe,
+)
 from wsmsg.message.journal.kafka.log import QUIET
+from wsmsg.message.journal.kafka.topic_facts import (
+    FoundTopics,
+    WantedTopics,
+    forbidden,
+    topic_problem,
+    wanted_topics,
+)
 from wsmsg.text.counted import counted
 
 _ANSWER_S = 3.0
@@ -44,99 +59,6 @@ _NO_RIGHT = "GROUP_AUTHORIZATION_FAILED"
 #: The most bytes of a batch of one record besides its value: headers, and the key.
 _BATCH_BYTES = 512
 _NO_RIGHTS = ("TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED")
-
-
-@attrs.frozen
-class WantedTopics:
-    """
-    A topic that must exist.
-
-    @ivar rights: the operations that the user must be allowed.
-    @ivar config: the configuration of a topic that is created.
-    """
-
-    name: str
-    partitions: int
-    rights: Collection[str]
-    config: dict[str, str]
-
-
-@attrs.frozen
-class FoundTopics:
-    """
-    A topic that exists.
-
-    @ivar rights: the operations that the user is allowed; L{None}: the broker does not
-        say.
-    @ivar replicas: the fewest replicas of a partition.
-    @ivar config: the settings that matter; L{None}: the broker does not say.
-    """
-
-    partitions: int
-    rights: Collection[str] | None = None
-    replicas: int = 0
-    config: Mapping[str, str] | None = None
-
-    @property
-    def most_bytes(self) -> int:
-        """
-        The limit of a record; 0: the broker does not say.
-        """
-        return int((self.config or {}).get("max.message.bytes", 0))
-
-
-def wanted_topics(place: KafkaPlace) -> list[WantedTopics]:
-    """
-    Return the topic of messages, and that of dead letters.  The latter has one
-    partition: the offset of a letter gives its number.
-    """
-    size = {"max.message.bytes": str(max(place.record_bytes + 4096, 1048588))}
-    rights = ("READ", "WRITE")
-    replication = place.settings.replication
-    return [
-        WantedTopics(
-            place.topic,
-            place.settings.partitions,
-            rights,
-            {**size, **created_config(replication, compacted=False)},
-        ),
-        WantedTopics(
-            place.dead_letters,
-            1,
-            rights,
-            {**size, **created_config(replication, compacted=True)},
-        ),
-    ]
-
-
-def topic_problem(
-    wanted: WantedTopics, found: FoundTopics, record_bytes: int
-) -> KnownCause | None:
-    """
-    Return what is wrong with a topic, or L{None}.
-    """
-    if found.partitions != wanted.partitions:
-        return KnownCause(
-            f"topic {wanted.name} has {counted(found.partitions, 'partition')} and "
-            f"must have {wanted.partitions}",
-            Cause.TOPIC_PARTITIONS,
-        )
-    if found.rights is not None:
-        missing = [right for right in wanted.rights if right not in found.rights]
-        if missing:
-            rights = " or ".join(missing)
-            return _forbidden(rights, wanted.name)
-    if 0 < found.most_bytes < record_bytes:
-        return KnownCause(
-            f"topic {wanted.name} takes records of {found.most_bytes} bytes "
-            f"(max.message.bytes), and a message may have {record_bytes}",
-            Cause.TOPIC_BYTES,
-        )
-    return None
-
-
-def _forbidden(rights: str, topic: str) -> KnownCause:
-    return KnownCause(f"the user may not {rights} topic {topic}", Cause.TOPIC_RIGHTS)
 
 
 class KafkaTopics:
@@ -153,7 +75,10 @@ class KafkaTopics:
     @ivar retention_s: the retention of the topic of messages; 0: none, or not known.
     @ivar problems: what of the topics' settings may lose accepted messages, as of the
         last check.
+    @ivar retired: the topic of messages takes no more records.
     """
+
+    _log = Logger()
 
     def __init__(self, place: KafkaPlace) -> None:
         self._place = place
@@ -161,7 +86,8 @@ class KafkaTopics:
         self.record_bytes = place.record_bytes
         self.alone = False
         self.letter_bytes = 0
-        self._in_use = False
+        self._in_use = self.retired = False
+        self._partitions: tuple[str, int] = ("", 0)
         self.retention_s = 0.0
         self.problems: list[str] = []
 
@@ -187,6 +113,7 @@ class KafkaTopics:
         Check everything.  A topic that takes shorter records than it must is refused
         at first; one whose limit was lowered while it is in use goes on being used.
 
+        @raise RetiredTopic: the topic of messages takes no more records.
         @raise Unavailable: no broker answers, or a topic cannot be used.
         """
         self._reported.clear()
@@ -215,6 +142,7 @@ class KafkaTopics:
             self._create(admin, missing)
             found = self._describe(admin, [w.name for w in wanted])
         self._configs(admin, found)
+        self._check_retired(found)
         for each in wanted:
             if each.name not in found:
                 raise KnownCause(
@@ -242,7 +170,39 @@ class KafkaTopics:
         except KafkaException as e:
             name, text = e.args[0].name() or "", e.args[0].str() or ""
             raise Unavailable(describe(name, text)) from e
+        self._check_retired(found)
         self._check_durability(found)
+
+    def _check_retired(self, found: Mapping[str, FoundTopics]) -> None:
+        topic = found.get(self._place.topic)
+        self.retired = topic is not None and topic.is_retired
+        if self.retired:
+            # Records were refused, but not for their length.
+            self.alone, self.record_bytes = False, self._place.record_bytes
+            raise RetiredTopic(self._place.topic)
+
+    def _partition_problems(self, found: FoundTopics | None) -> list[str]:
+        topic, wanted = self._place.topic, self._place.settings.partitions
+        if found is None:
+            return []
+        name, before = self._partitions
+        if name != topic:
+            self._partitions = (topic, found.partitions)
+            if found.partitions != wanted:
+                self._log.info(
+                    "topic {topic} keeps its {n}; kafka.partitions ({wanted}) is for a "
+                    "new one, as wsmsg journal repartition makes",
+                    topic=topic,
+                    n=counted(found.partitions, "partition"),
+                    wanted=wanted,
+                )
+        elif before != found.partitions:
+            return [
+                f"topic {topic} had {counted(before, 'partition')} and has "
+                f"{found.partitions} now: conversations changed partitions, and their "
+                "order may be lost; use wsmsg journal repartition"
+            ]
+        return []
 
     def _check_durability(self, found: Mapping[str, FoundTopics]) -> None:
         letters = self._place.dead_letters
@@ -251,7 +211,9 @@ class KafkaTopics:
             for name, t in found.items()
         ]
         self.problems = [p for topic in topics for p in durability_problems(topic)]
-        self.problems += self._size_problems(found.get(self._place.topic))
+        messages = found.get(self._place.topic)
+        self.problems += self._size_problems(messages)
+        self.problems += self._partition_problems(messages)
         self.retention_s = max((t.retention_s for t in topics), default=0.0)
         if self.problems and self._place.settings.strict:
             why = "; ".join(self.problems)
@@ -301,7 +263,7 @@ class KafkaTopics:
                 if e.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
                     continue
                 if e.args[0].name() == "TOPIC_AUTHORIZATION_FAILED":
-                    raise _forbidden("DESCRIBE", name) from e
+                    raise forbidden("DESCRIBE", name) from e
                 raise
             found[name] = FoundTopics(
                 len(topic.partitions),

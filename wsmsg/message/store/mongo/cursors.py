@@ -1,5 +1,5 @@
 """
-Cursors, and the names of users, in MongoDB.
+Cursors, the names of users, and the topics of journals, in MongoDB.
 
 The name is the key of its document, and the user is in a unique index: of two processes
 that give the same name a number at once, or the same number to two names, one succeeds,
@@ -23,6 +23,7 @@ from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.consent import MongoConsent
 from wsmsg.message.store.mongo.documents import (
     PLACES,
+    change,
     check_errors,
     cursor_document,
     find,
@@ -31,13 +32,16 @@ from wsmsg.message.store.mongo.documents import (
     storable,
     to_cursor,
     two_of,
+    update,
 )
 from wsmsg.message.store.mongo.heads import MongoHeads
-from wsmsg.message.store.roles import INames
+from wsmsg.message.store.roles import INames, ITopics
 from wsmsg.model import Cursor, storable_values
 from wsmsg.names import candidates, choose
 
 _Key = tuple[str, int]
+#: The beginning of the keys of topics that another one follows.
+_TOPIC = "topic/"
 
 
 class MongoCursors:
@@ -247,3 +251,41 @@ class MongoNames:
             find("names", {"user": {"$gt": user}}, sort={"user": 1}, limit=limit)
         )
         return [(d["_id"], int(d["user"])) for d in found]
+
+
+@implementer(ITopics)
+class MongoTopics:
+    """
+    The topics that took the place of others: documents of C{meta}.
+    """
+
+    def __init__(self, connection: MongoConnection) -> None:
+        self._connection = connection
+
+    def current(self, topic: str) -> Deferred[str]:
+        return self._connection.do(lambda: self._current(topic))
+
+    def succeed(self, before: str, after: str) -> Deferred[str]:
+        return self._connection.do(lambda: self._succeed(before, after))
+
+    async def _current(self, topic: str) -> str:
+        seen = {topic}
+        while after := await self._after(topic):
+            if after in seen:
+                raise Unavailable(f"MongoDB: topic {after} is said to follow itself")
+            seen.add(after)
+            topic = after
+        return topic
+
+    async def _after(self, topic: str) -> str:
+        found = await self._connection.documents(
+            find("meta", {"_id": f"{_TOPIC}{topic}"})
+        )
+        return str(found[0]["after"]) if found else ""
+
+    async def _succeed(self, before: str, after: str) -> str:
+        once = {"$setOnInsert": {"after": after}}
+        named = change({"_id": f"{_TOPIC}{before}"}, once, upsert=True)
+        reply = await self._connection.run(update("meta", [named]))
+        check_errors(reply.get("writeErrors", ()))
+        return await self._after(before)

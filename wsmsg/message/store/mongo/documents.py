@@ -15,7 +15,8 @@ The documents of the store in MongoDB, and the commands that write and find them
     blocks         _id own conversation/target, user, target, active, changed, time_ms
     invitations    _id group/user, user, group, inviter, active, changed, time_ms
     names          _id name of a user; unique user
-    meta           the version of these documents; also _id revocations, count
+    meta           the version of these documents; also _id revocations, count; and
+                   _id topic/NAME, after (the topic that took its place)
 
 Every key begins with the conversation, so the whole database may be sharded by it.
 Members of groups have documents of their own: in an array of the conversation's

@@ -36,7 +36,7 @@ from wsmsg.message.store.interface import (
 from wsmsg.message.store.mongo.bulk_raise import MongoUsage
 from wsmsg.message.store.mongo.connection import MongoConnection, Run
 from wsmsg.message.store.mongo.consent import FIRST_BLOCK, MongoConsent
-from wsmsg.message.store.mongo.cursors import MongoCursors, MongoNames
+from wsmsg.message.store.mongo.cursors import MongoCursors, MongoNames, MongoTopics
 from wsmsg.message.store.mongo.documents import (
     DROPPED,
     INDEXES,
@@ -105,6 +105,7 @@ class MongoStore:
         )
         self.usage = MongoUsage(self._connection)
         self.names = MongoNames(self._connection)
+        self.topics = MongoTopics(self._connection)
         self._shards = MongoShards(self._connection)
         self._heads = MongoHeads(self._connection, self._shards)
         self._lists = MongoLists(self._connection, self._shards)

@@ -90,6 +90,7 @@ class SqliteStore:
             self._writer.consent,
             dependency,
         )
+        self.topics = None
         self.names = SqliteNames(
             self._reader.names,
             self._writer.names,

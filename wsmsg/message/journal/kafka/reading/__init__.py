@@ -1,5 +1,5 @@
 """
-The records on their way from the consumer to the reader; no I/O.
+The records on their way from the consumer to the reader.
 
 ::
 
@@ -8,6 +8,7 @@ The records on their way from the consumer to the reader; no I/O.
                                     partitions <--settled--'
 
 ahead       one reading of a partition: what is next, and what was there already
+ends        the known ends of the partitions, as the consumer asks for them
 entry       a record of the Kafka library, as an entry of the journal
 incoming    the records on hand, and who waits for them: the owner of the consumer
 owner       the callbacks of the consumer

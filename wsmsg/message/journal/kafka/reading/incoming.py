@@ -49,6 +49,7 @@ class IncomingRecords:
     """
     The owner of the consumer: L{wsmsg.message.journal.kafka.reading.owner}.
 
+    @param topic: returns the name of the topic.
     @param revoke_s: time for which a revoked partition waits for unsettled records.
     @param consumer: returns the consumer; L{None}: there is none.
     @param lost: called when the brokers do not serve the consumer.
@@ -60,7 +61,7 @@ class IncomingRecords:
 
     def __init__(
         self,
-        topic: str,
+        topic: Callable[[], str],
         reactor: IReactorTime,
         alarms: Alarms,
         *,
@@ -253,7 +254,7 @@ class IncomingRecords:
         self._log.error(
             "topic {topic}, partition {partition}: {count} {noun} removed before being "
             "read; reading continues at {oldest}",
-            topic=self._topic,
+            topic=self._topic(),
             partition=partition,
             count=count,
             noun=plural(count, "record was", "records were"),
@@ -262,7 +263,7 @@ class IncomingRecords:
         self._alarms.raise_alarm(
             "records_lost",
             f"{counted(self.records_lost, 'accepted record')} of topic "
-            f"{self._topic} {plural(self.records_lost, 'was', 'were')} removed "
+            f"{self._topic()} {plural(self.records_lost, 'was', 'were')} removed "
             "(by its retention, or by hand) before being read",
         )
 

@@ -80,6 +80,7 @@ class Partitions:
 
     def __init__(self) -> None:
         self._ours: dict[int, _Partition] = {}
+        self._out: dict[int, int] = {}
 
     def __contains__(self, partition: int) -> bool:
         return partition in self._ours
@@ -154,6 +155,15 @@ class Partitions:
             mine = self._ours.get(entry.partition)
             if mine is not None:
                 mine.handed_out(entry.offset)
+            after = max(entry.offset + 1, self._out.get(entry.partition, 0))
+            self._out[entry.partition] = after
+
+    @property
+    def all_settled(self) -> bool:
+        """
+        All records that were handed out are settled, of whatever partition.
+        """
+        return not self._out
 
     def settle(self, positions: Mapping[int, int]) -> None:
         """
@@ -163,6 +173,8 @@ class Partitions:
             mine = self._ours.get(partition)
             if mine is not None:
                 mine.settle(position)
+            if position >= self._out.get(partition, position + 1):
+                del self._out[partition]
 
     def has_unsettled(self, partitions: Iterable[int]) -> bool:
         """

@@ -71,7 +71,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 ROOTS = (
     *("wsmsg.connect.tap", "wsmsg.connect.node"),
     *("wsmsg.message.tap", "wsmsg.message.node"),
-    *("wsmsg.message.backends", "wsmsg.message.intake"),
+    *("wsmsg.message.backends", "wsmsg.message.intake", "wsmsg.message.supervisor"),
 )
 
 #: Modules that twistd alone may load.

@@ -87,6 +87,30 @@ class OptionsTests(TestCase):
             self.assertIn(source, told)
         self.assertNotIn("Traceback", told)
 
+    def test_workers(self) -> None:
+        """
+        A number of workers that there cannot be is one line, and so are workers of a
+        Message with embedded files, and a worker that no supervisor has started.
+        """
+        for bad in ("0", "-1", "x", ""):
+            self.assertIn("option --workers", self.refused(f"--workers={bad}"))
+        self.assertIn("sqlite: belongs to one process", self.refused("--workers=2"))
+        self.patch(os, "environ", {**os.environ, "WSMSG_WORKER": "3/2"})
+        self.assertIn("WSMSG_WORKER is '3/2'", self.refused())
+
+    def test_arguments(self) -> None:
+        """
+        A worker gets all options of its supervisor.
+        """
+        options = Options()
+        options.parseOptions(
+            ["--node=n", "--log-level=warn", "--set", "stop_s=3", "--admin-listen="]
+        )
+        again = Options()
+        again.parseOptions(options.arguments())
+        self.assertEqual(again.settings, options.settings)
+        self.assertFalse(options.supervises)
+
     def test_no_password_on_the_command_line(self) -> None:
         """
         A mistake on the command line shows neither a password nor the value of a

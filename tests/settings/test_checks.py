@@ -253,6 +253,42 @@ class RulesTests(Folder):
         (told,) = self.in_file('[connect]\ndiscovery = "static:a:1,a:1"\n')
         self.assertIn("names an address twice", told)
 
+    def test_workers(self) -> None:
+        """
+        The number of workers is at least 1; several share neither a socket of systemd
+        nor embedded files, and have room for their names, ports and numbers.
+        """
+        for bad in ("0", "-1", "65", '"x"', "1.5"):
+            (told,) = self.in_file(f"[connect]\nworkers = {bad}\n")
+            self.assertIn("workers: ", told)
+        (told,) = self.in_file(
+            '[connect]\nworkers = 2\nlisten = "systemd:domain=INET:index=0"\n'
+        )
+        self.assertIn("workers, listen: a socket of systemd belongs to one", told)
+        (told,) = self.in_file(f'[connect]\nworkers = 10\nnode = "{"n" * 62}"\n')
+        self.assertIn("workers, node: ", told)
+        told, *more = self.in_file("[message]\nworkers = 2\n", MessageSettings)
+        self.assertIn("workers, journal: sqlite: belongs to one process", told)
+        self.assertIn("workers, store: sqlite: belongs to one process", more[0])
+        self.assertIn("workers, presence: memory: belongs to one process", more[1])
+
+    def test_workers_of_message(self) -> None:
+        """
+        A Message on servers may have workers, as far as there are ports and numbers.
+        """
+        servers = (
+            "[message]\nworkers = 4\n"
+            'journal = "kafka://k:9092/t"\nstore = "mongodb://m/d"\n'
+            'presence = "redis://127.0.0.1:6379/0"\n'
+        )
+        load_settings(MessageSettings, Sources(file=self.file(servers)))
+        (told,) = self.in_file(
+            servers + 'rpc_listen = "127.0.0.1:65530"\n', MessageSettings
+        )
+        self.assertIn("workers, rpc_listen: each worker is 10 ports after", told)
+        (told,) = self.in_file(servers + "node_number = 253\n", MessageSettings)
+        self.assertIn("workers, node_number: a worker would be above 255", told)
+
     def test_one_file(self) -> None:
         """
         The journal and the store cannot share a file.

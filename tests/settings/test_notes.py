@@ -15,9 +15,9 @@ from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.legacy import ConnectLegacySettings
 from wsmsg.settings.notes import DEAD_BEATS, OFFLINE_S, in_clear, notes
-from wsmsg.settings.tokens import TokenSettings
+from wsmsg.settings.tokens import TokenSettings, UserSettings
 from wsmsg.settings.upstream import PeerSettings
-from wsmsg.settings.values import ConnectSettings, MessageSettings, UserSettings
+from wsmsg.settings.values import ConnectSettings, MessageSettings
 from wsmsg.stream.contract import KEEPALIVE_S
 
 #: The time that is left for the work itself.

@@ -40,6 +40,7 @@ from wsmsg.connect.upstream.stream import UpstreamStream
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.connect.websocket.factory import WebSocketConnections
 from wsmsg.daemon.reactor import turns_of
+from wsmsg.daemon.worker.share import siblings_of
 from wsmsg.http.routes import Route
 from wsmsg.http.server.proxied import ProxiedFactory
 from wsmsg.http.server.site import QuietSite
@@ -240,8 +241,10 @@ class ConnectNode:
         )
 
     async def _read_others(self) -> list[OtherConnect]:
+        # The workers of this Connect are at the same address.
+        own = siblings_of(self.name, self.settings.workers)
         found = await self.upstream.queries.connects()
-        return [connect_of(load) for load in found if load.node != self.name]
+        return [connect_of(load) for load in found if load.node not in own]
 
     # ------------------------------------------------------------------ settings
 

@@ -21,8 +21,7 @@ from wsmsg.daemon.options import DaemonOptions
 from wsmsg.settings.values import ConnectSettings
 
 if TYPE_CHECKING:
-    from wsmsg.auth.api_keys import Keyring
-    from wsmsg.auth.identity import Identity
+    from wsmsg.auth.identity import Authenticate, Identity
     from wsmsg.auth.issuer import IssuerKeys
     from wsmsg.auth.jwt import Authenticator
     from wsmsg.connect.edge.admission import Admission
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from wsmsg.connect.upstream.upstream import Upstream
     from wsmsg.connect.websocket.factory import WebSocketConnections
     from wsmsg.daemon.app import Daemon
+    from wsmsg.daemon.preflight import Probe
     from wsmsg.http.server.site import QuietSite
     from wsmsg.peers.parts import PeerParts
     from wsmsg.protocol.codec import ICodec
@@ -63,23 +63,28 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
-    return build(options, cast(IReactorTime, reactor))
+    make = supervisor if options.supervises else build
+    return make(options, cast(IReactorTime, reactor))
 
 
-def build(options: Options, reactor: IReactorTime) -> IService:
+def supervisor(options: Options, reactor: IReactorTime) -> IService:
     """
-    Build the tree of services of a Connect; none of them is started.
+    Build the process that runs the workers of a Connect.
+    """
+    from wsmsg.connect.session.moves.workers import ConnectWorkers
+    from wsmsg.daemon.supervisor.supervise import supervise
+
+    return supervise(options, reactor, ConnectWorkers, _probes(options))
+
+
+def _probes(options: Options) -> list[tuple[str, Probe]]:
+    """
+    Return the checks before twistd forks.
     """
     from wsmsg.auth.issuer import check_file
     from wsmsg.auth.jwt import Authenticator
     from wsmsg.auth.local_key import local_key_bytes
-    from wsmsg.connect.edge.port import Port
-    from wsmsg.daemon.app import Daemon
-    from wsmsg.daemon.lifecycle import Part, part
-    from wsmsg.monitoring.grpc_health import follow_readiness
-    from wsmsg.monitoring.health import any_up
     from wsmsg.peers.identity import peer_probe
-    from wsmsg.peers.parts import PeerParts
 
     def authenticator() -> Authenticator:
         local = local_key_bytes(options.data_dir)
@@ -87,8 +92,21 @@ def build(options: Options, reactor: IReactorTime) -> IService:
         return Authenticator(options.settings.token, local)
 
     keys = ("cannot check tokens", authenticator)
-    probes = [keys, peer_probe(options.settings, options.data_dir)]
-    daemon = Daemon(options, reactor, rule=any_up, probes=probes)
+    return [keys, peer_probe(options.settings, options.data_dir)]
+
+
+def build(options: Options, reactor: IReactorTime) -> IService:
+    """
+    Build the tree of services of a Connect; none of them is started.
+    """
+    from wsmsg.connect.edge.port import Port
+    from wsmsg.daemon.app import Daemon
+    from wsmsg.daemon.lifecycle import Part, part
+    from wsmsg.monitoring.grpc_health import follow_readiness
+    from wsmsg.monitoring.health import any_up
+    from wsmsg.peers.parts import PeerParts
+
+    daemon = Daemon(options, reactor, rule=any_up, probes=_probes(options))
     peers = PeerParts(options.settings, options.data_dir, reactor, daemon.health.alarms)
     node = _node(daemon, reactor, peers)
     daemon.health.add_section("connect", node.status)
@@ -145,7 +163,7 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
     admission = Admission(settings.limits, reactor, settings.proxies, daemon.room)
     online = OnlineStatus(registry, upstream)
     connections = _connections(context, admission, heartbeat, plugins)
-    edge = _edge_access(context, connections, daemon.keys.current)
+    site, edge = _site(daemon, reactor, online, admission, connections.callers)
     return ConnectNode(
         settings=settings,
         clock=reactor,
@@ -156,8 +174,8 @@ def _node(daemon: Daemon, reactor: IReactorTime, peers: PeerParts) -> ConnectNod
         authenticator=authenticator,
         connections=connections,
         edge_access=edge,
-        site=_site(daemon, reactor, online, admission, edge),
-        rpc=ConnectRpc(online, peers.guard),
+        site=site,
+        rpc=ConnectRpc(online, peers.guard, shared=settings.workers > 1),
         peers=peers,
         session_lines=context.lines,
         plugins=plugins,
@@ -173,18 +191,18 @@ def _site(
     reactor: IReactorTime,
     online: OnlineStatus,
     admission: Admission,
-    access: EdgeAccess,
-) -> QuietSite:
+    callers: Authenticate,
+) -> tuple[QuietSite, EdgeAccess]:
     """
-    Build the HTTP side of the public port.
+    Build the HTTP side of the public port, and its access control.
     """
-    from wsmsg.connect.edge.http import edge_site
+    from wsmsg.connect.edge.http import edge_access, edge_site
     from wsmsg.connect.pages.chat_page import chat_routes
 
-    pages = chat_routes(daemon.settings)
-    return edge_site(
-        online, daemon.health, admission, reactor, access=access, pages=pages
-    )
+    pages, settings = chat_routes(daemon.settings), daemon.settings
+    access = edge_access(settings, callers, daemon.keys.current)
+    parts = (online, daemon.health, admission, reactor)
+    return edge_site(*parts, access=access, pages=pages), access
 
 
 def _issuer(daemon: Daemon, reactor: IReactorTime) -> IssuerKeys | None:
@@ -348,27 +366,6 @@ def _legacy_subprotocol(
         check_headers=lambda headers: clients().check_headers(headers),
         authenticate=authenticate,
     )
-
-
-def _edge_access(
-    context: SessionContext,
-    connections: WebSocketConnections,
-    keys: Callable[[], Keyring],
-) -> EdgeAccess:
-    """
-    Build the access control of HTTP on the public port.  Beyond loopback, and where
-    there are API keys, callers need a token or a key.
-    """
-    from wsmsg.connect.edge.http import EdgeAccess
-    from wsmsg.settings.urls.address import is_loopback, parse_address
-
-    # online_status is a call of clients without a subprotocol.
-    callers = connections.choose([]).authenticate or context.authenticate
-    listen = context.settings.listen
-    is_local = not listen.startswith("systemd:") and is_loopback(
-        parse_address(listen).host
-    )
-    return EdgeAccess(context.settings, callers, asks_token=not is_local, keys=keys)
 
 
 def _add_legacy_redis(

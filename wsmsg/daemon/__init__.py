@@ -22,6 +22,8 @@ The process around the parts of a daemon: options, start, signals, reload, stop.
     signals      SIGTERM, SIGINT, SIGHUP, SIGUSR1
     systemd      readiness, status and watchdog, reported to systemd
     tls          TLS on the listeners that Twisted serves
+    worker/      one of several processes of a daemon, as it sees itself
+    supervisor/  the process that starts these
 
 A tap names its settings in a subclass of L{wsmsg.daemon.options.DaemonOptions} and
 hands its parts to a L{wsmsg.daemon.app.Daemon}.

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+import attrs
+from twisted.internet.defer import succeed
 from twisted.logger import Logger
 
 from wsmsg.auth.key_file import ApiKeys, keys_probe
@@ -39,6 +41,9 @@ from wsmsg.daemon.reload import Reload
 from wsmsg.daemon.signals import Signals
 from wsmsg.daemon.systemd import Notify
 from wsmsg.daemon.tls import FailedHandshakes, ServerTls
+from wsmsg.daemon.worker.crew import Crew
+from wsmsg.daemon.worker.ends import WorkerEnds
+from wsmsg.daemon.worker.share import shared_listeners
 from wsmsg.dependency.retry import backoff, retry_policy
 from wsmsg.http.operators import OperatorAccess
 from wsmsg.http.routes import Route
@@ -61,6 +66,8 @@ from wsmsg.tracing.export import span_export
 
 #: Makes of a listener's factory one whose connections begin with something else.
 Front = Callable[[Any], Any]
+#: Seconds that the workers of a daemon may take longer to stop than one process.
+_WORKERS_S = 5.0
 
 
 class Daemon:
@@ -94,7 +101,14 @@ class Daemon:
         if settings.admin_listen:
             make_key = partial(local_key, self.data_dir, name=ADMIN_KEY)
             probes = [*probes, ("cannot make the key of operators", make_key)]
-        preflight(options.daemon, settings, self.data_dir, probes=[*probes, keys])
+        self._shared = shared_listeners(settings) if options.worker else ()
+        preflight(
+            options.daemon,
+            settings,
+            self.data_dir,
+            probes=[*probes, keys],
+            shared=self._shared,
+        )
         self.room = room_for_clients(raise_file_limit())
         self.keys = ApiKeys(settings.api_keys, self.data_dir)
         self.node: str = settings.node or f"{options.daemon}-{time.time_ns()}"
@@ -123,7 +137,12 @@ class Daemon:
         self._reactor = reactor
         self._options = options
         self._reload: Reload[Any] = Reload(settings, options.load)
-        self._notify = Notify(reactor, self.health)
+        self._crew: Crew | None = None
+        self._notify = Notify(
+            reactor,
+            self.health,
+            is_fine=lambda: self._crew is None or self._crew.is_fine,
+        )
         self.on_files(self._read_keys)
 
     @property
@@ -160,7 +179,8 @@ class Daemon:
             factory = tls.wrap(factory)
         if front is not None:
             factory = front(factory)
-        return Listener(self._reactor, getattr(self.settings, key), factory)
+        listen, shared = getattr(self.settings, key), key in self._shared
+        return Listener(self._reactor, listen, factory, shared=shared)
 
     def _tls(self, key: str) -> ServerTls | None:
         settings: ListenerTls = getattr(self.settings.tls, key)
@@ -189,25 +209,32 @@ class Daemon:
         stop_order: Sequence[str],
         *,
         admin: Sequence[Route] = (),
+        crew: Crew | None = None,
     ) -> RootService:
         """
         Make the service that twistd runs.
 
         @param admin: further routes of the admin listener.
+        @param crew: the workers, if this process is their supervisor.
         """
-        logs = twistd_logs(self._options.parent or {}, self.settings.log)
+        self._crew = crew
+        worker = 0 if self._options.worker is None else self._options.worker.number
+        logs = twistd_logs(self._options.parent or {}, self.settings.log, worker)
         self.on_reload(lambda new: logs.apply_settings(new.log))
         self.exits.on_abort(logs.flush)
         logs.register_metrics(self.metrics)
         forward_stdlib()
-        lead = LeadTime(self._reactor, lambda: float(self.current.drain.lead_s))
+        # A supervisor has no clients: each worker lets its own lead time pass.
+        lead = LeadTime(self._reactor, lambda: 0.0 if crew else self._lead_s())
         signals = Signals(
             self._reactor,
             self.exits,
             reload=self._reload_settings,
-            rotate=logs.rotate,
-            cut_lead=lead.cut,
+            rotate=partial(self._rotate, logs.rotate),
+            cut_lead=lead.cut if crew is None else crew.cut,
         )
+        if crew is not None:
+            self.exits.on_abort(crew.kill)
         first = [
             Part("log", logs.start),
             part("signals", signals),
@@ -218,6 +245,7 @@ class Daemon:
             Part("audit", stop=self.audit.stop),
             *([] if self.spans is None else [part("traces", self.spans)]),
             *self._admin_part(admin),
+            *self._worker_part(signals, logs.rotate),
         ]
         last = [p.name for p in reversed(first) if p.stop]
         return RootService(
@@ -226,14 +254,34 @@ class Daemon:
             [*stop_order, *last],
             exits=self.exits,
             health=self.health,
-            stop_s=lambda: float(self.current.stop_s),
+            stop_s=self._stop_s,
             lead=lead,
             stopping=self._notify_stopping,
             observer=logs,
         )
 
+    def _lead_s(self) -> float:
+        return float(self.current.drain.lead_s)
+
+    def _stop_s(self) -> float:
+        more_s = 0.0 if self._crew is None else self._lead_s() + _WORKERS_S
+        return float(self.current.stop_s) + more_s
+
     def _notify_stopping(self) -> None:
         self._notify.stopping(self.current.drain.lead_s + self.current.stop_s)
+
+    def _worker_part(
+        self, signals: Signals, rotate: Callable[[], object]
+    ) -> list[Part]:
+        if self._options.worker is None:
+            return []
+        obeys = _Obeys(self.exits, signals, self._reload_settings, rotate)
+        ends = WorkerEnds(self._reactor, self.health, obeys, self._admin_port)
+        return [part("supervisor", ends)]
+
+    def _admin_port(self) -> int:
+        address = None if self.admin is None else self.admin.address
+        return 0 if address is None else address.port
 
     def _log_first_lines(self) -> None:
         daemon = self._options.daemon
@@ -262,7 +310,8 @@ class Daemon:
         access = OperatorAccess(self.settings, self.data_dir)
         self.on_reload(access.apply_settings)
         self.on_files(access.read_key)
-        status = StatusPage(self.health, self.metrics, self._reactor)
+        values = self.metrics if self._crew is None else self._crew.values
+        status = StatusPage(self.health, values, self._reactor)
         site = admin_site(
             self.health,
             self.metrics,
@@ -270,6 +319,7 @@ class Daemon:
             [*more, *status.routes()],
             access=access,
             audit=self.audit,
+            others=self._crew,
         )
         self.admin = self.listener(site, "admin_listen")
         return [part("admin", self.admin), part("status page", status)]
@@ -277,10 +327,36 @@ class Daemon:
     def _read_keys(self) -> Sequence[FileRead]:
         return self.keys.reload(self.current.api_keys, self.health.alarms)
 
-    def _reload_settings(self) -> None:
+    def _reload_settings(self) -> bool:
         self._notify.reloading()
-        self._reload()
-        self._notify.reloaded()
+        valid = self._reload()
+        crew = self._crew
+        others = succeed(None) if crew is None or not valid else crew.reload()
+        others.addBoth(lambda _: self._notify.reloaded())
+        return valid
+
+    def _rotate(self, rotate: Callable[[], object]) -> None:
+        rotate()
+        if self._crew is not None:
+            self._crew.rotate()
+
+
+@attrs.frozen
+class _Obeys:
+    """
+    The orders of a supervisor, as a worker obeys them.
+    """
+
+    _exits: Exit
+    _signals: Signals
+    reload: Callable[[], bool]
+    rotate: Callable[[], object]
+
+    def stop(self, status: int, reason: str) -> None:
+        self._exits.exit_with(status, reason)
+
+    def stop_now(self, reason: str) -> None:
+        self._signals.stop_now(reason)
 
 
 def freeze_heap() -> None:

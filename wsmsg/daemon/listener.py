@@ -11,6 +11,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
+from wsmsg.daemon.worker.ports import shared_socket
 from wsmsg.settings.urls.address import Address, parse_address
 
 #: Connections that the kernel queues until they are accepted; it may allow fewer.
@@ -22,11 +23,20 @@ class Listener:
     A listener for a protocol factory, at an address of the settings.
 
     @param listen: C{host:port}, or a server endpoint that begins with C{systemd:}.
+    @param shared: whether other workers listen on the port as well.
     @ivar address: the address it listens at, once started, with the port that the
         system chose for port 0.
     """
 
-    def __init__(self, reactor: Any, listen: str, factory: IProtocolFactory) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        listen: str,
+        factory: IProtocolFactory,
+        *,
+        shared: bool = False,
+    ) -> None:
+        self._shared = shared
         self._reactor = reactor
         self._listen = listen
         self._factory: Any = factory
@@ -42,7 +52,7 @@ class Listener:
         """
         if self._listen.startswith("systemd:"):
             return maybeDeferred(self._adopt).addCallback(self._listening)
-        return maybeDeferred(self._bind)
+        return maybeDeferred(self._share if self._shared else self._bind)
 
     def stop(self) -> Deferred[None]:
         """
@@ -77,6 +87,19 @@ class Listener:
             )
         except CannotListenError as e:
             raise OSError(f"cannot listen on {self._listen}: {e.socketError}") from None
+        self._listening(listening)
+
+    def _share(self) -> None:
+        try:
+            bound = shared_socket(parse_address(self._listen))
+        except OSError as e:
+            raise OSError(f"cannot listen on {self._listen}: {e}") from None
+        with bound:
+            bound.listen(_BACKLOG)
+            # The reactor has a copy of the socket.
+            listening = self._reactor.adoptStreamPort(
+                bound.fileno(), bound.family, self._factory
+            )
         self._listening(listening)
 
     def _listening(self, port: IListeningPort) -> None:

@@ -16,6 +16,7 @@ from wsmsg.daemon.complaints import complain
 from wsmsg.daemon.pid_file import name_files
 from wsmsg.daemon.preflight import check_twistd_options
 from wsmsg.daemon.reactor import WrongReactor, install_asyncio
+from wsmsg.daemon.worker.share import WorkerNumber, number_in, share_of
 from wsmsg.settings.mistakes import SettingsMistakes
 from wsmsg.settings.sources import (
     Sources,
@@ -45,6 +46,7 @@ class DaemonOptions(usage.Options):
 
     @cvar settings_type: the settings of this daemon.
     @ivar settings: the settings, once the options are parsed.
+    @ivar worker: the number of this process, if a supervisor has started it.
     """
 
     settings_type: ClassVar[type[Common]]
@@ -62,6 +64,7 @@ class DaemonOptions(usage.Options):
             None,
             "listeners that may be beyond loopback although they trust their callers",
         ],
+        ["workers", None, None, "processes that share the ports, each on a core"],
         ["node", None, None, "name of this daemon in the logs of its peers"],
         ["log-level", None, None, "debug, info, warn, error or critical"],
         ["log-format", None, None, "text or json"],
@@ -78,6 +81,8 @@ class DaemonOptions(usage.Options):
         usage.Options.__init__(self)
         self._sets: list[tuple[str, str, str]] = []
         self._environ = dict(os.environ)
+        self._file: Path | None = None
+        self.worker: WorkerNumber | None = None
 
     @property
     def daemon(self) -> str:
@@ -85,6 +90,13 @@ class DaemonOptions(usage.Options):
         C{connect} or C{message}.
         """
         return table_of(self.settings_type)
+
+    @property
+    def supervises(self) -> bool:
+        """
+        True if this process is to run workers, and nothing else of the daemon.
+        """
+        return self.worker is None and self.settings.workers > 1
 
     @property
     def data_dir(self) -> Path:
@@ -140,6 +152,10 @@ class DaemonOptions(usage.Options):
 
     def postOptions(self) -> None:
         install_asyncio()
+        try:
+            self.worker = number_in(self._environ)
+        except ValueError as e:
+            raise usage.UsageError(str(e)) from None
         # twistd may change its working directory before a reload reads the file.
         config = self["config"]
         self._file = Path(config).absolute() if config else None
@@ -156,13 +172,23 @@ class DaemonOptions(usage.Options):
         """
         options = (*self._given(), *self._sets)
         sources = Sources(file=self._file, environ=self._environ, options=options)
-        return load_settings(self.settings_type, sources)
+        settings = load_settings(self.settings_type, sources)
+        return settings if self.worker is None else share_of(settings, self.worker)
+
+    def arguments(self) -> list[str]:
+        """
+        Return the options, for another process of this daemon.
+        """
+        given = [f"--config={self._file}"] if self._file else []
+        given += [f"--{name}={value}" for name, value in self._options()]
+        return given + [f"--set={key}={value}" for _, key, value in self._sets]
+
+    def _options(self) -> list[tuple[str, str]]:
+        return [(n, v) for n, v in self.items() if n != "config" and v is not None]
 
     def _given(self) -> list[tuple[str, str, str]]:
         return [
-            (f"option --{name}", _key(name), value)
-            for name, value in self.items()
-            if name != "config" and value is not None
+            (f"option --{name}", _key(name), value) for name, value in self._options()
         ]
 
 

@@ -37,6 +37,7 @@ def preflight(
     data_dir: Path,
     *,
     probes: Iterable[tuple[str, Probe]] = (),
+    shared: Collection[str] = (),
 ) -> None:
     """
     Check that the listeners can be bound and that the data directory can be written.
@@ -44,10 +45,11 @@ def preflight(
     @param daemon: C{connect} or C{message}.
     @param probes: further checks, each with the beginning of its line on failure, such
         as C{cannot open the journal}.
+    @param shared: listeners on which other workers listen, too.
     @raise SystemExit: with status 1, after a line on C{stderr} for each problem.
     """
     folder = (f"cannot use the data directory {data_dir}", lambda: _write(data_dir))
-    problems = [*_listeners(settings), *_failed(folder)]
+    problems = [*_listeners(settings, shared), *_failed(folder)]
     if data_dir.is_dir():
         # Without the folder, each file in it would only fail for the same reason.
         problems += [problem for probe in probes for problem in _failed(probe)]
@@ -123,10 +125,10 @@ def _try_pid(path: Path, *, daemon: str, ours: bool) -> None:
     _write_file(path.parent)
 
 
-def _listeners(settings: Common) -> Iterator[str]:
+def _listeners(settings: Common, shared: Collection[str]) -> Iterator[str]:
     for key in ("listen", "rpc_listen", "admin_listen"):
         text = getattr(settings, key, "")
-        if text and not text.startswith("systemd:"):
+        if text and key not in shared and not text.startswith("systemd:"):
             address = parse_address(text)
             try:
                 _bind(address)

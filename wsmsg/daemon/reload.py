@@ -55,10 +55,12 @@ class Reload(Generic[S]):
         """
         self._files.append(read)
 
-    def __call__(self) -> None:
+    def __call__(self) -> bool:
         """
         Read the settings and have all parts apply them.  Mistakes, and changed keys
         that need a restart, are logged.
+
+        @return: whether there were no mistakes.
         """
         try:
             new = self._load()
@@ -66,7 +68,7 @@ class Reload(Generic[S]):
             for mistake in e.mistakes:
                 self._log.error("settings: {mistake}", mistake=str(mistake))
             self._log.error("the settings were not reloaded")
-            return
+            return False
         changes = describe_changes(self.settings, new)
         for key in changes.needs_restart:
             self._log.warn("settings: {key} changes only with a restart", key=key)
@@ -84,3 +86,4 @@ class Reload(Generic[S]):
             changed=", ".join(changes.live) or "nothing",
             files=describe(files),
         )
+        return True

@@ -73,14 +73,20 @@ class Signals:
         for number in self._calls:
             self._install(number, signal.SIG_IGN)
 
+    def stop_now(self, reason: str) -> None:
+        """
+        End the lead time, or else the process.
+        """
+        if not self._cut_lead():
+            self._exits.abort(1, reason)
+
     def _called(self, number: int, frame: object) -> None:
         self._reactor.callFromThread(self._calls[signal.Signals(number)])
 
     def _stop(self, number: int, frame: object) -> None:
         name = signal.Signals(number).name
         if self._stopping:
-            if not self._cut_lead():
-                self._exits.abort(1, f"received {name} again")
+            self.stop_now(f"received {name} again")
             return
         self._stopping = True
         self._reactor.callFromThread(self._exits.exit_with, 0, f"received {name}")

@@ -33,6 +33,8 @@ class Notify:
 
     The reactor feeds the watchdog at half of its interval, so a reactor that is blocked
     does not feed it.
+
+    @param is_fine: returns whether the watchdog may be fed.
     """
 
     _log = Logger()
@@ -45,6 +47,7 @@ class Notify:
         *,
         pid: Callable[[], int] = os.getpid,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        is_fine: Callable[[], bool] = lambda: True,
     ) -> None:
         self._health = health
         self._pid = pid
@@ -52,7 +55,8 @@ class Notify:
         self._path = environ.get("NOTIFY_SOCKET", "")
         self._environ = environ
         self._sent_ready = False
-        self._feeding = LoopingCall(self.send, WATCHDOG=1)
+        self._is_fine = is_fine
+        self._feeding = LoopingCall(self._feed)
         self._feeding.clock = clock
 
     def start(self) -> None:
@@ -111,6 +115,10 @@ class Notify:
                 facts=sorted(facts),
                 reason=str(e),
             )
+
+    def _feed(self) -> None:
+        if self._is_fine():
+            self.send(WATCHDOG=1)
 
     def _changed(self, ready: bool) -> None:
         if ready and not self._sent_ready:

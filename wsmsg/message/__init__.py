@@ -34,6 +34,7 @@ The modules::
 
     options      the command line
     tap          the composition of a Message
+    supervisor   the composition of a Message that consists of workers
     intake       the composition of the log, the ingress, the links and the queries
     node         start, stop, reload and status of all parts
     metrics      the metrics of all parts

@@ -9,6 +9,7 @@ The module is imported when its backend is chosen: some import the reactor.
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
@@ -29,12 +30,15 @@ from wsmsg.message.journal.interface import Backlog, IJournal
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.message.store.archive import IStoreArchive
 from wsmsg.message.store.interface import IMessageStore, ITopics
+from wsmsg.peers.identity import peer_probe
 from wsmsg.settings.rules import registry_url
 from wsmsg.settings.values import MessageSettings
 from wsmsg.sqlite.file import remove_file
 
 if TYPE_CHECKING:
     from wsmsg.message.cluster.registry import RedisRegistry
+
+_SWITCH_S = 0.0005
 
 JOURNALS = {
     "sqlite": "wsmsg.message.journal.sqlite.backend",
@@ -54,7 +58,7 @@ PRESENCES = {
 }
 
 #: The beginning of the line on failure, and the check.
-Probe = tuple[str, Callable[[], None]]
+Probe = tuple[str, Callable[[], object]]
 
 
 class OwnedBackend(Protocol):
@@ -157,13 +161,23 @@ def _chosen(table: Mapping[str, str], url: str) -> ModuleType:
 
 def probes(settings: MessageSettings, data_dir: Path) -> list[Probe]:
     """
-    Return the checks of the backends that can be made before the daemon starts.
+    Return the checks that can be made before the daemon starts.
     """
     journal, store = journal_backend(settings), store_backend(settings)
     return [
+        peer_probe(settings, data_dir),
         ("cannot use the journal", partial(journal.probe, settings, data_dir)),
         ("cannot use the store", partial(store.probe, settings, data_dir)),
     ]
+
+
+def switch_threads_quickly() -> None:
+    """
+    Have a thread that returns from SQLite wait half a millisecond at most for the
+    interpreter lock, behind a busy reactor: Python's 5 ms would count for each step of
+    a commit.
+    """
+    sys.setswitchinterval(_SWITCH_S)
 
 
 def files(settings: MessageSettings, data_dir: Path) -> list[Path]:

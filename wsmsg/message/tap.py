@@ -7,7 +7,6 @@ mistake in the settings need neither.
 
 from __future__ import annotations
 
-import sys
 import time
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
     from wsmsg.message.user_tokens import UserTokens
     from wsmsg.peers.parts import PeerParts
 
-_SWITCH_S = 0.0005
-
 
 def makeService(options: Options) -> IService:
     """
@@ -52,6 +49,10 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
+    if options.supervises:
+        from wsmsg.message.supervisor import supervisor
+
+        return supervisor(options, reactor)
     return build(options, reactor)
 
 
@@ -60,19 +61,15 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     Build the services of a Message, without starting any.
     """
     from wsmsg.daemon.app import Daemon
-    from wsmsg.message.backends import Backends, probes
+    from wsmsg.message.backends import Backends, probes, switch_threads_quickly
     from wsmsg.message.http.api import admin_routes
     from wsmsg.monitoring.grpc_health import follow_readiness
     from wsmsg.monitoring.health import required_up
-    from wsmsg.peers.identity import peer_probe
     from wsmsg.peers.parts import PeerParts
 
-    # A thread that returns from SQLite waits so long for the interpreter lock, behind a
-    # busy reactor: Python's 5 ms would count for each step of a commit.
-    sys.setswitchinterval(_SWITCH_S)
+    switch_threads_quickly()
     settings: MessageSettings = options.settings
-    checks = [peer_probe(settings, options.data_dir)]
-    checks += probes(settings, options.data_dir)
+    checks = probes(settings, options.data_dir)
     daemon = Daemon(options, reactor, rule=required_up, probes=checks)
     backends = Backends(
         settings,

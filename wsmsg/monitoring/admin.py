@@ -4,7 +4,8 @@ The admin listener: C{/healthz}, C{/readyz}, C{/metrics}, C{/status}, over HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
+from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -104,6 +105,22 @@ async def in_slices(pieces: Iterator[bytes], clock: IReactorTime) -> bytes:
     return b"".join(made)
 
 
+class OtherProcesses(Protocol):
+    """
+    The workers of a daemon, for whom its supervisor answers.
+    """
+
+    def ask(self) -> Awaitable[object]:
+        """
+        Ask all of them for their status and metrics, which the supervisor has then.
+        """
+
+    def with_metrics(self, own: bytes) -> bytes:
+        """
+        Return a page of metrics with those of all workers, as they told last.
+        """
+
+
 def admin_site(
     health: Health,
     metrics: Metrics,
@@ -112,18 +129,26 @@ def admin_site(
     *,
     access: OperatorAccess,
     audit: Audit = unaudited,
+    others: OtherProcesses | None = None,
 ) -> QuietSite:
     """
     Make the site of the admin listener.  Probes and a scraper of metrics need no key.
 
     @param more: further routes; see L{page}.
+    @param others: the workers, whose metrics are only there as text.
     """
 
     async def expose(call: Call) -> Reply:
-        page = metrics.page(call.accept)
-        return Reply(200, Text(page.kind, await in_slices(page.pieces, clock)))
+        page = metrics.page(call.accept if others is None else "")
+        text = await in_slices(page.pieces, clock)
+        if others is not None:
+            await others.ask()
+            text = others.with_metrics(text)
+        return Reply(200, Text(page.kind, text))
 
     async def status(call: Call) -> Reply:
+        if others is not None:
+            await others.ask()
         return Reply(200, health.status())
 
     routes = [

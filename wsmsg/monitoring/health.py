@@ -196,7 +196,11 @@ class Health:
             return str(self._phase)
         if self._held:
             return next(iter(self._held.values()))
-        missing = [d.name for d in self._dependencies if not d.up and d.required]
+        missing = [
+            d.name
+            for d in self._dependencies
+            if not d.up and (d.required or d.replaceable)
+        ]
         return f"waiting for {', '.join(missing)}" if missing else "no Message is known"
 
     def in_words(self) -> str:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TextIO
 
 from twisted.logger import (
@@ -63,6 +63,7 @@ class Logs:
     @ivar rotate: starts a new file, if the destination is a file.
     @param may_block: whether the destination may take no more lines for a while, so
         that a thread has to write them from L{start} on.
+    @param worker: the number of this process, if several write to one destination.
     """
 
     def __init__(
@@ -72,7 +73,9 @@ class Logs:
         *,
         rotate: Callable[[], object] = lambda: None,
         may_block: bool = False,
+        worker: int = 0,
     ) -> None:
+        self._worker = worker
         self._out = out
         self._may_block = may_block
         self._writer: ILogWriter = FileLogWriter(out, self._dropped_line)
@@ -84,7 +87,9 @@ class Logs:
         Log at this level and in this format from now on.
         """
         self._minimum = _ORDER[LogLevel.levelWithName(settings.level)]
-        self._format = as_json if settings.format == "json" else as_text
+        plain = as_json if settings.format == "json" else as_text
+        numbered = partial(_of_worker, plain, self._worker)
+        self._format = numbered if self._worker else plain
 
     def __call__(self, event: LogEvent) -> None:
         level = event.get("log_level")
@@ -133,11 +138,14 @@ class Logs:
         )
 
 
-def twistd_logs(options: Mapping[str, Any], settings: LogSettings) -> Logs:
+def twistd_logs(
+    options: Mapping[str, Any], settings: LogSettings, worker: int = 0
+) -> Logs:
     """
     Make the observer that twistd's options ask for.
 
     @param options: those of twistd itself.
+    @param worker: as for L{Logs}; a log file is of one process.
     """
     foreground = bool(options.get("nodaemon"))
     name = options.get("logfile") or ("-" if foreground else "twistd.log")
@@ -146,7 +154,7 @@ def twistd_logs(options: Mapping[str, Any], settings: LogSettings) -> Logs:
         return Logs(_Nowhere(), settings)
     if options.get("syslog"):
         out = _Syslog(options.get("prefix") or "")
-        return Logs(out, settings, may_block=True)
+        return Logs(out, settings, may_block=True, worker=worker)
     if name != "-":
         file = _log_file(name)
         return Logs(file, settings, rotate=file.rotate)
@@ -154,10 +162,10 @@ def twistd_logs(options: Mapping[str, Any], settings: LogSettings) -> Logs:
         reason = "a daemon in the background cannot log to stdout; add -n"
         print(f"wsmsg: {reason}", file=sys.stderr)
         raise SystemExit(2)
-    return _to_stdout(sys.stdout, settings)
+    return _to_stdout(sys.stdout, settings, worker)
 
 
-def _to_stdout(stream: TextIO | None, settings: LogSettings) -> Logs:
+def _to_stdout(stream: TextIO | None, settings: LogSettings, worker: int) -> Logs:
     if stream is None:  # closed before the start
         return Logs(_Nowhere(), settings)
     try:
@@ -165,8 +173,9 @@ def _to_stdout(stream: TextIO | None, settings: LogSettings) -> Logs:
         stream.flush()
         is_file = stat.S_ISREG(os.fstat(number).st_mode)
     except (OSError, ValueError):
-        return Logs(stream, settings)  # in memory, or closed
-    return Logs(DescriptorOutput(number), settings, may_block=not is_file)
+        return Logs(stream, settings, worker=worker)  # in memory, or closed
+    out = DescriptorOutput(number)
+    return Logs(out, settings, may_block=not is_file, worker=worker)
 
 
 def _log_file(name: str) -> LogFile:
@@ -192,6 +201,16 @@ class _Syslog(_Nowhere):
     def write(self, text: str, /) -> None:
         for line in text.splitlines():
             syslog.syslog(line)
+
+
+def _of_worker(form: Callable[[LogEvent], str], worker: int, event: LogEvent) -> str:
+    """
+    Return the line of an event, with the number of the worker.
+    """
+    line = form(event)
+    if line.startswith("{"):
+        return f'{{"worker": {worker}, {line[1:]}'
+    return line.replace("] ", f"] worker {worker}: ", 1)
 
 
 def as_text(event: LogEvent) -> str:

@@ -20,6 +20,7 @@ then with C{_total}.  A family is a counter, a level or a histogram, never a mix
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol
 
 import attrs
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
@@ -83,6 +84,23 @@ class Gauge(Family):
     """
     A number that rises and falls.
     """
+
+
+class MetricValues(Protocol):
+    """
+    Values of metrics by their names, without the suffix C{_total}.
+    """
+
+    def has(self, name: str) -> bool:
+        """
+        Return whether there is a metric of this name.
+        """
+
+    def read(self, name: str) -> Mapping[str, Number]:
+        """
+        Return the current values of one metric, by the value of its label; without a
+        label, by the empty string.
+        """
 
 
 class Metrics(Collector):

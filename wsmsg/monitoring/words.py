@@ -124,6 +124,8 @@ def named(name: str) -> str:
     Return the name of a dependency, as a part of a sentence.
     """
     kind, _, address = name.rpartition(" ")
+    if kind == "worker":
+        return name
     if address in _NAMES:
         return _NAMES[address]
     return f"{_KINDS[kind]} at {address}" if kind in _KINDS else f"the {name}"

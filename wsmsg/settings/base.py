@@ -12,8 +12,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 
 from wsmsg.text.passwords import without_password
 
+#: The distance between the C{rpc_listen} ports of two workers of a Message.
+PORT_STEP = 10
+
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Count = Annotated[int, Field(ge=1)]
+#: Processes of one daemon.
+Crew = Annotated[int, Field(ge=1, le=64)]
 Bytes = Annotated[int, Field(ge=1)]
 
 

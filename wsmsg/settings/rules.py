@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from wsmsg.settings.base import PORT_STEP
 from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.listeners import (
     debug_token,
@@ -32,6 +33,9 @@ from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 Conflict = tuple[tuple[str, ...], str]
 
 _LEAST_SECRET_BYTES = 32
+#: Characters of the name of a node.
+_MOST_NAME = 64
+_LAST_PORT, _LAST_NODE = 65535, 255
 
 
 def conflicts(settings: Common) -> Iterator[Conflict]:
@@ -82,6 +86,50 @@ def _retry(settings: Common) -> Iterator[Conflict]:
             f"the first delay ({retry.first_s} s) is longer than the longest "
             f"({retry.cap_s} s)",
         )
+
+
+def _workers(settings: Common) -> Iterator[Conflict]:
+    if settings.workers == 1:
+        return
+    if getattr(settings, "listen", "").startswith("systemd:"):
+        yield (
+            ("workers", "listen"),
+            "a socket of systemd belongs to one process; listen on host:port, or let "
+            "systemd run a unit for each process (docs/how-to/systemd.md)",
+        )
+    longest = f"{settings.node}-{settings.workers}"
+    if len(longest) > _MOST_NAME:
+        yield (
+            ("workers", "node"),
+            f"the name of a worker, {longest}, has more than {_MOST_NAME} characters",
+        )
+
+
+def _message_workers(settings: MessageSettings) -> Iterator[Conflict]:
+    if settings.workers == 1:
+        return
+    for key, embedded, server in (
+        ("journal", "sqlite:", "kafka:"),
+        ("store", "sqlite:", "mongodb:"),
+        ("presence", "memory:", "redis:"),
+    ):
+        if getattr(settings, key).startswith(embedded):
+            yield (
+                ("workers", key),
+                f"{embedded} belongs to one process, so several Messages cannot share "
+                f"it; set {key} to a {server} URL, or workers to 1",
+            )
+    further = settings.workers - 1
+    for key in ("rpc_listen", "advertise"):
+        text = getattr(settings, key)
+        if text and parse_address(text).port + further * PORT_STEP > _LAST_PORT:
+            yield (
+                ("workers", key),
+                f"each worker is {PORT_STEP} ports after the one before, and there are "
+                f"not so many after {text}",
+            )
+    if settings.node_number + further > _LAST_NODE:
+        yield ("workers", "node_number"), f"a worker would be above {_LAST_NODE}"
 
 
 def _connect_limits(settings: ConnectSettings) -> Iterator[Conflict]:
@@ -315,6 +363,7 @@ _COMMON: tuple[_Rule, ...] = (
     _different_addresses,
     _retry,
     _hosts,
+    _workers,
 )
 
 _RULES: dict[type[Common], tuple[_Rule, ...]] = {
@@ -334,6 +383,7 @@ _RULES: dict[type[Common], tuple[_Rule, ...]] = {
         _message_bounds,
         _message_store,
         _message_redis,
+        _message_workers,
         http_open,
         _http_origins,
         _http_tokens,

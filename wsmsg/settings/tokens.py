@@ -1,5 +1,5 @@
 """
-Sections C{token} and C{http.token}: verification of users' tokens.
+Sections C{token} and C{http.token}: verification of users' tokens; and C{users}.
 """
 
 from __future__ import annotations
@@ -49,6 +49,17 @@ def _jwks(text: str) -> str:
     if url.username is not None or url.password is not None:
         raise ValueError("a login in the URL is not supported")
     return text
+
+
+class UserSettings(Section):
+    """
+    The users.
+
+    @ivar names: a token's subject may be a name of the application
+        (L{wsmsg.names}), and clients and services may use names in place of numbers.
+    """
+
+    names: bool = False
 
 
 class TokenSettings(Section):

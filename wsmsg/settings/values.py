@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from wsmsg.settings.base import URL, Bytes, Count, Networks, Seconds, Section
+from wsmsg.settings.base import URL, Bytes, Count, Crew, Networks, Seconds, Section
 from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.kafka import KafkaSettings, MongoSettings
 from wsmsg.settings.legacy import ConnectLegacySettings, MessageLegacySettings
@@ -23,7 +23,7 @@ from wsmsg.settings.listeners import (
     ListenersTls,
     TrustedNetworks,
 )
-from wsmsg.settings.tokens import TokenSettings
+from wsmsg.settings.tokens import TokenSettings, UserSettings
 from wsmsg.settings.upstream import (
     ConnectDrainSettings,
     ConnectTraceSettings,
@@ -92,17 +92,6 @@ class RetrySettings(Section):
     attempts: Annotated[int, Field(ge=0)] = 0
 
 
-class UserSettings(Section):
-    """
-    The users.
-
-    @ivar names: a token's subject may be a name of the application
-        (L{wsmsg.names}), and clients and services may use names in place of numbers.
-    """
-
-    names: bool = False
-
-
 class Common(Section):
     """
     The keys that both daemons share.
@@ -112,6 +101,8 @@ class Common(Section):
         C{~/.local/state/wsmsg}.
     @ivar node: the name of this daemon in the logs of its peers; empty: made of the
         time.
+    @ivar workers: processes that share the ports of this daemon, each on a core; 1: no
+        others (L{wsmsg.daemon.supervisor}).
     @ivar hosts: names in C{Host} headers by which callers reach listeners that ask them
         for no key, besides loopback and the address of the listener; C{*}: any.
     @ivar api_keys: the file with the API keys (L{wsmsg.auth.api_keys}); empty:
@@ -130,7 +121,7 @@ class Common(Section):
 
     RESTART: ClassVar[frozenset[str]] = frozenset(
         {"data_dir", "node", "proxy_protocol", "trust_network", "users.names"}
-        | {"life.records"}
+        | {"life.records", "workers"}
         | {f"traces.{k}" for k in ("endpoint", "service_name", "timeout_s", "queue")}
         | {*LISTENERS}
         | {f"tls.{name}.{key}" for name in LISTENERS for key in TLS_KEYS}
@@ -139,6 +130,7 @@ class Common(Section):
 
     data_dir: str = ""
     node: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    workers: Crew = 1
     hosts: tuple[str, ...] = ()
     api_keys: str = ""
     proxies: Networks = ()

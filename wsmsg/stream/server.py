@@ -50,8 +50,9 @@ class GrpcServer(ABC):
     @abstractmethod
     def options(self) -> Sequence[tuple[str, int]]:
         """
-        Return the channel arguments.  C{grpc.so_reuseport} must be 0 among them, so
-        that a second server on the port fails instead of silently sharing the calls.
+        Return the channel arguments.  C{grpc.so_reuseport} must be 0 among them, unless
+        workers share the port, so that a second server on the port fails instead of
+        silently sharing the calls.
         """
 
     async def start(self, listen: str, credentials: Any = None) -> None:

@@ -21,6 +21,7 @@ from wsmsg.bench.load.proc import (
     parse_listening,
     parse_machine_cpu_s,
     rss_bytes,
+    workers_of,
 )
 from wsmsg.bench.processes import free_ports
 
@@ -81,6 +82,26 @@ class ProcTests(SynchronousTestCase):
         """
         self.assertGreaterEqual(cpu_s(os.getpid()), 0.0)
         self.assertGreater(rss_bytes(os.getpid()), 2**20)
+
+    def test_workers(self) -> None:
+        """
+        The CPU and the memory of a process include those of its workers.
+        """
+        alone = rss_bytes(os.getpid())
+        command = [
+            sys.executable,
+            "-c",
+            "import sys; x = b'1' * 2**26; print(1, flush=True); sys.stdin.read()",
+        ]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as worker:
+            assert worker.stdout is not None
+            worker.stdout.readline()
+            self.assertIn(worker.pid, workers_of(os.getpid()))
+            self.assertGreater(rss_bytes(os.getpid()), alone + 2**26)
+            self.assertGreaterEqual(cpu_s(os.getpid()), cpu_s(worker.pid))
+        self.assertNotIn(worker.pid, workers_of(os.getpid()))
 
     def test_listening(self) -> None:
         """

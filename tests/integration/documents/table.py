@@ -45,6 +45,7 @@ TYPED: Mapping[str, tuple[str, ...]] = {
         r"printf 'one\ntwo\n' | wsmsg chat --user 1001 --target 1002 && echo accepted",
     ),
     "docs/how-to/upgrade.md": ("wsmsg status", "wsmsg doctor"),
+    "docs/how-to/cores.md": ("wsmsg status",),
     "docs/how-to/keys.md": (
         "wsmsg key new billing-2 --scopes send",
         "wsmsg key list",
@@ -96,6 +97,7 @@ _TLS = "needs certificates; tests/integration/tls makes some"
 _CONNECTS = "moves clients to a second Connect; tests/integration/operations does so"
 _KAFKA = "needs Kafka; tests/stack/faults/test_repartition.py does the same"
 _MESSAGES = "asks for messages of an example; operations/test_where.py makes some"
+_WORKERS = "starts the same as operations/test_workers.py"
 _SYSTEMD = "needs systemd as process 1; tests/deploy checks the units"
 
 #: The commands that no test types, with the reason.  Their programs, options, targets
@@ -109,6 +111,8 @@ NOT_TYPED: Mapping[str, str] = {
     'wsmsg chat --user 1001 --group "$group"': "is a chat on a terminal",
     'echo "http://127.0.0.1:21005/chat#token=$(.venv/bin/wsmsg token 1001)"': _LINK,
     'echo "http://127.0.0.1:21005/chat#token=$(wsmsg token 1001)"': _LINK,
+    "twistd -n connect --workers 2": _WORKERS,
+    "twistd -n message --workers 2 --config many.toml": _SERVERS,
     ".venv/bin/twistd -n message": "README has it too",
     ".venv/bin/twistd -n connect": "README has it too",
     "make demo": f"{_INDEX}; then it is wsmsg demo, which tests/integration runs",

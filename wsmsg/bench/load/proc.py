@@ -26,12 +26,24 @@ def parse_cpu_s(stat: str) -> float:
 
 def cpu_s(pid: int) -> float:
     """
-    Return the CPU seconds that a process used so far, in steps of 10 ms.
+    Return the CPU seconds that a process and its workers used so far, in steps of 10
+    ms.
 
     @raise OSError: the process does not exist.
     """
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
-        return parse_cpu_s(f.read())
+        return parse_cpu_s(f.read()) + sum(map(cpu_s, workers_of(pid)))
+
+
+def workers_of(pid: int) -> list[int]:
+    """
+    Return the processes that a process has started.
+    """
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+            return [int(child) for child in f.read().split()]
+    except OSError:  # a kernel without this file
+        return []
 
 
 def parse_family(stat: str) -> tuple[int, float]:
@@ -95,12 +107,13 @@ def machine_cpu_s() -> float:
 
 def rss_bytes(pid: int) -> int:
     """
-    Return the resident bytes of a process.
+    Return the resident bytes of a process and its workers.
 
     @raise OSError: the process does not exist.
     """
     with open(f"/proc/{pid}/statm", encoding="ascii") as f:
-        return int(f.read().split(" ")[1]) * _PAGE_BYTES
+        own = int(f.read().split(" ")[1]) * _PAGE_BYTES
+    return own + sum(map(rss_bytes, workers_of(pid)))
 
 
 def parse_listening(table: str, port: int) -> set[str]:

@@ -30,6 +30,7 @@ from wsmsg.http.server.rates import RequestRates
 from wsmsg.http.server.site import FixedLimits, QuietSite
 from wsmsg.monitoring.admin import liveness_route
 from wsmsg.monitoring.health import Health
+from wsmsg.settings.urls.address import is_loopback, parse_address
 from wsmsg.settings.values import ConnectSettings
 
 #: As long as the numbers of 10,000 users may be.
@@ -150,6 +151,20 @@ class EdgeCalls:
         status = await self._online.of(users, call.caller.user)
         shown = {str(user): online for user, online in status.items()}
         return Reply(200, OnlineStatusView(status=shown))
+
+
+def edge_access(
+    settings: ConnectSettings, authenticate: Authenticate, keys: Callable[[], Keyring]
+) -> EdgeAccess:
+    """
+    Make the access control.  Beyond loopback, and where there are API keys, callers
+    need a token or a key.
+    """
+    listen = settings.listen
+    is_local = not listen.startswith("systemd:") and is_loopback(
+        parse_address(listen).host
+    )
+    return EdgeAccess(settings, authenticate, asks_token=not is_local, keys=keys)
 
 
 class EdgeAccess:

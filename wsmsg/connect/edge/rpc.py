@@ -24,7 +24,6 @@ REQUEST_BYTES = 20 * MOST_USERS
 
 _CALLS = 100
 _OPTIONS = [
-    ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", REQUEST_BYTES),
     ("grpc.max_concurrent_streams", _CALLS),
 ]
@@ -33,21 +32,30 @@ _OPTIONS = [
 class ConnectRpc(GrpcServer, rest_pb2_grpc.ConnectServiceServicer):
     """
     The gRPC server on Connect's C{rpc_listen}.
+
+    @param shared: whether other workers serve on the port as well.
     """
 
     _log = Logger()
 
     services = (rest_pb2.DESCRIPTOR.services_by_name["ConnectService"].full_name,)
 
-    def __init__(self, online: OnlineStatus, guard: PeerGuard | None = None) -> None:
+    def __init__(
+        self,
+        online: OnlineStatus,
+        guard: PeerGuard | None = None,
+        *,
+        shared: bool = False,
+    ) -> None:
         super().__init__(guard)
         self._online = online
+        self._shared = shared
 
     def add_to(self, server: grpc.aio.Server) -> None:
         rest_pb2_grpc.add_ConnectServiceServicer_to_server(self, server)
 
     def options(self) -> list[tuple[str, int]]:
-        return _OPTIONS
+        return [("grpc.so_reuseport", int(self._shared)), *_OPTIONS]
 
     async def OnlineStatus(
         self, request: rest_pb2.OnlineStatusRequest, context: Any

@@ -89,6 +89,14 @@ class WebSocketConnections:
             connection.abort(why)
         return len(left)
 
+    @property
+    def callers(self) -> Authenticate:
+        """
+        The check of the tokens of HTTP calls: C{online_status} is a call of clients
+        without a subprotocol.
+        """
+        return self.choose([]).authenticate or self.authenticate
+
     def choose(self, offered: list[str]) -> Subprotocol:
         """
         Return the first offered subprotocol that this node knows.

@@ -11,4 +11,5 @@ names          takes and gives names of users
 presence       the presence of users
 refused        connections without the header of a proxy that is expected
 users          conversations, unread counts and sessions of users
+workers        the admin listener of a Message that consists of workers
 """

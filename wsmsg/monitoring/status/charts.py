@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import attrs
 
-from wsmsg.monitoring.metrics import Metrics, Number
+from wsmsg.monitoring.metrics import MetricValues, Number
 
 
 class Unit(StrEnum):
@@ -189,7 +189,7 @@ class Readings:
     @ivar explained: by name, what a figure is.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: MetricValues) -> None:
         self._metrics = metrics
         has = metrics.has
         self.charts = tuple(

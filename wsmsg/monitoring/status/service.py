@@ -16,7 +16,7 @@ from wsmsg.http.routes import Call, LiveText, Reply, Route
 from wsmsg.http.static.routes import static_routes
 from wsmsg.monitoring.admin import page
 from wsmsg.monitoring.health import Health
-from wsmsg.monitoring.metrics import Metrics
+from wsmsg.monitoring.metrics import MetricValues
 from wsmsg.monitoring.status.charts import Readings
 from wsmsg.monitoring.status.events import CONTENT_TYPE, Viewers, encoded
 from wsmsg.monitoring.status.history import INTERVAL_S, ChartHistory
@@ -37,7 +37,9 @@ class StatusPage:
 
     _log = Logger()
 
-    def __init__(self, health: Health, metrics: Metrics, clock: IReactorTime) -> None:
+    def __init__(
+        self, health: Health, metrics: MetricValues, clock: IReactorTime
+    ) -> None:
         self._health = health
         self._readings = Readings(metrics)
         self._history = ChartHistory(self._readings.samplers(), clock.seconds)

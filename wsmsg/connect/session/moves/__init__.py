@@ -11,4 +11,5 @@ moves         who is asked to move, and when
 alternatives  which addresses each client is given
 load          tells Message how much this Connect carries
 http          the calls of operators
+workers       the same, of a Connect that consists of workers
 """

@@ -6,7 +6,7 @@ C{wsmsg rebalance}.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import msgspec
 from twisted.internet.interfaces import IReactorTime
@@ -43,6 +43,49 @@ class NewRebalance(Form):
     per_s: _PerS | None = None
 
 
+class Movable(Protocol):
+    """
+    A Connect whose clients move, by the calls of L{move_routes}.
+    """
+
+    async def show(self, call: Call) -> Reply: ...
+
+    async def drain(self, call: Call) -> Reply: ...
+
+    async def undo(self, call: Call) -> Reply: ...
+
+    async def rebalance(self, call: Call) -> Reply: ...
+
+
+def move_routes(calls: Movable) -> Sequence[Route]:
+    """
+    Return the routes of the calls.
+    """
+    ok = {200: dict}
+    operate = Scope.OPERATE
+    after = Argument("after_ms", "Answer so many milliseconds later; at most 2000.")
+    return [
+        Route(
+            "GET drain",
+            calls.show,
+            ok,
+            query=[after],
+            scope=Scope.OBSERVE,
+            root="/",
+        ),
+        Route("POST drain", calls.drain, ok, body=NewDrain, scope=operate, root="/"),
+        Route("DELETE drain", calls.undo, ok, scope=operate, root="/"),
+        Route(
+            "POST rebalance",
+            calls.rebalance,
+            ok,
+            body=NewRebalance,
+            scope=operate,
+            root="/",
+        ),
+    ]
+
+
 class MoveCalls:
     """
     The calls that have clients move.
@@ -56,29 +99,7 @@ class MoveCalls:
         """
         Return the routes.
         """
-        ok = {200: dict}
-        operate = Scope.OPERATE
-        after = Argument("after_ms", "Answer so many milliseconds later; at most 2000.")
-        return [
-            Route(
-                "GET drain",
-                self.show,
-                ok,
-                query=[after],
-                scope=Scope.OBSERVE,
-                root="/",
-            ),
-            Route("POST drain", self.drain, ok, body=NewDrain, scope=operate, root="/"),
-            Route("DELETE drain", self.undo, ok, scope=operate, root="/"),
-            Route(
-                "POST rebalance",
-                self.rebalance,
-                ok,
-                body=NewRebalance,
-                scope=operate,
-                root="/",
-            ),
-        ]
+        return move_routes(self)
 
     async def show(self, call: Call) -> Reply:
         """

@@ -42,7 +42,8 @@ _RETRY_MS = 1000
 _ANSWER_S = 1.0
 #: A client that is asked to move reconnects within so many seconds.
 _AFTER_S = 0.1
-_HOLD = "drain"
+#: The cause for which a Connect that is drained is not ready, and the reason.
+HOLD, DRAINED = "drain", "an operator drains this Connect"
 
 #: Reads the load of the other Connects from a Message.
 ReadOthers = Callable[[], Awaitable[list[OtherConnect]]]
@@ -131,7 +132,7 @@ class Moves:
         drain = self._settings.drain
         self._per_s = drain.per_s if per_s is None else per_s
         lead_s = drain.lead_s if lead_s is None else lead_s
-        self._health.hold(_HOLD, "an operator drains this Connect")
+        self._health.hold(HOLD, DRAINED)
         if self._phase is Phase.SERVING:
             self._log.info(
                 "drain: not ready any more; newcomers are served for {seconds} s, then"
@@ -157,7 +158,7 @@ class Moves:
         self._door.close("")
         self._registry.refuse("")
         self._registry.timers.stop_moving()
-        self._health.hold(_HOLD, "")
+        self._health.hold(HOLD, "")
 
     def stop(self, within_s: float) -> Deferred[None]:
         """

@@ -265,6 +265,19 @@ def members_of(conversation: str) -> tuple[int, ...]:
     return (a,) if a == b else (a, b)
 
 
+def ack_pace_ms(recipients: int) -> int:
+    """
+    Return how often each recipient at a Connect is to acknowledge the messages of a
+    group, in milliseconds; 0: at once.
+
+    Only the last acknowledgement of a conversation counts, and it costs a Connect more
+    than the delivery that it is for.  So all recipients together send it about a
+    thousand a second for a group, however large that is and however often somebody
+    writes in it.
+    """
+    return 0 if recipients <= 50 else min(10_000, recipients)
+
+
 def storable_values(values: Iterable[Any]) -> bool:
     """
     Return L{True} if a store can hold these texts and integers: UTF-8, and 64 bits.

@@ -1,7 +1,6 @@
 """
 Limits on the flow of work, its batches, and tables of many ids.
 
-ack_pace      how often the members of a large group acknowledge
 batches       a loop that processes work in batches, one at a time
 countdown     a callable that waits for several calls
 expiring      a map whose entries expire

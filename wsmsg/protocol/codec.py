@@ -15,7 +15,7 @@ from wsmsg.protocol.frames import ClientFrame, ServerFrame
 
 class ICodec(Protocol):
     """
-    One encoding of the client protocol.  L{wsmsg.connect.session.outbox.framed} puts
+    One encoding of the client protocol.  L{wsmsg.connect.session.output.framed} puts
     the WebSocket header of a server before what C{encode} gives.
     """
 

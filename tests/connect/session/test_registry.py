@@ -9,8 +9,7 @@ from zope.interface.verify import verifyObject
 
 from tests.connect.session.doubles import Client, FakeNode, message, unframed
 from wsmsg import model
-from wsmsg.connect.session.outbox import framed
-from wsmsg.connect.session.output import SEEN, DeliveredSeqs
+from wsmsg.connect.session.output import SEEN, DeliveredSeqs, framed
 from wsmsg.connect.session.watchers import Watchers
 from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Unavailable

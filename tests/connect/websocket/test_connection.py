@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.websocket.port_in_memory import Edge, Wire, close_of, masked
-from wsmsg.connect.session.outbox import framed
+from wsmsg.connect.session.output import framed
 from wsmsg.connect.websocket.connection import READ_AHEAD
 
 

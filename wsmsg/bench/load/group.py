@@ -14,8 +14,7 @@ from wsmsg.bench.load.framing import Mask
 from wsmsg.bench.load.pairs import Clock, Loop
 from wsmsg.bench.load.peers import ChatPeer
 from wsmsg.events.group_change import GROUP_CHANGE_USERS
-from wsmsg.flow.ack_pace import pace_ms
-from wsmsg.model import group_conversation, group_of
+from wsmsg.model import ack_pace_ms, group_conversation, group_of
 
 _MADE_S = 30.0
 
@@ -214,7 +213,7 @@ class GroupLoad(Loop):
         self._transport = members[0].transport
         self._joined = self._turn = 0
         # As a Connect asks them to.
-        self._turns = max(1, pace_ms(len(members)) // _TURN_MS)
+        self._turns = max(1, ack_pace_ms(len(members)) // _TURN_MS)
         for index, member in enumerate(members):
             member.join(self, index)
 

@@ -33,7 +33,7 @@ class ISessionPeer(Interface):
         Write these bytes to the transport unchanged.  Not called after C{close}.
 
         @param data: one complete WebSocket message with its header
-            (L{wsmsg.connect.session.outbox.framed}).  Many connections may share
+            (L{wsmsg.connect.session.output.framed}).  Many connections may share
             the object.
         """
 

@@ -16,13 +16,13 @@ client must then be told that pushes are missing.
 from __future__ import annotations
 
 from collections import deque
+from hashlib import blake2b
 from typing import Protocol
 
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from wsmsg.connect.session.interface import ISessionPeer
-from wsmsg.protocol.codec import ICodec
 from wsmsg.settings.values import LimitSettings
 
 
@@ -200,22 +200,8 @@ class PreWelcomeBuffer:
         self.is_incomplete = True
 
 
-# The opcodes of a final frame (RFC 6455 section 5.2).
-_TEXT = 0x81
-_BINARY = 0x82
-
-
-def framed(codec: ICodec, payload: bytes) -> bytes:
+def digest(data: bytes) -> bytes:
     """
-    Return the payload as one complete, unfragmented WebSocket message.
-
-    A server does not mask, so the bytes are the same for every connection: Connect
-    encodes a message once and shares it among all recipients with the same codec.
+    Return what a frame is recognised by.
     """
-    first = _BINARY if codec.binary else _TEXT
-    size = len(payload)
-    if size < 126:
-        return bytes((first, size)) + payload
-    if size < 65536:
-        return bytes((first, 126, size >> 8, size & 255)) + payload
-    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+    return blake2b(data, digest_size=16).digest()

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from hashlib import blake2b
 from itertools import chain, islice
 
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.interface import ISessionPeer
-from wsmsg.connect.session.outbox import Outbox, PreWelcomeBuffer, framed
+from wsmsg.connect.session.outbox import Outbox, PreWelcomeBuffer, digest
 from wsmsg.errors import Close, Fault
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import Head, Resync, ServerFrame, Welcome
@@ -19,10 +18,8 @@ from wsmsg.settings.values import LimitSettings
 
 #: Conversations for which a session remembers the highest delivered seq.
 SEEN = 1000
-
 #: Conversations without a push whose head a session remembers that it told the client.
 TOLD = 32
-
 #: Messages without a seq that a session remembers.
 SEEN_DATA = 1000
 
@@ -34,6 +31,8 @@ class DeliveredSeqs:
 
     A message without a seq is recognized by a digest of its bytes, because a Message
     that assigns no seqs does not assign unique ids either.
+
+    @param before: seqs that recognise repeats, and say nothing of what is missing.
     """
 
     __slots__ = ("_before", "_data", "_last", "_told")
@@ -43,9 +42,6 @@ class DeliveredSeqs:
         before: dict[str, int] | None = None,
         data: dict[bytes, None] | None = None,
     ) -> None:
-        """
-        @param before: seqs that recognise repeats, and say nothing of what is missing.
-        """
         self._last: dict[str, int] = {}
         self._told: dict[str, int] = {}
         self._before = before
@@ -116,7 +112,7 @@ class DeliveredSeqs:
         """
         Return whether a message with these bytes was delivered recently.
         """
-        return self._data is not None and _digest(data) in self._data
+        return self._data is not None and digest(data) in self._data
 
     def note_data(self, data: bytes) -> None:
         """
@@ -124,7 +120,7 @@ class DeliveredSeqs:
         """
         if self._data is None:
             self._data = {}
-        self._data[_digest(data)] = None
+        self._data[digest(data)] = None
         if len(self._data) > SEEN_DATA:
             del self._data[next(iter(self._data))]
 
@@ -388,5 +384,17 @@ class Output(ABC):
         """
 
 
-def _digest(data: bytes) -> bytes:
-    return blake2b(data, digest_size=16).digest()
+def framed(codec: ICodec, payload: bytes) -> bytes:
+    """
+    Return the payload as one complete, unfragmented WebSocket message.
+
+    A server does not mask, so the bytes are the same for every connection: Connect
+    encodes a message once and shares it among all recipients with the same codec.
+    """
+    # The opcode of a final frame (RFC 6455 section 5.2).
+    first, size = 0x82 if codec.binary else 0x81, len(payload)
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 65536:
+        return bytes((first, 126, size >> 8, size & 255)) + payload
+    return bytes((first, 127)) + size.to_bytes(8, "big") + payload

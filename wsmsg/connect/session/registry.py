@@ -33,7 +33,6 @@ from wsmsg.connect.traces.interface import IEdgeTraces
 from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Overloaded
 from wsmsg.events import shown_content
-from wsmsg.flow.ack_pace import pace_ms
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.life_ring import LifeRing
 from wsmsg.protocol import frames
@@ -267,7 +266,7 @@ class Registry:
                     codec = session.codec
                     data = encoded.get(codec)
                     if data is None:
-                        frame = to_deliver(message, user, pace_ms(len(targets)))
+                        frame = to_deliver(message, user, len(targets))
                         data = session.encoded(frame, message.extra)
                         encoded[codec] = data
                     if session.push(conversation, seq, data, message.time_ms):
@@ -382,10 +381,10 @@ class Registry:
         return self._empty.wait(not self.count)
 
 
-def to_deliver(message: model.Message, user: int, ack_ms: int = 0) -> frames.Deliver:
+def to_deliver(message: model.Message, user: int, n: int = 0) -> frames.Deliver:
     """
-    Convert a message to the client protocol for a user.  Only devices of the sender
-    see the client id.
+    Convert a message to the client protocol for a user, one of C{n}.  Only devices of
+    the sender see the client id.
     """
     return frames.Deliver(
         message.conversation,
@@ -396,5 +395,5 @@ def to_deliver(message: model.Message, user: int, ack_ms: int = 0) -> frames.Del
         message.kind,
         message.time_ms,
         message.client_id if user == message.sender else "",
-        ack_ms,
+        model.ack_pace_ms(n),
     )

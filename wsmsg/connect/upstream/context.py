@@ -6,7 +6,6 @@ share.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import partial
 from itertools import count
 from typing import Any, Protocol
 
@@ -346,22 +345,6 @@ class UpstreamContext:
     @reach.default
     def _reach_by_clock(self) -> MessageReach:
         return MessageReach(self.clock.seconds)
-
-    def pushed(self, n: int, taken_ms: Sequence[int], read_s: float) -> None:
-        """
-        Count pushes that were read at this time.
-
-        @param taken_ms: the times at which those messages arrived at a Message that
-            connections take at the end of this turn of the reactor.
-        """
-        self.counters.pushes += n
-        if taken_ms:
-            self.soon(partial(self._written, taken_ms, read_s))
-
-    def _written(self, taken_ms: Sequence[int], read_s: float) -> None:
-        counters = self.counters
-        counters.written.observe(self.clock.seconds() - read_s, len(taken_ms))
-        counters.all_the_way.observe_since(int(self.unix_s() * 1000), taken_ms)
 
     def stages(self) -> dict[str, Histogram]:
         """

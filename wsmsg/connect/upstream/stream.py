@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -63,7 +64,6 @@ class UpstreamStream:
     """
 
     _log = Logger()
-
     kind = "wsmsg"
     unnumbered = False
 
@@ -130,13 +130,11 @@ class UpstreamStream:
         self._flush_soon()
 
     def watch(self, users: Iterable[int]) -> None:
-        for user in users:
-            self._watched.add(user)
+        self._watched.changes.update(dict.fromkeys(users, True))
         self._flush_soon()
 
     def unwatch(self, users: Iterable[int]) -> None:
-        for user in users:
-            self._watched.remove(user)
+        self._watched.changes.update(dict.fromkeys(users, False))
         self._flush_soon()
 
     def unreached(self, addresses: Sequence[str]) -> None:
@@ -336,31 +334,28 @@ class UpstreamStream:
         self._flush_soon()
 
     def _batch(self, batch: rest_pb2.PushBatch) -> None:
-        number, last = batch.number, self._number
+        shared, number, last = self._shared, batch.number, self._number
         if number and number != last + 1:
             self._protocol_error(f"push batch {number} came after {last}")
             return
         if batch.presence_applied:
-            self._shared.logins.heard(batch.last_login)
+            shared.logins.heard(batch.last_login)
             self._presence_applied(batch.presence_applied)
-        if batch.results:
-            self._results(batch.results)
+        self._results(batch.results)
         if batch.pushes:
             self._push(batch.pushes)
         if batch.HasField("messages"):
-            self._shared.reach.listed(self, batch.messages.addresses)
+            shared.reach.listed(self, batch.messages.addresses)
         if batch.HasField("whole"):
-            self._shared.reach.set_whole(batch.whole)
+            shared.reach.set_whole(batch.whole)
         if batch.receipts or batch.typing or batch.presence or batch.blocks:
-            shared = self._shared
             convert.apply_ephemeral(batch, shared.edge, shared.watching, self)
         if batch.life:
-            ring = self._shared.edge.life
+            ring = shared.edge.life
             self._news.life.extend(life_answer_of(query, ring) for query in batch.life)
             self._flush_soon()
         if batch.kicks or batch.HasField("revocations"):
-            edge, logins = self._shared.edge, self._shared.logins
-            self.logged_in(convert.apply_kicks(batch, edge, logins))
+            self.logged_in(convert.apply_kicks(batch, shared.edge, shared.logins))
         if number:
             self._number = number
             self._acknowledge = True
@@ -379,10 +374,9 @@ class UpstreamStream:
 
     def _results(self, results: Any) -> None:
         answer, now_s = self._shared.sends.answer, self._heard_s
-        for result in results:
-            time_ms = result.time_ms
-            said = SendAnswer(time_ms) if time_ms > 0 else convert.rejection_of(result)
-            answer(self, result.id, said, now_s)
+        for r in results:
+            said = SendAnswer(r.time_ms) if r.time_ms > 0 else convert.rejection_of(r)
+            answer(self, r.id, said, now_s)
 
     def _push(self, pushes: Sequence[rest_pb2.Push]) -> None:
         edge, taken_ms = self._shared.edge, []
@@ -391,7 +385,15 @@ class UpstreamStream:
             waited = edge.waited
             if edge.push(message, tuple(push.targets)) > edge.waited - waited:
                 taken_ms.append(message.time_ms)
-        self._shared.pushed(len(messages), taken_ms, self._heard_s)
+        self._shared.counters.pushes += len(messages)
+        if taken_ms:
+            self._shared.soon(partial(self._written, taken_ms, self._heard_s))
+
+    def _written(self, taken_ms: Sequence[int], read_s: float) -> None:
+        shared, n = self._shared, len(taken_ms)
+        shared.counters.written.observe(shared.clock.seconds() - read_s, n)
+        now_ms = int(shared.unix_s() * 1000)
+        shared.counters.all_the_way.observe_since(now_ms, taken_ms)
 
     def _protocol_error(self, reason: str) -> None:
         self._shared.counters.protocol_errors += 1

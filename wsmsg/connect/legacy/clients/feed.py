@@ -27,8 +27,7 @@ from twisted.python.failure import Failure
 from wsmsg.connect.legacy.clients.counters import LegacyClientCounters
 from wsmsg.connect.legacy.clients.outbox import LegacyOutbox
 from wsmsg.connect.session.context import SessionContext
-from wsmsg.connect.session.outbox import framed
-from wsmsg.connect.session.output import SEEN
+from wsmsg.connect.session.output import SEEN, framed
 from wsmsg.connect.session.registry import to_deliver
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.legacy.codec import CODEC, encode_message

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from wsmsg.connect.session.outbox import framed
+from wsmsg.connect.session.output import framed
 from wsmsg.errors import WsmsgError
 from wsmsg.legacy.codec import CODEC, encode_presence
 from wsmsg.model import InvalidName, UserPresence, is_group, members_of

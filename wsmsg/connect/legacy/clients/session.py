@@ -23,7 +23,7 @@ from wsmsg.connect.legacy.clients.outbox import LegacyOutbox
 from wsmsg.connect.legacy.clients.partners import Partners
 from wsmsg.connect.session.inbox import SLOW, WINDOW
 from wsmsg.connect.session.interface import ISession, ISessionPeer
-from wsmsg.connect.session.outbox import framed
+from wsmsg.connect.session.output import framed
 from wsmsg.connect.session.sends import problem_with
 from wsmsg.connect.session.session import Session
 from wsmsg.connect.upstream.interface import NewSend

@@ -120,7 +120,10 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
     Connect without a Message.
     """
 
-    first: ClassVar[dict[str, Any]] = {"discovery": "static:127.0.0.1:1"}
+    first: ClassVar[dict[str, Any]] = {
+        "discovery": "static:127.0.0.1:1",
+        "traces.endpoint": "http://127.0.0.1:1/v1/traces",
+    }
     keys: ClassVar[dict[str, LiveKey]] = {
         "stop_s": used(
             9.0,
@@ -223,6 +226,8 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
         "upstream.quiet_s": used(
             9.0, lambda t: getattr(t.endpoint(welcoming=False), "_quiet_s", 0.0)
         ),
+        "traces.ratio": used(0.9, lambda t: t.node.registry.traces._ratio),
+        "traces.clients_per_s": used(9.0, lambda t: t.node.registry.traces._per_s),
         "upstream.partial_s": used(
             9.0, lambda t: t.upstream._settings.upstream.partial_s
         ),

@@ -101,7 +101,7 @@ def contact(value: Any, name: str, module: str = "hook") -> LiveKey:
     """
     return read(
         value,
-        lambda t: t.core.ingress._contacts._settings,
+        lambda t: t.core.ingress.contacts._settings,
         name,
         f"wsmsg.message.consent.{module}",
     )
@@ -159,7 +159,7 @@ class MessageSettingsTests(live_settings.LiveSettingsCase):
         "consent.hook_url": contact("http://new.example", "hook_url"),
         "consent.hook_secret": used(
             "new",
-            lambda t: t.core.ingress._contacts._settings.hook_secret.get_secret_value(),
+            lambda t: t.core.ingress.contacts._settings.hook_secret.get_secret_value(),
         ),
         "consent.hook_timeout_s": contact(1.0, "hook_timeout_s"),
         "consent.hook_fail": contact("open", "hook_fail", "contacts"),

@@ -27,6 +27,7 @@ _NAMES = {
         "of them has one. Only with users.names."
     ),
 }
+_NAME = {"type": "string", "minLength": 1, "maxLength": 128}
 _LINK = re.compile(r"[CL]\{([^{}]*)\}")
 
 
@@ -122,8 +123,8 @@ def _operation(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
         "summary": _text(getdoc(route.answer) or ""),
         "tags": [route.conventions.tag],
         "parameters": [
-            *(_in_path(part) for part in re.findall(r"{(\w+)}", route.path)),
-            *(_in_query(argument) for argument in route.query),
+            *(_in_path(part, route) for part in re.findall(r"{(\w+)}", route.path)),
+            *(_in_query(argument, route) for argument in route.query),
         ],
         "responses": {
             str(status): _response(status, form, references)
@@ -155,23 +156,23 @@ def _name(answer: Callable[..., Any]) -> str:
     return f"{type(owner).__name__.removesuffix('Calls').lower()}_{answer.__name__}"
 
 
-def _in_path(name: str) -> dict[str, Any]:
-    number = name in ("user", "group")
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "schema": _schema(number=number, least=1),
-    }
+def _in_path(name: str, route: Route) -> dict[str, Any]:
+    described: dict[str, Any] = {"name": name, "in": "path", "required": True}
+    if name in route.takes_names:
+        described["description"] = f"The number of a {name}, or its name."
+        return {**described, "schema": _NAME}
+    return {**described, "schema": _schema(number=name in ("user", "group"), least=1)}
 
 
-def _in_query(argument: Argument) -> dict[str, Any]:
+def _in_query(argument: Argument, route: Route) -> dict[str, Any]:
+    named = argument.number and argument.name in route.takes_names
+    schema = _NAME if named else _schema(number=argument.number, least=0)
     return {
         "name": argument.name,
         "in": "query",
         "required": argument.required,
         "description": _text(argument.description),
-        "schema": _schema(number=argument.number, least=0),
+        "schema": schema,
     }
 
 

@@ -8,7 +8,7 @@ declaration.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from typing import Protocol, TypeVar
 
 import attrs
@@ -193,6 +193,8 @@ class Route:
     @ivar scope: the scope that its callers need; L{None}: it is for everybody.
     @ivar wrap: answers a call in place of C{answer}, which it calls.
     @ivar has_names: whether its answers may have names of users beside their fields.
+    @ivar takes_names: the parts of the path and the arguments in which a name may stand
+        for a number.
     """
 
     target: str
@@ -206,6 +208,7 @@ class Route:
     root: str = attrs.field(default=ROOT, kw_only=True)
     wrap: Answering | None = attrs.field(default=None, kw_only=True)
     has_names: bool = attrs.field(default=False, kw_only=True)
+    takes_names: Set[str] = attrs.field(default=frozenset(), kw_only=True)
     _parts: Sequence[str] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -105,6 +105,20 @@ class NamesTests(NamesCase):
         status, counts = self.ask("GET", at)
         self.assertEqual((status, counts["total"]), (200, 1))
 
+    def test_described(self) -> None:
+        """
+        The description of the API says where a name may stand for a number.
+        """
+        _, document = self.ask("GET", "openapi.json")
+        path = document["paths"]["/api/v1/users/{user}/unread"]["get"]
+        user = next(p for p in path["parameters"] if p["name"] == "user")
+        self.assertEqual(user["schema"]["type"], "string")
+        self.assertIn("or its name", user["description"])
+        read = document["paths"]["/api/v1/conversations/{conversation}/messages"]
+        schemas = {p["name"]: p["schema"] for p in read["get"]["parameters"]}
+        self.assertEqual(schemas["user"]["type"], "string")
+        self.assertEqual(schemas["after"]["type"], "integer")
+
     def test_nobody_has_the_name(self) -> None:
         """
         A name that nobody has is not found, wherever it stands, and nothing is created.
@@ -327,6 +341,15 @@ class OffTests(ApiCase):
         self.assertIn("users.names", problem["detail"])
         self.assertEqual(self.send("a", to="anna")[0], 400)
         self.assertEqual(self.ask("GET", "users/anna/unread")[0], 404)
+
+    def test_described(self) -> None:
+        """
+        The description of the API takes numbers alone.
+        """
+        _, document = self.ask("GET", "openapi.json")
+        path = document["paths"]["/api/v1/users/{user}/unread"]["get"]
+        user = next(p for p in path["parameters"] if p["name"] == "user")
+        self.assertEqual(user["schema"]["type"], "integer")
 
     def test_no_key(self) -> None:
         """

@@ -154,6 +154,7 @@ class NamedRoutes:
             attrs.evolve(
                 route,
                 wrap=self._answer,
+                takes_names=_USERS | _GROUPS,
                 has_names=any(map(_mentions_users, route.responses.values())),
             )
             for route in routes

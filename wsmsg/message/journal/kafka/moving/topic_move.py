@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from time import monotonic
 
 import attrs
 from confluent_kafka import (
@@ -63,6 +64,7 @@ _NAMES = 100
 #: Records of a partition are read, to tell them from marks, where there may be so few.
 _FEW = 100
 _POLL_S = 1.0
+_HEARD_S = 0.02
 
 
 class NotMoved(Exception):
@@ -317,6 +319,12 @@ class TopicMove:
             )
             for answer in changed.values():
                 answer.result()
+            # A broker tells the value that it had before, until it has heard of it.
+            end_s = monotonic() + _ANSWER_S
+            while (known := self._facts(topic)) and known.config.get(_SIZE) != n_bytes:
+                if monotonic() > end_s:
+                    raise Unavailable(f"topic {topic} does not show its new {_SIZE}")
+                admin.poll(_HEARD_S)
 
     def _begun(self) -> Producer:
         # The name of those who replay dead letters: a transaction of theirs is aborted.

@@ -51,6 +51,21 @@ class FencesTests(SynchronousTestCase):
         self.assertEqual(self.fences.hint_ms("a", "3", 10.25), 751)
         self.assertEqual(self.fences.hint_ms("a", "4", 15), LEAST_HINT_MS)
 
+    def test_held(self) -> None:
+        """
+        A send that passed is refused once more while an earlier one, which has come
+        again, is held; the fence stands for it as for any refused one.
+        """
+        self.refuse("a", "1", 10, 500)
+        self.assertEqual(self.passing("2", 10), "")
+        self.assertEqual(self.passing("123", 19), "123")
+        self.assertEqual(self.fences.places("a"), {"1": 0, "2": 1, "3": 2})
+        self.assertTrue(self.fences.hint_ms("a", "2", 28, held={"1"}))
+        self.assertFalse(self.fences.hint_ms("a", "1", 28, held={"3"}))
+        self.assertEqual(self.passing("3", 28 + PATIENCE_S), "")
+        self.assertEqual(self.passing("23", 28 + PATIENCE_S), "23")
+        self.assertEqual(self.fences.places("b"), {})
+
     def test_until_they_come(self) -> None:
         """
         Whatever is refused passes in its old order, long after the hint, and new sends

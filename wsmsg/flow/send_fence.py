@@ -24,7 +24,7 @@ was told has given it up, and the fence ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -94,24 +94,22 @@ class _Fence:
         self.n_missing -= self.missing.pop(client_id, False)
         return known - len(self.missing)
 
-    def passes(self, client_id: str, now_s: float) -> bool:
+    def passes(self, client_id: str, now_s: float, held: Collection[str]) -> bool:
         """
-        Let a send pass, unless one before it is missing.
+        Let a send pass, unless one before it is missing or held.
         """
-        if not self.n_missing:
-            if len(self.missing) < MOST_IDS:
-                self.missing.setdefault(client_id, False)
-            return True
-        for known, is_missing in self.missing.items():
+        for known, is_missing in self.missing.items() if self.n_missing or held else ():
             if known == client_id:
                 if is_missing:
                     self.missing[client_id] = False
                     self.n_missing -= 1
                     self.ends_s = max(self.ends_s, now_s + PATIENCE_S)
                 return True
-            if is_missing:
-                break
-        return False
+            if is_missing or known in held:
+                return False
+        if len(self.missing) < MOST_IDS:
+            self.missing.setdefault(client_id, False)
+        return True
 
 
 class SendFences(Generic[Key]):
@@ -163,23 +161,38 @@ class SendFences(Generic[Key]):
         fence.extend(now_s + retry_after_ms / 1000, over_rate=over_rate)
         self._used(key, fence, known)
 
-    def hint_ms(self, key: Key, client_id: str, now_s: float) -> int:
+    def hint_ms(
+        self, key: Key, client_id: str, now_s: float, held: Collection[str] = ()
+    ) -> int:
         """
         Let a send pass, or refuse it.
 
+        @param held: the client ids under the key that have passed and wait behind this
+            one all the same: they have come again since this one passed.
         @return: after how many milliseconds the client may repeat it; 0: it passes.
         """
         fence = self._fence(key, now_s)
         if fence is None:
             return 0
         known = len(fence.missing)
-        passes = fence.passes(client_id, now_s)
+        passes = fence.passes(client_id, now_s, held)
         if not passes:
             fence.wait_for(client_id)
+            if held:  # It had passed: its client learns only now that it must wait.
+                hint_ends_s = now_s + LEAST_HINT_MS / 1000
+                fence.extend(hint_ends_s, over_rate=fence.over_rate)
         self._used(key, fence, known)
         if passes:
             return 0
         return max(int((fence.hint_ends_s - now_s) * 1000) + 1, LEAST_HINT_MS)
+
+    def places(self, key: Key) -> dict[str, int]:
+        """
+        Return the places of the sends under a key in its fence; none: there is none.
+        """
+        fence = self.standing.get(key)
+        missing = () if fence is None else fence.missing
+        return {client_id: place for place, client_id in enumerate(missing)}
 
     def is_over_rate(self, key: Key) -> bool:
         """

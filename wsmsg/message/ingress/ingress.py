@@ -35,14 +35,18 @@ from wsmsg.message.ingress.gate import IntakeGate
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.interface import Answer, IIngress, Reply, SendRequest
 from wsmsg.message.ingress.judging import Judged, Judging
-from wsmsg.message.ingress.refusals import RETRY_AFTER_MS, TemporaryRefusals
+from wsmsg.message.ingress.refusals import (
+    RETRY_AFTER_MS,
+    TemporaryRefusals,
+    over_limit,
+)
 from wsmsg.message.ingress.remembered import (
     RememberedMessage,
     RememberedMessages,
     summary_of,
 )
 from wsmsg.message.ingress.validation import validate
-from wsmsg.message.limits.interface import OVERHEAD_BYTES, Quotas, UserMeters
+from wsmsg.message.limits.interface import Quotas, UserMeters
 from wsmsg.message.log.interface import Appended, IAppends
 from wsmsg.message.store.interface import IMessages
 from wsmsg.message.traces.interface import IMessageTraces
@@ -136,6 +140,7 @@ class Ingress:
         refusals = self._refusals
         if refusals.noted is not None:
             refusals.forget_noted()
+        later = self._judging.later  # empty, unless these were judged
         at_once: list[Answer] = []
         fresh: dict[MessageIdentity, tuple[SendRequest, Message]] = {}
         longest = self._appends.content_bytes
@@ -160,14 +165,14 @@ class Ingress:
                 self._appending[identity].append((request, reply))
             elif identity in self._doubts.open:
                 self._doubts.join(identity, request, reply)
-            elif refusals.fences.standing and (error := refusals.fence(request)):
+            elif refusals.fences.standing and (error := refusals.fence(request, later)):
                 at_once.append((request, error))
             elif problem := self._problem_of_now(request, len(fresh)):
                 at_once.append((request, refusals.refuse(request, problem)))
             elif (
                 meters is not None
                 and request.by_user
-                and (error := _over_limit(request, meters, now_s))
+                and (error := over_limit(request, meters, now_s))
             ):
                 if error.retry:
                     at_once.append((request, refusals.refuse(request, error)))
@@ -214,6 +219,11 @@ class Ingress:
         self._answer([(r, v) for r, v in judged if v is not None], reply)
         allowed = [r for r, verdict in judged if verdict is None]
         self._admit(allowed, reply, judged=True)
+
+    def has(self, identity: MessageIdentity) -> bool:
+        if identity in self._appending or identity in self._doubts.open:
+            return True
+        return self._recent.get(identity) is not None
 
     def judged_all(self) -> None:
         if self._is_idle():
@@ -382,17 +392,3 @@ def _message(request: SendRequest, message_id: int, now_ms: int) -> Message:
         connect=request.connect,
         traceparent=request.traceparent,
     )
-
-
-def _over_limit(
-    request: SendRequest, meters: UserMeters, now_s: float
-) -> WsmsgError | None:
-    """
-    Count a send of a user, or return why it is refused.
-    """
-    content, sender = request.content, request.sender
-    n_bytes = len(content) if content.isascii() else len(content.encode())
-    n_bytes += len(request.extra) + OVERHEAD_BYTES
-    meter = meters.meters.get(sender) or meters.begin(sender, now_s)
-    limit = meter.count(n_bytes, now_s, meters)
-    return meters.refusal(meter, limit, now_s) if limit else None

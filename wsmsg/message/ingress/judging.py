@@ -8,7 +8,7 @@ the sender's order is kept; all held requests are judged together.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
 from typing import Protocol
@@ -33,6 +33,9 @@ from wsmsg.model import FIRST_EVENT, MessageIdentity, is_group, other_of
 #: in unix ms.
 Judged = tuple[SendRequest, "int | WsmsgError | None"]
 
+# A held request with its reply, and its verdict.
+_Released = tuple[tuple[SendRequest, Reply], "int | WsmsgError | None"]
+
 
 class JudgingOwner(Protocol):
     """
@@ -47,6 +50,11 @@ class JudgingOwner(Protocol):
     def release(self, judged: Sequence[Judged], reply: Reply) -> None:
         """
         Answer the requests that have a verdict, and admit the others.
+        """
+
+    def has(self, identity: MessageIdentity) -> bool:
+        """
+        Return whether the message is in the journal, or on its way there.
         """
 
     def judged_all(self) -> None:
@@ -68,6 +76,8 @@ class Judging:
 
     @ivar held: requests that wait for the next judgement, with their replies.
     @ivar holding: by conversation and sender, the number of requests that are held.
+    @ivar later: by conversation and sender, the client ids of held requests while those
+        judged before are released; without those that are among these as well.
     """
 
     _log = Logger()
@@ -82,6 +92,7 @@ class Judging:
     ) -> None:
         self.held: list[tuple[SendRequest, Reply]] = []
         self.holding: Counter[tuple[str, int]] = Counter()
+        self.later: dict[tuple[str, int], set[str]] = {}
         self._rules = rules
         self._store = store
         self._appends = appends
@@ -148,19 +159,24 @@ class Judging:
                 self._judged = held
                 verdicts = await self._verdicts([request for request, _ in held])
                 self._end_hold(held)
-                self._judged = []
-                judged = zip(held, verdicts, strict=True)
+                judged = list(zip(held, verdicts, strict=True))
+                # The others may still be refused one by one, as they are admitted.
+                self._judged = [one for one, verdict in judged if verdict is None]
+                if self._refusals.fences.standing:
+                    self._put_in_order(judged)
+                    self._note_later()
                 for reply, some in groupby(judged, key=_reply_of):
                     with self._log.failuresHandled("releasing sends that were judged"):
                         self._owner.release([(r, v) for (r, _), v in some], reply)
+                self._judged, self.later = [], {}
         finally:
-            self._running = False
+            self._running, self.later = False, {}
         self._owner.judged_all()
 
     async def _verdicts(
         self, requests: Sequence[SendRequest]
     ) -> list[int | WsmsgError | None]:
-        refuse = self._refusals.refuse
+        refuse = self._refuse
         # Two of them may be the same request.
         over = [self._over.get(_identity(r)) for r in requests]
         self._over.clear()
@@ -209,6 +225,40 @@ class Judging:
             else:
                 verdicts.append(problem)
         return verdicts
+
+    def _put_in_order(self, judged: list[_Released]) -> None:
+        """
+        Put the requests of each fence in its order: those that were refused and came
+        again are behind later ones.
+        """
+        of_key = defaultdict[tuple[str, int], list[int]](list)
+        for n, ((request, _), _) in enumerate(judged):
+            of_key[_place(request)].append(n)
+        for key, numbers in of_key.items():
+            if len(numbers) == 1 or not (places := self._refusals.fences.places(key)):
+                continue
+            some = [judged[n] for n in numbers]
+            some.sort(key=lambda one: places.get(one[0][0].client_id, len(places)))
+            for n, one in zip(numbers, some, strict=True):
+                judged[n] = one
+
+    def _note_later(self) -> None:
+        judged = {_identity(request) for request, _ in self._judged}
+        later = defaultdict[tuple[str, int], set[str]](set)
+        for request, _ in self.held:
+            identity = _identity(request)
+            if identity not in judged and not self._owner.has(identity):
+                later[_place(request)].add(request.client_id)
+        self.later = later
+
+    def _refuse(self, request: SendRequest, error: WsmsgError) -> WsmsgError | None:
+        """
+        Refuse a request for now, unless another copy of it was admitted meanwhile: its
+        sender, who is told of that one, would not repeat this one.
+        """
+        if self._owner.has(_identity(request)):
+            return None
+        return self._refusals.refuse(request, error)
 
     async def _with_consent(
         self,

@@ -6,11 +6,12 @@ TemporaryRefusals for now, which keep the order of each sender by fences
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.flow.send_fence import BEHIND, SendFences
 from wsmsg.message.ingress.interface import SendRequest
+from wsmsg.message.limits.interface import OVERHEAD_BYTES, UserMeters
 from wsmsg.model import MessageIdentity
 
 RETRY_AFTER_MS = 500
@@ -55,12 +56,18 @@ class TemporaryRefusals:
         self.noted = noted
         return noted
 
-    def fence(self, request: SendRequest) -> WsmsgError | None:
+    def fence(
+        self, request: SendRequest, later: Mapping[_Key, Collection[str]]
+    ) -> WsmsgError | None:
         """
         Return the refusal of a request that is behind one which was refused, if it is.
+
+        @param later: by conversation and sender, the client ids that go into the
+            journal later than this request, so that none may be before it.
         """
         key = (request.conversation, request.sender)
-        hint_ms = self.fences.hint_ms(key, request.client_id, self._seconds())
+        held = later.get(key, ())
+        hint_ms = self.fences.hint_ms(key, request.client_id, self._seconds(), held)
         return Unavailable(BEHIND, hint_ms) if hint_ms else None
 
     def refuse(self, request: SendRequest, error: WsmsgError) -> WsmsgError:
@@ -85,3 +92,17 @@ class TemporaryRefusals:
         # All keys at once: in an overload, many fences are raised.
         unanswered = self.noted or self.note_unanswered()
         return unanswered.get(key, ())
+
+
+def over_limit(
+    request: SendRequest, meters: UserMeters, now_s: float
+) -> WsmsgError | None:
+    """
+    Count a send of a user, or return why it is refused.
+    """
+    content, sender = request.content, request.sender
+    n_bytes = len(content) if content.isascii() else len(content.encode())
+    n_bytes += len(request.extra) + OVERHEAD_BYTES
+    meter = meters.meters.get(sender) or meters.begin(sender, now_s)
+    limit = meter.count(n_bytes, now_s, meters)
+    return meters.refusal(meter, limit, now_s) if limit else None

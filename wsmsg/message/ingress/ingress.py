@@ -35,18 +35,14 @@ from wsmsg.message.ingress.gate import IntakeGate
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.interface import Answer, IIngress, Reply, SendRequest
 from wsmsg.message.ingress.judging import Judged, Judging
-from wsmsg.message.ingress.refusals import (
-    RETRY_AFTER_MS,
-    TemporaryRefusals,
-    over_limit,
-)
+from wsmsg.message.ingress.refusals import RETRY_AFTER_MS, TemporaryRefusals
 from wsmsg.message.ingress.remembered import (
     RememberedMessage,
     RememberedMessages,
     summary_of,
 )
 from wsmsg.message.ingress.validation import validate
-from wsmsg.message.limits.interface import Quotas, UserMeters
+from wsmsg.message.limits.interface import OVERHEAD_BYTES, Quotas, UserMeters
 from wsmsg.message.log.interface import Appended, IAppends
 from wsmsg.message.store.interface import IMessages
 from wsmsg.message.traces.interface import IMessageTraces
@@ -172,7 +168,7 @@ class Ingress:
             elif (
                 meters is not None
                 and request.by_user
-                and (error := over_limit(request, meters, now_s))
+                and (error := _over_limit(request, meters, now_s))
             ):
                 if error.retry:
                     at_once.append((request, refusals.refuse(request, error)))
@@ -210,8 +206,6 @@ class Ingress:
     def _is_idle(self) -> bool:
         return not self.in_flight and not self._doubts.waiting
 
-    # -- judging, as L{JudgingOwner}
-
     def end_hold(self, n: int) -> None:
         self.in_flight -= n
 
@@ -221,9 +215,8 @@ class Ingress:
         self._admit(allowed, reply, judged=True)
 
     def has(self, identity: MessageIdentity) -> bool:
-        if identity in self._appending or identity in self._doubts.open:
-            return True
-        return self._recent.get(identity) is not None
+        comes = identity in self._appending or identity in self._doubts.open
+        return comes or self._recent.get(identity) is not None
 
     def judged_all(self) -> None:
         if self._is_idle():
@@ -392,3 +385,16 @@ def _message(request: SendRequest, message_id: int, now_ms: int) -> Message:
         connect=request.connect,
         traceparent=request.traceparent,
     )
+
+
+def _over_limit(
+    request: SendRequest, meters: UserMeters, now_s: float
+) -> WsmsgError | None:
+    """
+    Count a send of a user, or return why it is refused.
+    """
+    sender = request.sender
+    n_bytes = len(request.content.encode()) + len(request.extra) + OVERHEAD_BYTES
+    meter = meters.meters.get(sender) or meters.begin(sender, now_s)
+    limit = meter.count(n_bytes, now_s, meters)
+    return meters.refusal(meter, limit, now_s) if limit else None

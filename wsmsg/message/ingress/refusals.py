@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.flow.send_fence import BEHIND, SendFences
 from wsmsg.message.ingress.interface import SendRequest
-from wsmsg.message.limits.interface import OVERHEAD_BYTES, UserMeters
 from wsmsg.model import MessageIdentity
 
 RETRY_AFTER_MS = 500
@@ -92,17 +91,3 @@ class TemporaryRefusals:
         # All keys at once: in an overload, many fences are raised.
         unanswered = self.noted or self.note_unanswered()
         return unanswered.get(key, ())
-
-
-def over_limit(
-    request: SendRequest, meters: UserMeters, now_s: float
-) -> WsmsgError | None:
-    """
-    Count a send of a user, or return why it is refused.
-    """
-    content, sender = request.content, request.sender
-    n_bytes = len(content) if content.isascii() else len(content.encode())
-    n_bytes += len(request.extra) + OVERHEAD_BYTES
-    meter = meters.meters.get(sender) or meters.begin(sender, now_s)
-    limit = meter.count(n_bytes, now_s, meters)
-    return meters.refusal(meter, limit, now_s) if limit else None

@@ -16,7 +16,6 @@ import argparse
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from tools.trace_message import ROOT, connected, heard
+from tools.trace_message import ROOT, connected, heard, talked
 
 WARM_UP = 20
 #: The most seconds that the start may take.
@@ -221,35 +220,12 @@ def timed(folder: Path, messages: int, apart_s: float) -> list[float]:
     """
     Run both daemons, and return when each step was, in milliseconds after the first.
     """
-    import jwt
+    limit_s = _STARTS_S + 2 * messages * apart_s
 
-    from wsmsg.auth.local_key import local_key
-    from wsmsg.bench.processes import free_ports
+    async def bounded(url: str, tokens: Sequence[str]) -> list[list[tuple[int, float]]]:
+        return await asyncio.wait_for(talk(url, tokens, messages, apart_s), limit_s)
 
-    ports = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    common = ("--admin-listen=", "--log-level=error")
-    running = [
-        start(folder, "message", "--listen=", f"--rpc-listen={ports[0]}", *common),
-        start(
-            *(folder, "connect", f"--listen={ports[1]}", "--rpc-listen="),
-            *("--set", f"discovery=static:{ports[0]}", *common),
-        ),
-    ]
-    try:
-        key = local_key(folder)
-        claims = ({"sub": u, "exp": int(time.time()) + 600} for u in ("1001", "1002"))
-        tokens = [jwt.encode(c, key, "HS256") for c in claims]
-        url = f"ws://{ports[1]}/api/v1/connect/ws"
-        clients = asyncio.run(
-            asyncio.wait_for(
-                talk(url, tokens, messages, apart_s), _STARTS_S + 2 * messages * apart_s
-            )
-        )
-    finally:
-        for process in running:
-            process.send_signal(signal.SIGTERM)
-        for process in running:
-            process.wait(30)
+    clients = talked(folder, start, bounded)
     stamps = [
         (int(number), float(at))
         for name in ("connect", "message")

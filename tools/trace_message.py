@@ -22,12 +22,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Coroutine, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tools.trace_rules import Call, returns
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parent.parent
 MESSAGES = 20
@@ -227,9 +229,17 @@ def counts_of(daemons: dict[str, list[Call]]) -> Counts:
     )
 
 
-def traced(folder: Path) -> dict[str, list[Call]]:
+def talked(
+    folder: Path,
+    start: Callable[..., subprocess.Popen[bytes]],
+    talk: Callable[[str, Sequence[str]], Coroutine[Any, Any, T]],
+) -> T:
     """
-    Run both daemons and return the calls that one message needs in each.
+    Run both daemons until two users have talked.
+
+    @param start: starts a daemon, as L{start}.
+    @param talk: called with the URL of Connect and the tokens of users 1001 and 1002.
+    @return: what it returns.
     """
     import jwt
 
@@ -249,12 +259,19 @@ def traced(folder: Path) -> dict[str, list[Call]]:
         key = local_key(folder)
         claims = ({"sub": u, "exp": int(time.time()) + 600} for u in ("1001", "1002"))
         tokens = [jwt.encode(c, key, "HS256") for c in claims]
-        spans = asyncio.run(talk(f"ws://{ports[1]}/api/v1/connect/ws", tokens))
+        return asyncio.run(talk(f"ws://{ports[1]}/api/v1/connect/ws", tokens))
     finally:
         for process in running:
             process.send_signal(signal.SIGTERM)
         for process in running:
             process.wait(30)
+
+
+def traced(folder: Path) -> dict[str, list[Call]]:
+    """
+    Run both daemons and return the calls that one message needs in each.
+    """
+    spans = talked(folder, start, talk)
     found = {}
     for name in ("connect", "message"):
         rows = json.loads((folder / f"{name}.json").read_text())
